@@ -1,0 +1,1 @@
+"""What travels between the hops: messages and topics, no logic."""

@@ -1,0 +1,165 @@
+"""
+The base of every message, and the one way to write and read it.
+
+A message is JSON in UTF-8. Times are RFC 3339 with an offset, durations are seconds as a number.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from schemas import limits
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Unreadable(ValueError):
+    """
+    A payload is not the message that its topic carries.
+
+    The text says which fields are wrong and how. It never quotes the payload: it ends in headers and logs,
+    where a secret or a hostile text would otherwise follow.
+    """
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        message = "must have no control characters"
+        raise ValueError(message)
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=limits.NAME_LENGTH, strip_whitespace=True),
+    AfterValidator(_printable),
+]
+Identifier = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=limits.ID_LENGTH),
+    AfterValidator(_printable),
+]
+Line = Annotated[str, StringConstraints(max_length=limits.LINE_LENGTH)]
+Text = Annotated[str, StringConstraints(max_length=limits.TEXT_LENGTH)]
+LabelName = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=limits.LABEL_NAME_LENGTH, pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*$"
+    ),
+]
+LabelValue = Annotated[str, StringConstraints(max_length=limits.LABEL_VALUE_LENGTH)]
+Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=limits.LABEL_COUNT)]
+Severity = Annotated[int, Field(ge=1, le=4)]
+Seconds = Annotated[timedelta, Field(ge=timedelta(0))]
+
+
+class Part(BaseModel):
+    """
+    A piece of a message.
+
+    Unknown fields are ignored, so a consumer one release behind keeps reading. Instances are frozen: a hop
+    answers with a new message, it edits none.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", ser_json_timedelta="float", use_attribute_docstrings=True
+    )
+
+
+class Contract(Part):
+    """A message between two hops."""
+
+    #: The CloudEvents ``type`` of this message: its meaning and its version.
+    event_type: ClassVar[str]
+
+    occurred_at: AwareDatetime
+    """When it happened, by the clock of whoever saw it (event time)."""
+
+    @property
+    def event_id(self) -> str | None:
+        """What makes two copies of this message the same message; None where the sender gave nothing."""
+        return None
+
+    def to_wire(self) -> bytes:
+        """Return the message as JSON, without the fields that are None."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+    @classmethod
+    def from_wire(cls, payload: bytes | None) -> Self:
+        """
+        Read a message.
+
+        Raises:
+            Unreadable: The payload is missing, too large, not JSON or not this message.
+        """
+        return read(cls, payload)
+
+
+def read(model: type[ModelT], payload: bytes | None) -> ModelT:
+    """
+    Read a payload as *model*.
+
+    Raises:
+        Unreadable: The payload is missing, too large, not JSON or not this message.
+    """
+    if payload is None:
+        message = "the value is empty: this topic carries no tombstones"
+        raise Unreadable(message)
+    if len(payload) > limits.MESSAGE_BYTES:
+        message = f"the value has {len(payload)} bytes: at most {limits.MESSAGE_BYTES} are read"
+        raise Unreadable(message)
+    try:
+        return model.model_validate_json(payload)
+    except ValidationError as error:
+        raise Unreadable(faults(error, model)) from None
+
+
+def faults(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say in one line what is wrong with a payload, naming fields and nothing that stood in them."""
+    known = _field_names(model)
+    said = []
+    for fault in error.errors(include_input=False, include_url=False):
+        # A mapping's key is the sender's text, so only declared names are repeated.
+        place = ".".join(
+            str(step) if isinstance(step, int) or step in known else "*" for step in fault["loc"]
+        )
+        said.append(f"{place or 'value'}: {_message(fault)}")
+    return "; ".join(said[:8]) + ("; and more" if len(said) > 8 else "")
+
+
+def _message(fault: Any) -> str:
+    if fault["type"] == "json_invalid":
+        # The parser's own message can repeat characters of the input.
+        return "is not JSON"
+    if fault["type"] == "union_tag_invalid":
+        # Pydantic's message repeats the tag that was sent.
+        return f"must be one of {fault['ctx']['expected_tags']}"
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def _field_names(model: type[BaseModel]) -> frozenset[str]:
+    names: set[str] = set()
+    waiting: list[Any] = [model]
+    seen: set[Any] = set()
+    while waiting:
+        kind = waiting.pop()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names |= kind.model_fields.keys()
+            waiting.extend(field.annotation for field in kind.model_fields.values())
+        else:
+            waiting.extend(getattr(kind, "__args__", ()))
+    return frozenset(names)

@@ -1,0 +1,199 @@
+"""Incidents and the steps of their lives."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field, NonNegativeInt, PositiveInt
+
+from schemas import limits
+from schemas.alerts import AlertState
+from schemas.contract import (
+    Contract,
+    Identifier,
+    Labels,
+    Line,
+    Name,
+    Part,
+    Seconds,
+    Severity,
+    Text,
+)
+from schemas.origin import Origin
+
+INCIDENT_ID = r"^INC-\d{4}-\d{2}-\d{2}-\d{3,}$"
+IncidentId = Annotated[str, Field(pattern=INCIDENT_ID, max_length=32)]
+
+
+class Status(StrEnum):
+    """Where an incident stands."""
+
+    INVESTIGATING = "investigating"
+    IDENTIFIED = "identified"
+    MONITORING = "monitoring"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    MERGED = "merged"
+
+
+class StepKind(StrEnum):
+    """What happened to an incident."""
+
+    OPENED = "opened"
+    ALERT_ATTACHED = "alert_attached"
+    ALERT_CHANGED = "alert_changed"
+    ALERT_RESOLVED = "alert_resolved"
+    ACKNOWLEDGED = "acknowledged"
+    ASSIGNED = "assigned"
+    NOTED = "noted"
+    STATUS_CHANGED = "status_changed"
+    SEVERITY_CHANGED = "severity_changed"
+    MITIGATED = "mitigated"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    CLOSED = "closed"
+    REFUSED = "refused"
+
+
+class AttachedAlert(Part):
+    """What an incident remembers of one of its alerts."""
+
+    fingerprint: Identifier
+    """Identity of the alert."""
+    sequence: PositiveInt
+    """The latest transition of it that was seen."""
+    state: AlertState
+    """Whether it fires."""
+    rule: Name
+    """The rule that found it."""
+    severity: Severity
+    """Its own severity."""
+    service: Name
+    """The service it is about."""
+    summary: Line
+    """What is wrong."""
+    since: AwareDatetime
+    """Event time of its first bad signal."""
+    changed_at: AwareDatetime
+    """Event time of its latest transition."""
+
+
+class IncidentV1(Contract):
+    """
+    An incident as it stands; ``occurred_at`` is the time of its latest step.
+
+    ``incidents.current`` carries it, compacted, and every step carries what it led to.
+    """
+
+    event_type: ClassVar[str] = "tocsin.incident.v1"
+
+    incident_id: IncidentId
+    """``INC-YYYY-MM-DD-NNN``: the UTC day it was detected, and its number in that tenant and day."""
+    tenant: Name = "default"
+    """The scope of its number and its alerts."""
+    sequence: PositiveInt
+    """How many steps it has had."""
+    status: Status
+    """Where it stands."""
+    severity: Severity
+    """1 critical to 4 low: the worst of its alerts, lowered only by a person."""
+    severity_first: Severity
+    """Severity when it opened."""
+    severity_peak: Severity
+    """Worst severity it ever had; deadlines are judged by it."""
+    summary: Line
+    """What is wrong, in one line."""
+    impact: Line = ""
+    """Who notices what."""
+    service: Name
+    """The service it began with."""
+    services: Annotated[tuple[Name, ...], Field(max_length=1_000)] = ()
+    """All services of its alerts."""
+    environment: Name = "production"
+    """Deployment environment."""
+    labels: Labels = {}
+    """The labels all its alerts share."""
+    group_key: Identifier
+    """What its alerts have in common."""
+    alerts: Annotated[tuple[AttachedAlert, ...], Field(max_length=limits.ALERTS_LISTED)] = ()
+    """Its alerts, the firing ones first."""
+    alert_count: NonNegativeInt = 0
+    """How many distinct alerts it has had."""
+    firing_count: NonNegativeInt = 0
+    """How many of them fire now."""
+    started_at: AwareDatetime
+    """Event time of its first bad signal."""
+    detected_at: AwareDatetime
+    """When it opened."""
+    acknowledged_at: AwareDatetime | None = None
+    """When somebody first took it."""
+    acknowledged_by: Name | None = None
+    """Who did."""
+    assigned_to: Name | None = None
+    """Who works on it."""
+    mitigated_at: AwareDatetime | None = None
+    """When users stopped suffering."""
+    clear_since: AwareDatetime | None = None
+    """Since when none of its alerts has fired; None while one does."""
+    resolved_at: AwareDatetime | None = None
+    """When it was last resolved; None while it is open."""
+    closed_at: AwareDatetime | None = None
+    """When it was closed."""
+    reopen_count: NonNegativeInt = 0
+    """How often it came back after it was resolved."""
+    time_resolved: Seconds = timedelta(0)
+    """Seconds it spent resolved before it was reopened: they do not count as down."""
+    root_cause: Text = ""
+    """Why it happened."""
+    resolution: Text = ""
+    """What ended it."""
+    runbook: Annotated[str, Field(max_length=2_000)] | None = None
+    """Link to what to do about it."""
+    owner: Name | None = None
+    """The team that owns it."""
+    merged_into: IncidentId | None = None
+    """The incident that took it over."""
+    drill: bool = False
+    """Whether it is an exercise."""
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.tenant}/{self.incident_id}.{self.sequence}"
+
+
+class StepV1(Contract):
+    """One step of an incident's life, and what it led to."""
+
+    event_type: ClassVar[str] = "tocsin.incident.step.v1"
+
+    step_id: Identifier
+    """A function of tenant, incident and sequence: a repeat has the same id."""
+    incident_id: IncidentId
+    """The incident."""
+    tenant: Name = "default"
+    """Its tenant."""
+    sequence: PositiveInt
+    """1 for the first step of the incident; no number is left out."""
+    kind: StepKind
+    """What happened."""
+    author: Name
+    """The person who did it, or ``tocsin``."""
+    source: Name
+    """Where it came from: ``alert``, ``clock``, ``cli``, ``board``, ``chat``, ``api``."""
+    reason: Line
+    """Why it happened."""
+    detail: Text = ""
+    """What was said with it: the note, the update, the report."""
+    trigger_id: Identifier
+    """Id of the alert, command or tick that asked for it."""
+    origins: Annotated[tuple[Origin, ...], Field(max_length=limits.ORIGINS_LISTED)] = ()
+    """The records that it rests on."""
+    before: Status | None = None
+    """Status before; None for the first step."""
+    incident: IncidentV1
+    """The incident after this step."""
+
+    @property
+    def event_id(self) -> str:
+        return self.step_id
+

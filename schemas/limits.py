@@ -1,0 +1,32 @@
+"""
+How large a message and its parts may be.
+
+Every bound on what a stranger can send stands here, so that a limit is raised in one place and a reader
+sees all of them at once.
+"""
+
+from typing import Final
+
+#: Bytes of one message value. Below Kafka's default ``max.message.bytes`` with room for headers.
+MESSAGE_BYTES: Final = 256 * 1024
+
+#: Labels of one signal, alert or incident.
+LABEL_COUNT: Final = 32
+#: Characters of a label's name; OpenTelemetry's longest semantic attribute names have 50.
+LABEL_NAME_LENGTH: Final = 64
+#: Characters of a label's value.
+LABEL_VALUE_LENGTH: Final = 256
+
+#: Characters of a name: tenant, service, rule, channel, metric.
+NAME_LENGTH: Final = 128
+#: Characters of one line a person reads: a summary, a reason.
+LINE_LENGTH: Final = 1_000
+#: Characters of a text: a log body, a description, a note.
+TEXT_LENGTH: Final = 16_000
+#: Characters of an identifier that another system chose.
+ID_LENGTH: Final = 255
+
+#: Alerts that one incident's snapshot lists; the rest is counted.
+ALERTS_LISTED: Final = 100
+#: Places in the log that one alert names as its evidence.
+ORIGINS_LISTED: Final = 8

@@ -1,0 +1,98 @@
+"""Notices: what one receiver is told. Receipts: what became of it."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field, PositiveInt
+
+from schemas.contract import Contract, Identifier, Line, Name, Seconds, Text
+from schemas.lifecycle import IncidentId, IncidentV1, StepKind
+
+
+class Purpose(StrEnum):
+    """Which of the messages it is."""
+
+    INITIAL = "initial"
+    UPDATE = "update"
+    RESOLUTION = "resolution"
+
+
+class NoticeV1(Contract):
+    """One message to one channel. ``occurred_at`` is when the step happened that it tells of."""
+
+    event_type: ClassVar[str] = "tocsin.notice.v1"
+
+    notice_id: Identifier
+    """
+    The idempotency key: a function of incident, step and channel.
+
+    A notice that was confirmed is never sent again under the same id, and providers that can deduplicate are
+    given it.
+    """
+    tenant: Name = "default"
+    """The incident's tenant."""
+    incident_id: IncidentId
+    """The incident."""
+    step: StepKind
+    """The step that it tells of."""
+    purpose: Purpose
+    """Which message it is."""
+    channel: Name
+    """The channel's name in the policy."""
+    reason: Line
+    """Why this channel is told: the route that chose it."""
+    update: Text = ""
+    """What is new, in words."""
+    next_update_at: AwareDatetime | None = None
+    """When the receiver can expect the next message."""
+    incident: IncidentV1
+    """The incident after the step."""
+
+    @property
+    def event_id(self) -> str:
+        return self.notice_id
+
+
+class Outcome(StrEnum):
+    """What became of one attempt."""
+
+    DELIVERED = "delivered"
+    RETRYING = "retrying"
+    GIVEN_UP = "given_up"
+
+
+class ReceiptV1(Contract):
+    """The outcome of one attempt to deliver a notice. ``occurred_at`` is when it ended."""
+
+    event_type: ClassVar[str] = "tocsin.receipt.v1"
+
+    notice_id: Identifier
+    """The notice."""
+    tenant: Name = "default"
+    """The incident's tenant."""
+    incident_id: IncidentId
+    """The incident."""
+    purpose: Purpose
+    """Which message it was."""
+    channel: Name
+    """The channel's name in the policy."""
+    channel_kind: Name
+    """What sort of channel it is, such as ``slack``."""
+    attempt: PositiveInt
+    """1 for the first attempt."""
+    outcome: Outcome
+    """What became of it."""
+    reason: Line
+    """What the receiver said, or why it could not be asked."""
+    requested_at: AwareDatetime
+    """When the step happened that the notice tells of."""
+    took: Seconds
+    """How long the attempt took, in seconds."""
+    retry_at: AwareDatetime | None = None
+    """When it will be tried again."""
+    provider_id: Annotated[str, Field(max_length=255)] | None = None
+    """The receiver's own id of the message."""
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.notice_id}#{self.attempt}"

@@ -1,0 +1,1 @@
+"""Tocsin: telemetry in, incidents out."""

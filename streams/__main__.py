@@ -1,0 +1,68 @@
+"""The `tocsin` command."""
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+#: Subcommand to its module in ``streams.cli`` and its help: modules are imported when they are asked for.
+COMMANDS: Final = {
+    "up": ("up", "Run everything on this machine."),
+    "demo": ("demo", "Break a real service and watch the pipeline do its work."),
+    "incident": ("incident", "Look at incidents and act on them."),
+    "report": ("report", "Ask the warehouse."),
+    "check": ("check", "Say everything that is wrong with a policy."),
+    "worker": ("worker", "Run one hop."),
+    "probe": ("probe", "Ask health endpoints and publish what they say."),
+    "topics": ("worker", "Create the topics."),
+    "migrate": ("migrate", "Bring the warehouse's tables up to date."),
+    "schemas": ("schemas", "Write the published contracts."),
+}
+
+
+class Commands(click.Group):
+    """Imports a subcommand's module only when it is used: typing `tocsin incident ack` should not load ClickHouse."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order in which people meet them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command called *cmd_name*."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"streams.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Find the command; an unknown one is answered with those that are meant most likely."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args and args[0] not in COMMANDS:
+                from difflib import get_close_matches  # noqa: PLC0415 - only for a typo
+
+                close = get_close_matches(args[0], COMMANDS, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else f"; it is one of {', '.join(COMMANDS)}"
+                message = f"there is no command {args[0]!r}{hint}"
+                raise click.UsageError(message, ctx) from None
+            raise error from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tocsin")
+def main() -> None:
+    """Telemetry in, incidents out: detection, correlation, lifecycle, notification and history on Kafka."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The Kafka edge: one thin file for each hop."""

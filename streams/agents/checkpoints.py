@@ -1,0 +1,274 @@
+"""
+A slice: one partition of a stateful hop, its state and its positions, kept together.
+
+Records are taken one after another: read, decide; and whenever something was decided: write the journal, emit, acknowledge.
+Where nothing is decided the journal is written about once a second. So a crash repeats at most the reading of a second, and
+no decision.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Protocol
+
+from schemas.contract import Unreadable
+from schemas.ticks import TickV1
+from schemas.topics import TICKS, TopicDeclaration
+from streams.agents import metrics
+from streams.agents.dead_letters import dead_letter
+from streams.agents.gate import Gate
+from streams.agents.journal import Journal
+from streams.agents.outgoing import Emitter, Outgoing
+from streams.errors import Rejected
+
+log = logging.getLogger(__name__)
+
+#: Bytes of decided messages after which they are sent without reading on: one journal record must hold them.
+DECIDED_BYTES: Final = 300_000
+#: Seconds without any news from a lagging input after which a tick passes all the same.
+PATIENCE: Final = 15.0
+
+
+class Desk(Protocol):
+    """
+    What decides for one partition: pure, synchronous, its state in its own hands.
+
+    State entries are JSON values.
+    """
+
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+        """
+        Take in one record and return what follows.
+
+        Raises:
+            Unreadable: It is not what its topic carries.
+            Rejected: It can never be processed.
+        """
+
+    def tick(self, tick: TickV1) -> Iterable[Outgoing]:
+        """Take in the time and return what follows."""
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """Return the state entries that changed since the last call; None where one is gone."""
+
+    def restore(self, entries: Mapping[str, bytes]) -> None:
+        """Take the state that a journal kept."""
+
+
+class Slice:
+    """One partition of a hop."""
+
+    def __init__(  # noqa: PLR0913 - one slice ties all these together
+        self,
+        hop: str,
+        inputs: Mapping[str, TopicDeclaration],
+        desk: Desk,
+        journal: Journal,
+        emitter: Emitter,
+        *,
+        clock: Any,
+    ) -> None:
+        self._hop = hop
+        #: By name on the broker.
+        self._inputs = inputs
+        self._desk = desk
+        self._journal = journal
+        self._emitter = emitter
+        self._clock = clock
+        self._gate = Gate([topic.name for topic in inputs.values() if topic is not TICKS])
+        #: Next offset of each input that the state does not hold.
+        self._positions: dict[str, int] = {}
+        #: Next offset to read: past the ticks that wait.
+        self._read: dict[str, int] = {}
+        self._aside: set[tuple[str, int]] = set()
+        self._decided: list[Outgoing] = []
+        self._decided_bytes = 0
+        self._dirty = False
+        #: Whether the desk failed: its state is not to be trusted, and nothing more is written.
+        self._broken = False
+        self._turn = asyncio.Lock()
+        #: Chunks that were read, with the position that is past each.
+        self._unacknowledged: dict[str, deque[tuple[int, Any]]] = {}
+        self._heard_at = 0.0
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """Next offset of each input."""
+        return self._positions
+
+    @property
+    def held_ticks(self) -> int:
+        """Ticks that wait for records before them."""
+        return len(self._gate)
+
+    async def open(self) -> None:
+        """Take the partition over: state as the journal kept it, and what was decided last sent again."""
+        await self._journal.take_over()
+        kept = self._journal.kept
+        self._positions = dict(kept.positions)
+        self._read = dict(kept.positions)
+        self._aside = set(kept.aside)
+        self._desk.restore(kept.entries)
+        self._heard_at = self._clock()
+        await self._emitter.send(kept.decided)
+
+    def gap(self, chunk: list[Any]) -> int | None:
+        """Return the position to go back to where records are missing before *chunk*; None where none are."""
+        expected = self._read.get(self._inputs[chunk[0].topic].name)
+        return expected if expected is not None and chunk[0].offset > expected else None
+
+    async def take(self, chunk: list[Any], event: Any) -> None:
+        """Process the records of *chunk*; *event* is acknowledged once the journal holds what followed."""
+        topic = self._inputs[chunk[0].topic]
+        async with self._turn:
+            if self._broken:
+                return
+            self._heard_at = self._clock()
+            for record in chunk:
+                if record.offset < self._read.get(topic.name, 0):
+                    continue  # A redelivery: it has been read.
+                self._read[topic.name] = record.offset + 1
+                if topic is TICKS:
+                    self._hold(record)
+                else:
+                    await self._take(topic, record)
+            metrics.RECORDS.labels(self._hop, topic.name).inc(len(chunk))
+            self._unacknowledged.setdefault(topic.name, deque()).append(
+                (chunk[-1].offset + 1, event)
+            )
+            await self._let_time_pass()
+            if self._decided:
+                await self._checkpoint()
+
+    async def flush(self) -> None:
+        """Write the journal where something is not in it yet, and let ticks pass that waited in vain."""
+        async with self._turn:
+            if self._broken:
+                return
+            if len(self._gate) and self._clock() - self._heard_at > PATIENCE:
+                await self._force_tick()
+            if self._dirty or self._decided:
+                await self._checkpoint()
+            else:
+                self._acknowledge()
+
+    async def decide(self, act: Callable[[], Iterable[Outgoing]]) -> None:
+        """Let *act* change the desk for another reason than a record; journal and send what it returns."""
+        async with self._turn:
+            if self._broken:
+                return
+            self._remember(act())
+            await self._checkpoint()
+
+    # -- records ----------------------------------------------------------------------------------
+
+    async def _take(self, topic: TopicDeclaration, record: Any) -> None:
+        if (topic.name, record.offset) not in self._aside:
+            try:
+                self._remember(self._desk.hear(topic, record))
+            except (Unreadable, Rejected) as refusal:
+                self._put_aside(topic, record, str(refusal))
+            except Exception as fault:
+                await self._give_in(topic, record, fault)
+                raise
+        self._positions[topic.name] = record.offset + 1
+        self._dirty = True
+        if self._decided_bytes > DECIDED_BYTES:
+            await self._checkpoint()
+
+    def _hold(self, record: Any) -> None:
+        try:
+            self._gate.hold(TickV1.from_wire(record.value), record)
+        except Unreadable as refusal:
+            # In line with the others: its position must not pass those that wait.
+            self._put_aside(TICKS, record, str(refusal))
+            self._gate.hold(None, record)
+
+    async def _let_time_pass(self) -> None:
+        while held := self._gate.passing(self._positions):
+            await self._pass(held.tick, held.record)
+
+    async def _force_tick(self) -> None:
+        lagging = ", ".join(sorted(self._gate.lagging(self._positions)))
+        log.warning("tick passed without the records before it hop=%s lagging=%s", self._hop, lagging)
+        held = self._gate.passing(self._positions, forced=True)
+        if held is not None:
+            await self._pass(held.tick, held.record)
+
+    async def _pass(self, tick: TickV1 | None, record: Any) -> None:
+        if tick is not None and (TICKS.name, record.offset) not in self._aside:
+            try:
+                self._remember(self._desk.tick(tick))
+            except Exception as fault:
+                await self._give_in(TICKS, record, fault)
+                raise
+        self._positions[TICKS.name] = record.offset + 1
+        self._dirty = True
+        if self._decided_bytes > DECIDED_BYTES:
+            await self._checkpoint()
+
+    # -- what follows -----------------------------------------------------------------------------
+
+    def _remember(self, decided: Iterable[Outgoing]) -> None:
+        for each in decided:
+            self._decided.append(each)
+            self._decided_bytes += each.size
+
+    def _put_aside(self, topic: TopicDeclaration, record: Any, reason: str) -> None:
+        log.warning(
+            "dead letter hop=%s topic=%s partition=%s offset=%s reason=%s",
+            self._hop,
+            record.topic,
+            record.partition,
+            record.offset,
+            reason,
+        )
+        metrics.DEAD.labels(self._hop, topic.name).inc()
+        self._remember([dead_letter(topic, record, hop=self._hop, reason=reason)])
+
+    async def _give_in(self, topic: TopicDeclaration, record: Any, fault: Exception) -> None:
+        """
+        Put a record aside that made us fail, before the worker stops.
+
+        The desk may have failed half-way, so nothing of its state since the last entry is kept: the next worker reads
+        the same records again and passes over this one.
+        """
+        log.error(
+            "fault hop=%s topic=%s partition=%s offset=%s fault=%s",
+            self._hop,
+            record.topic,
+            record.partition,
+            record.offset,
+            type(fault).__name__,
+        )
+        self._broken = True
+        kept = self._journal.kept
+        reason = f"fault in {self._hop}: {type(fault).__name__}"
+        letter = dead_letter(topic, record, hop=self._hop, reason=reason)
+        await self._journal.append(
+            kept.positions, {}, [letter], [*self._aside, (topic.name, record.offset)]
+        )
+        await self._emitter.send([letter])
+
+    async def _checkpoint(self) -> None:
+        decided, self._decided, self._decided_bytes = self._decided, [], 0
+        # What is put aside is remembered until it lies behind.
+        self._aside = {
+            (topic, offset)
+            for topic, offset in self._aside
+            if offset >= self._positions.get(topic, 0)
+        }
+        with metrics.CHECKPOINT.labels(self._hop).time():
+            await self._journal.append(self._positions, self._desk.changes(), decided, self._aside)
+            await self._emitter.send(decided)
+        for each in decided:
+            metrics.DECIDED.labels(self._hop, each.topic).inc()
+        self._dirty = False
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        for topic, waiting in self._unacknowledged.items():
+            position = self._positions.get(topic, 0)
+            while waiting and waiting[0][0] <= position:
+                waiting.popleft()[1].ack()

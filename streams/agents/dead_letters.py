@@ -1,0 +1,33 @@
+"""What could not be processed: the original bytes and key, with hop and reason beside them."""
+
+from typing import Any
+
+from schemas.topics import TopicDeclaration
+from streams.agents.outgoing import Headers, Outgoing
+
+HOP = "tocsin_hop"
+REASON = "tocsin_reason"
+TOPIC = "tocsin_topic"
+PARTITION = "tocsin_partition"
+OFFSET = "tocsin_offset"
+
+#: Characters of a reason that are kept; brokers bound headers too.
+_REASON_LENGTH = 1_000
+
+
+def dead_letter(topic: TopicDeclaration, record: Any, *, hop: str, reason: str) -> Outgoing:
+    """
+    Return *record* of *topic* as a dead letter.
+
+    Its own headers are kept, so that sending it to the original topic again replays it.
+    """
+    ours = {HOP, REASON, TOPIC, PARTITION, OFFSET}
+    headers: Headers = (
+        *((name, value) for name, value in record.headers if name not in ours),
+        (HOP, hop.encode()),
+        (REASON, reason[:_REASON_LENGTH].encode(errors="replace")),
+        (TOPIC, record.topic.encode()),
+        (PARTITION, str(record.partition).encode()),
+        (OFFSET, str(record.offset).encode()),
+    )
+    return Outgoing(topic.dead, record.key, record.value, headers)

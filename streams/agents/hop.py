@@ -1,0 +1,153 @@
+"""
+How a hop runs inside Faust: chunks of its inputs go to the slice of their partition.
+
+Faust assigns partitions, rebalances and commits. A hop hears of it here, and nowhere else.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from faust.types import TP
+
+from schemas.topics import JournalDeclaration, TopicDeclaration
+from streams.agents import metrics
+from streams.agents.app import HopApp
+from streams.agents.checkpoints import Desk, Slice
+from streams.agents.journal import Journal
+from streams.agents.transport import ChunkSchema
+from streams.errors import SettingsError
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at what is not journaled yet.
+FLUSH_EVERY: Final = 1.0
+#: Seconds that finishing the work in hand may take when the worker is asked to stop.
+DRAIN_WITHIN: Final = 4.0
+
+
+class Hop:
+    """A stateful hop: one desk and one journal for each partition this worker was assigned."""
+
+    def __init__(  # noqa: PLR0913 - a hop is declared in one place, by name
+        self,
+        app: HopApp,
+        *,
+        name: str,
+        inputs: Iterable[TopicDeclaration],
+        journal: JournalDeclaration,
+        desk: Callable[[int], Desk],
+    ) -> None:
+        settings = app.settings
+        self.name = name
+        self._app = app
+        self._inputs = {settings.topic(topic.name): topic for topic in inputs}
+        self._journal = journal
+        self._desk = desk
+        self._settings = settings
+        self._emitter = app.emitter
+        self._slices: dict[int, Slice] = {}
+        self._opening = asyncio.Lock()
+        self._stopping = False
+        #: Records that were asked for again because some before them were missing.
+        self._sought: set[tuple[TP, int]] = set()
+        source = app.topic(
+            *self._inputs, schema=ChunkSchema(), partitions=settings.partitions, internal=True
+        )
+        app.agent(source, name=name)(self._run)
+        app.on_partitions_revoked.connect(self._on_revoked)
+        app.on_partitions_assigned.connect(self._on_assigned)
+        app.on_before_shutdown.connect(self._on_shutdown)
+        app.task(self._keep_flushing)
+
+    @property
+    def slices(self) -> dict[int, Slice]:
+        """The partitions this worker has."""
+        return self._slices
+
+    async def slice_of(self, partition: int) -> Slice:
+        """Return the slice of *partition*, taking it over if need be."""
+        async with self._opening:
+            found = self._slices.get(partition)
+            if found is None:
+                found = Slice(
+                    self.name,
+                    self._inputs,
+                    self._desk(partition),
+                    Journal(self._journal, partition, self._settings, self._emitter),
+                    self._emitter,
+                    clock=asyncio.get_running_loop().time,
+                )
+                await found.open()
+                self._slices[partition] = found
+                log.info("partition opened hop=%s partition=%s", self.name, partition)
+            return found
+
+    async def _run(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            if self._stopping:
+                continue
+            chunk = event.value
+            place = TP(chunk[0].topic, chunk[0].partition)
+            if place not in self._app.consumer.assignment():
+                continue  # Revoked while it waited in a queue: opening it would void its new owner's entries.
+            piece = await self.slice_of(place.partition)
+            missing_from = piece.gap(chunk)
+            if missing_from is not None and (place, missing_from) not in self._sought:
+                # Asked for once. What is missing then as well was deleted by the broker.
+                self._sought.add((place, missing_from))
+                metrics.GAPS.labels(self.name).inc()
+                log.warning("records missing topic=%s from=%s", place, missing_from)
+                await self._app.consumer.seek(place, missing_from)
+                continue
+            await piece.take(chunk, event)
+
+    async def _keep_flushing(self) -> None:
+        while not self._stopping:
+            await asyncio.sleep(FLUSH_EVERY)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        for piece in list(self._slices.values()):
+            await piece.flush()
+        self._measure()
+
+    def _measure(self) -> None:
+        metrics.PARTITIONS.labels(self.name).set(len(self._slices))
+        held = sum(piece.held_ticks for piece in self._slices.values())
+        metrics.HELD_TICKS.labels(self.name).set(held)
+        for partition, piece in self._slices.items():
+            for name, topic in self._inputs.items():
+                end = self._app.consumer.highwater(TP(name, partition))
+                lag = max((end or 0) - piece.positions.get(topic.name, 0), 0)
+                metrics.LAG.labels(self.name, topic.name, partition).set(lag)
+
+    async def _on_assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+        ours = [place for place in assigned if place.topic in self._inputs]
+        by_topic: dict[str, set[int]] = {topic: set() for topic in self._inputs}
+        for place in ours:
+            by_topic[place.topic].add(place.partition)
+        if len({frozenset(partitions) for partitions in by_topic.values()}) > 1:
+            counts = ", ".join(f"{name}: {sorted(have)}" for name, have in by_topic.items())
+            message = (
+                f"the inputs of {self.name} were not assigned alike ({counts}): "
+                f"every topic must have TOCSIN_PARTITIONS={self._settings.partitions} partitions"
+            )
+            raise SettingsError(message)
+
+    async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+        gone = {place.partition for place in revoked if place.topic in self._inputs}
+        for partition in gone & self._slices.keys():
+            piece = self._slices.pop(partition)
+            await piece.flush()
+        self._sought.clear()
+
+    async def _on_shutdown(self, _app: Any, **_: Any) -> None:
+        self._stopping = True
+        try:
+            async with asyncio.timeout(DRAIN_WITHIN):
+                await self._flush()
+        except TimeoutError:
+            # Nothing is lost: what is not journaled is not acknowledged either.
+            log.warning("work in hand given back hop=%s", self.name)

@@ -1,0 +1,37 @@
+"""What a worker tells Prometheus about itself."""
+
+from typing import Final
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+
+RECORDS: Final = Counter(
+    "tocsin_records_total", "Records read from the log.", ["hop", "topic"], registry=REGISTRY
+)
+DECIDED: Final = Counter(
+    "tocsin_decided_total", "Records written because of what was read.", ["hop", "topic"], registry=REGISTRY
+)
+DEAD: Final = Counter(
+    "tocsin_dead_letters_total", "Records put aside as unprocessable.", ["hop", "topic"], registry=REGISTRY
+)
+GAPS: Final = Counter(
+    "tocsin_gaps_total", "Times that records were missing and asked for again.", ["hop"], registry=REGISTRY
+)
+CHECKPOINT: Final = Histogram(
+    "tocsin_checkpoint_seconds",
+    "Time to write the journal and send what was decided.",
+    ["hop"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+PARTITIONS: Final = Gauge(
+    "tocsin_partitions", "Partitions this worker has open.", ["hop"], registry=REGISTRY
+)
+LAG: Final = Gauge(
+    "tocsin_lag_records",
+    "Records of an input that are not processed yet.",
+    ["hop", "topic", "partition"],
+    registry=REGISTRY,
+)
+HELD_TICKS: Final = Gauge(
+    "tocsin_held_ticks", "Ticks that wait for the records before them.", ["hop"], registry=REGISTRY
+)

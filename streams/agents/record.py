@@ -1,0 +1,164 @@
+"""
+Hop 4: everything that happened goes into ClickHouse.
+
+No state is kept: rows are idempotent by key, so a batch that is delivered twice counts once. A chunk is acknowledged when
+its rows are stored. While ClickHouse does not answer nothing is read on: Kafka is the buffer.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from faust.types import TP
+
+from schemas.contract import Unreadable
+from schemas.topics import ALERTS, LIFECYCLE, NOTICES, RECEIPTS, TopicDeclaration
+from streams.agents import metrics
+from streams.agents.app import HopApp
+from streams.agents.dead_letters import dead_letter
+from streams.agents.hop import DRAIN_WITHIN
+from streams.agents.transport import ChunkSchema
+from streams.errors import Rejected
+from streams.gateways.clickhouse import ClickHouse, Row, WarehouseUnavailable
+from streams.warehouse.rows import rows_of
+
+log = logging.getLogger(__name__)
+
+NAME = "record"
+INPUTS: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS)
+
+#: Records after which a batch is written without waiting for more.
+BATCH: Final = 10_000
+#: How long a record waits for others.
+BATCH_EVERY: Final = timedelta(seconds=1)
+#: Waits between attempts while ClickHouse does not answer: they double from the first to the last.
+FIRST_WAIT: Final = timedelta(seconds=0.5)
+LAST_WAIT: Final = timedelta(seconds=15)
+
+
+@dataclass
+class Batch:
+    """Rows by table, each with the record that it came from, and the chunks they came in."""
+
+    rows: dict[str, list[tuple[Row, TopicDeclaration, Any]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    unreadable: list[tuple[TopicDeclaration, Any, str]] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+    records: int = 0
+
+
+class Recorder:
+    """Collects rows, writes them in batches, acknowledges what is stored."""
+
+    def __init__(self, app: HopApp, warehouse: ClickHouse) -> None:
+        self._app = app
+        self._warehouse = warehouse
+        self._emitter = app.emitter
+        self._inputs = {app.settings.topic(topic.name): topic for topic in INPUTS}
+        self._batch = Batch()
+        self._writing = asyncio.Lock()
+        self._stopping = False
+        source = app.topic(
+            *self._inputs, schema=ChunkSchema(), partitions=app.settings.partitions, internal=True
+        )
+        app.agent(source, name=NAME)(self._run)
+        app.on_partitions_revoked.connect(self._on_revoked)
+        app.on_before_shutdown.connect(self._on_shutdown)
+        app.task(self._keep_writing)
+
+    async def _run(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            if self._stopping:
+                continue
+            self._take(event.value, event)
+            if self._batch.records >= BATCH:
+                await self._write()
+
+    def _take(self, chunk: list[Any], event: Any) -> None:
+        topic = self._inputs[chunk[0].topic]
+        batch = self._batch
+        for record in chunk:
+            try:
+                for table, row in rows_of(topic.contract.from_wire(record.value)):
+                    batch.rows[table].append((row, topic, record))
+            except (Unreadable, Rejected) as refusal:
+                batch.unreadable.append((topic, record, str(refusal)))
+        batch.records += len(chunk)
+        batch.events.append(event)
+        metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))
+
+    async def _keep_writing(self) -> None:
+        while not self._stopping:
+            await asyncio.sleep(BATCH_EVERY.total_seconds())
+            await self._write()
+            self._measure()
+
+    async def _write(self) -> None:
+        async with self._writing:
+            batch, self._batch = self._batch, Batch()
+            if not batch.events:
+                return
+            with metrics.CHECKPOINT.labels(NAME).time():
+                for table, rows in batch.rows.items():
+                    batch.unreadable.extend(await self._store(table, rows))
+                await self._put_aside(batch.unreadable)
+            for event in batch.events:
+                event.ack()
+
+    async def _store(
+        self, table: str, rows: list[tuple[Row, TopicDeclaration, Any]]
+    ) -> Iterable[tuple[TopicDeclaration, Any, str]]:
+        """Store *rows* however long it takes, and return the records whose rows are refused."""
+        wait = FIRST_WAIT
+        while True:
+            try:
+                refused = await self._warehouse.insert_sparing(table, [row for row, _, _ in rows])
+            except WarehouseUnavailable as error:
+                log.warning("warehouse unavailable retry_in=%.1f reason=%s", wait.total_seconds(), error)
+                await asyncio.sleep(wait.total_seconds())
+                wait = min(2 * wait, LAST_WAIT)
+            else:
+                return [(rows[place][1], rows[place][2], reason) for place, reason in refused]
+
+    async def _put_aside(self, refused: Iterable[tuple[TopicDeclaration, Any, str]]) -> None:
+        letters = []
+        for topic, record, reason in refused:
+            log.warning(
+                "dead letter hop=%s topic=%s partition=%s offset=%s reason=%s",
+                NAME,
+                record.topic,
+                record.partition,
+                record.offset,
+                reason,
+            )
+            metrics.DEAD.labels(NAME, topic.name).inc()
+            letters.append(dead_letter(topic, record, hop=NAME, reason=reason))
+        await self._emitter.send(letters)
+
+    def _measure(self) -> None:
+        assigned = self._app.consumer.assignment()
+        for place in assigned:
+            if place.topic in self._inputs:
+                end = self._app.consumer.highwater(place) or 0
+                done = self._app.consumer._committed_offset.get(place) or 0  # noqa: SLF001 - Faust offers no other way
+                metrics.LAG.labels(
+                    NAME, self._inputs[place.topic].name, place.partition
+                ).set(max(end - done, 0))
+
+    async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+        # What is not stored yet is somebody else's from now on: twice stored counts once.
+        del revoked
+        self._batch = Batch()
+
+    async def _on_shutdown(self, _app: Any, **_: Any) -> None:
+        self._stopping = True
+        try:
+            async with asyncio.timeout(DRAIN_WITHIN):
+                await self._write()
+        except TimeoutError:
+            log.warning("work in hand given back hop=%s", NAME)

@@ -1,0 +1,218 @@
+"""
+Chunked topics for Faust: one Faust message carries many records of one partition.
+
+Faust's cost is per message, not per byte; a chunk pays it once. Agents, assignment, rebalancing and commits
+stay Faust's. What is overridden here is private to Faust 0.15.3: ``tests/unit/agents/test_transport.py`` fails on any
+other version and says what to look at.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import faust
+from faust.transport.consumer import RecordMap, ensure_TP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, Message
+
+#: Records in one chunk: bounds how long one step holds the event loop.
+RECORDS_IN_CHUNK = 2_000
+#: Records of one partition that are delivered and not yet acknowledged: bounds memory, and is the back-pressure.
+RECORDS_IN_FLIGHT = 4 * RECORDS_IN_CHUNK
+
+#: Seconds between two looks at partitions that are all held back.
+_HELD = 0.005
+#: Seconds to wait for the others while some partitions are held back.
+_PARTLY_HELD = 0.02
+
+
+class Chunk(list[Any]):
+    """Consecutive records of one partition, as aiokafka returned them."""
+
+    __slots__ = ()
+
+
+class Delivery:
+    """One chunk handed to an agent: where to commit once it is done with."""
+
+    __slots__ = ("commit_at", "done", "records")
+
+    def __init__(self, commit_at: int, records: int) -> None:
+        self.commit_at = commit_at
+        self.records = records
+        self.done = False
+
+
+class ChunkMessage(ConsumerMessage):
+    """A message whose ``acked`` flag lives in its delivery, so the consumer need not keep the records alive."""
+
+    __slots__ = ("delivery",)
+
+    def __init__(self, delivery: Delivery, *args: Any, **kwargs: Any) -> None:
+        self.delivery = delivery
+        super().__init__(*args, **kwargs)
+
+    @property
+    def acked(self) -> bool:
+        """Whether the agent is done with the chunk."""
+        return self.delivery.done
+
+    @acked.setter
+    def acked(self, value: bool) -> None:
+        self.delivery.done = value
+
+
+class ChunkSchema(faust.Schema):  # type: ignore[misc]  # Faust's Schema is untyped.
+    """Marks a topic as chunked: events carry the chunk as it is, nothing is decoded."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        raw = {
+            "key_type": bytes,
+            "value_type": bytes,
+            "key_serializer": "raw",
+            "value_serializer": "raw",
+        }
+        super().__init__(**{**raw, **kwargs})
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        """Return the decoder that Faust calls for each message."""
+
+        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001, RUF029
+            # The signature, and that it is a coroutine, are Faust's.
+            return app.create_event(None, message.value, message.headers, message)
+
+        return decode
+
+
+class ChunkConsumer(driver.Consumer):  # type: ignore[misc]  # Faust's Consumer is untyped.
+    """Faust's aiokafka consumer, delivering chunked topics a chunk at a time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._chunked: set[str] = set()
+        #: Delivered and not yet known to be done with, in offset order.
+        self._inflight: dict[TP, deque[Delivery]] = defaultdict(deque)
+        #: Next offset that is safe to commit.
+        self._done: dict[TP, int] = {}
+
+    # -- fetching ---------------------------------------------------------------------------------
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109 - Faust's signature
+        if not active_partitions:
+            return await super()._getmany(active_partitions, timeout)
+        if self.app.rebalancing:
+            # When recovery ends Faust resumes the partitions, then seeks, then empties its queues:
+            # what is fetched in between would be lost where nothing is committed yet.
+            held = {tp for tp in active_partitions if not self._is_changelog_tp(tp)}
+        else:
+            held = {tp for tp in active_partitions if self._settle(tp) >= RECORDS_IN_FLIGHT}
+        ready = active_partitions - held
+        if not ready:  # To aiokafka, an empty set would mean every partition.
+            await asyncio.sleep(_HELD)
+            return {}
+        records = await super()._getmany(ready, _PARTLY_HELD if held else timeout)
+        return {
+            tp: list(_chop(fetched)) if tp.topic in self._chunked else fetched
+            for tp, fetched in records.items()
+        }
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        if type(record) is not Chunk:
+            return super()._to_message(tp, record)
+        last = record[-1]
+        delivery = Delivery(last.offset + 1, len(record))
+        read = self._read_offset[tp]
+        if read is None or last.offset >= read:  # Otherwise Faust drops the message as read before.
+            self._inflight[tp].append(delivery)
+        return ChunkMessage(
+            delivery,
+            last.topic,
+            last.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            record,
+            None,
+            0,
+            sum(max(each.serialized_value_size, 0) for each in record),
+            ensure_TP(tp),
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    # -- offsets ----------------------------------------------------------------------------------
+
+    def _settle(self, tp: TP) -> int:
+        """Forget what is done with at the head of the line; return how many records are still in flight."""
+        inflight = self._inflight.get(tp)
+        if not inflight:
+            return 0
+        while inflight and inflight[0].done:
+            self._done[tp] = inflight.popleft().commit_at
+        return sum(delivery.records for delivery in inflight)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp.topic not in self._chunked:
+            offset: int | None = super()._new_offset(tp)
+            return offset
+        self._settle(tp)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return self._done.get(tp)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        # On a rebalance Faust drops its own lists before the final commit: ours are offered as well.
+        yield from super()._filter_tps_with_pending_acks(topics)
+        for tp in self._inflight.keys() - self._acked.keys():
+            if topics is None or tp in topics or tp.topic in topics:
+                yield tp
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        # The order of delivery, not the arithmetic of offsets, says what precedes a chunk.
+        if tp.topic not in self._chunked:
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    # -- positions --------------------------------------------------------------------------------
+
+    def _forget(self, tps: Iterable[TP] | None = None) -> None:
+        for tp in list(self._inflight) if tps is None else [ensure_TP(each) for each in tps]:
+            self._inflight.pop(tp, None)
+            self._done.pop(tp, None)
+
+    async def perform_seek(self) -> None:
+        """Return to the committed offsets; what was in flight will be delivered again."""
+        self._forget()
+        await super().perform_seek()
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        """Move one partition; what was in flight of it will not be committed."""
+        self._forget([partition])
+        await super().seek(partition, offset)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let Faust wait for the agents and commit, then forget."""
+        await super().on_partitions_revoked(revoked)
+        self._forget(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Learn which topics are chunked, then let Faust go on."""
+        self._chunked = {
+            name
+            for topic in self.app.topics
+            if isinstance(topic.schema, ChunkSchema)
+            for name in topic.topics
+        }
+        await super().on_partitions_assigned(assigned, generation_id)
+
+
+class ChunkTransport(driver.Transport):  # type: ignore[misc]  # Faust's Transport is untyped.
+    """Faust's aiokafka transport, whose consumer understands ``ChunkSchema``."""
+
+    Consumer = ChunkConsumer
+
+
+def _chop(records: list[Any]) -> Iterator[Chunk]:
+    for start in range(0, len(records), RECORDS_IN_CHUNK):
+        yield Chunk(records[start : start + RECORDS_IN_CHUNK])

@@ -1,0 +1,1 @@
+"""The `tocsin` command: one file for each group of subcommands."""

@@ -1,0 +1,63 @@
+"""``tocsin worker ROLE``: run one hop. ``tocsin topics``: create what the hops read and write."""
+
+import asyncio
+import logging
+import logging.config
+
+import click
+
+from streams.errors import TocsinError, Unavailable
+from streams.settings import Settings, read_settings
+
+#: Seconds that a broker which is still starting is waited for.
+BROKER_WITHIN = 60.0
+
+ROLES = ("detect", "incidents", "notify", "record")
+
+
+@click.command("worker")
+@click.argument("role", type=click.Choice(ROLES))
+def worker(role: str) -> None:
+    """Run one hop until SIGTERM: it then finishes the work in hand and commits within 5 seconds."""
+    # The hops and what they need take a second to import: not for every command.
+    from streams.agents.app import logging_config  # noqa: PLC0415
+    from streams.pipeline import build  # noqa: PLC0415
+
+    try:
+        settings = read_settings()
+        logging.config.dictConfig(logging_config(settings.log_level))
+        app = build(role, settings)
+        asyncio.run(_broker_answers(settings))
+    except TocsinError as error:
+        raise click.ClickException(str(error)) from None
+    app.Worker(loglevel=settings.log_level).execute_from_commandline()
+
+
+@click.command("topics")
+def topics() -> None:
+    """Create the installation's topics where they are missing."""
+    from streams.gateways.topics import create_topics  # noqa: PLC0415 - as above
+
+    try:
+        settings = read_settings()
+        created = asyncio.run(create_topics(settings))
+    except TocsinError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{len(created)} topics created on {settings.broker}")
+
+
+async def _broker_answers(settings: Settings) -> None:
+    from streams.gateways.topics import list_topics  # noqa: PLC0415 - as above
+
+    loop = asyncio.get_running_loop()
+    until = loop.time() + BROKER_WITHIN
+    while True:
+        try:
+            await list_topics(settings)
+        except Unavailable as error:
+            if loop.time() > until:
+                raise
+            logging.getLogger(__name__).warning("waiting for the broker reason=%s", error)
+            await asyncio.sleep(1.0)
+        else:
+            return

@@ -1,0 +1,1 @@
+"""Stage 3: alerts to incidents."""

@@ -1,0 +1,39 @@
+"""
+What can go wrong, and what the pipeline does about it.
+
+* Rejected              never processable: put aside, carry on
+  + IllegalTrigger      the incident's state does not accept it
+  + UnknownIncident     there is no such incident
+* PolicyError           an operator's configuration: said with all problems at once, nothing starts
+* SettingsError         likewise, of the environment
+* Unavailable           something outside does not answer: said, or tried again where it can be
+* anything else         our bug or our infrastructure: the worker stops, nothing is acknowledged
+"""
+
+
+class TocsinError(Exception):
+    """A failure whose text is meant for a person."""
+
+
+class Rejected(TocsinError):
+    """A message that can never be processed. The text is its reason and never quotes it."""
+
+
+class IllegalTrigger(Rejected):
+    """The incident's state does not accept this."""
+
+
+class UnknownIncident(Rejected):
+    """There is no such incident."""
+
+
+class PolicyError(TocsinError):
+    """The policy cannot be used; the text has one line for each problem."""
+
+
+class SettingsError(TocsinError):
+    """The environment cannot be used; the text has one line for each problem."""
+
+
+class Unavailable(TocsinError):
+    """Something outside the process does not answer."""

@@ -1,0 +1,1 @@
+"""Every edge that is not Kafka consumption: HTTP, SMTP, ClickHouse, the clock."""

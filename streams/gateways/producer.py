@@ -1,0 +1,117 @@
+"""Publishing for edges that are no hop: probes, commands, the demo."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas import cloudevents
+from schemas.contract import Contract
+from schemas.topics import TopicDeclaration
+from streams.errors import Unavailable
+from streams.settings import Settings
+
+#: How long a connection or a confirmation may take.
+ANSWERS_WITHIN: Final = timedelta(seconds=10)
+#: How long the goodbye may take once something failed.
+_GIVES_UP_WITHIN: Final = timedelta(seconds=1)
+
+
+class Publisher:
+    """
+    A connection to the broker that publishes contracts.
+
+    ``source`` names the part of the installation that speaks, in the CloudEvents headers.
+    Used as ``async with Publisher(settings, source="probe") as publisher``.
+    """
+
+    def __init__(
+        self, settings: Settings, *, source: str, within: timedelta = ANSWERS_WITHIN
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._within = within
+        # The partitioner is the default one: murmur2 over the key, as Java clients and Faust choose.
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.broker,
+            client_id=f"tocsin-{source}",
+            acks="all",
+            enable_idempotence=settings.idempotent,
+            linger_ms=int(settings.linger / timedelta(milliseconds=1)),
+            compression_type="lz4",
+            # What the broker has not confirmed by then is not tried again behind the caller's back.
+            request_timeout_ms=int(within / timedelta(milliseconds=1)),
+        )
+
+    async def __aenter__(self) -> Self:
+        """
+        Connect.
+
+        Raises:
+            Unavailable: No broker answers.
+        """
+        try:
+            async with asyncio.timeout(self._within.total_seconds()):
+                await self._producer.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self._producer.stop()
+            message = f"no broker answers at {self._settings.broker} ({type(error).__name__})"
+            raise Unavailable(message) from None
+        except BaseException:
+            await self._producer.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Send what is buffered and disconnect; after a failure, without waiting for a broker that is away."""
+        limit = self._within if kind is None else _GIVES_UP_WITHIN
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                await self._producer.stop()
+        except (KafkaError, TimeoutError, OSError):
+            # It only knows how to wait for what is buffered, so its parts are ended one by one.
+            await self._producer._sender.close()  # noqa: SLF001
+            await self._producer.client.close()
+
+    async def send(self, topic: TopicDeclaration, message: Contract) -> None:
+        """
+        Publish *message* and wait until the broker has confirmed it.
+
+        Raises:
+            Unavailable: The broker did not confirm it in time; it may have taken it all the same.
+        """
+        await self.send_all(topic, [message])
+
+    async def send_all(self, topic: TopicDeclaration, messages: Sequence[Contract]) -> None:
+        """
+        Publish *messages*, in order for each key, and wait until the broker has confirmed all of them.
+
+        Raises:
+            Unavailable: The broker did not confirm them all in time; it may have taken any of them.
+        """
+        name = self._settings.topic(topic.name)
+        try:
+            async with asyncio.timeout(self._within.total_seconds()):
+                # Waited for together: with a linger, one by one would take a linger each.
+                confirmations = [
+                    await self._producer.send(
+                        name,
+                        key=topic.key_of(message),
+                        value=message.to_wire(),
+                        headers=cloudevents.headers(message, source=self._source),
+                    )
+                    for message in messages
+                ]
+                await asyncio.gather(*confirmations)
+        except (KafkaError, TimeoutError, OSError) as error:
+            said = f"the broker did not confirm a message on {name} ({type(error).__name__})"
+            raise Unavailable(said) from None

@@ -1,0 +1,60 @@
+"""``/livez``, ``/readyz`` and ``/metrics`` of processes that are no Faust worker."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from streams.errors import SettingsError
+
+#: How long open connections are waited for at the end.
+_GOODBYE_SECONDS: Final = 0.5
+
+
+@asynccontextmanager
+async def vital_signs(
+    host: str, port: int, *, unready: Callable[[], str | None], registry: CollectorRegistry
+) -> AsyncIterator[int]:
+    """
+    Serve them while the block runs, and give the port.
+
+    *unready* returns what is missing, or None where the process does its work.
+
+    Raises:
+        SettingsError: The address cannot be listened on.
+    """
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        missing = unready()
+        return web.Response(text=f"{missing or 'ok'}\n", status=200 if missing is None else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+        )
+
+    application = web.Application()
+    application.add_routes(
+        [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+    )
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            message = (
+                f"{host}:{port} cannot be listened on ({error.strerror or error}): "
+                "choose another by TOCSIN_WEB_HOST and TOCSIN_WEB_PORT"
+            )
+            raise SettingsError(message) from None
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()

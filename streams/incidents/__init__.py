@@ -1,0 +1,1 @@
+"""Stage 4: the life of an incident."""

@@ -1,0 +1,1 @@
+"""The demo: a real service, really broken, watched by the whole pipeline."""

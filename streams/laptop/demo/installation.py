@@ -1,0 +1,188 @@
+"""The demo's own installation: ``tocsin up`` on a folder that is thrown away, and the `tocsin` commands beside it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+import httpx
+
+from streams.errors import TocsinError
+from streams.settings import RUN_FILE, Settings, read_settings
+
+#: Lines of `tocsin up` that are repeated where it fails.
+_LINES: Final = 30
+#: How long `tocsin up` may take to end everything it started.
+_ENDS_WITHIN: Final = timedelta(seconds=40)
+_LOOK_EVERY: Final = 0.2
+
+
+class InstallationFailed(TocsinError):
+    """`tocsin up` did not come up, or went away."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said."""
+
+    code: int
+    output: str
+    errors: str
+
+
+class Installation:
+    """A running `tocsin up`; leaving the block ends it and everything it started."""
+
+    def __init__(
+        self, state: Path, *, broker: str, given: Mapping[str, str], hear: Callable[[str], None]
+    ) -> None:
+        self.state = state
+        self._broker = broker
+        self._hear = hear
+        # Nothing of an installation that this shell is set up for.
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")},
+            **given,
+            "TOCSIN_STATE": str(state),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._process: asyncio.subprocess.Process | None = None
+        self._listening: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "streams", "up", "--broker", self._broker),
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # Ctrl-C reaches the demo only, which ends the rest in its order.
+            start_new_session=True,
+        )
+        self._listening = asyncio.create_task(self._listen(self._process))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        process = self._process
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_ENDS_WITHIN.total_seconds()):
+                await process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            # Whatever is left of its session; nothing, after a clean end.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            if self._listening is not None:
+                self._listening.cancel()
+                await asyncio.gather(self._listening, return_exceptions=True)
+
+    async def ready(self, within: timedelta) -> Settings:
+        """
+        Wait until every part answers, and return the settings that find them.
+
+        Raises:
+            InstallationFailed: It ended, or took longer.
+        """
+        waiting_for = "its addresses"
+        try:
+            async with (
+                asyncio.timeout(within.total_seconds()),
+                httpx.AsyncClient(timeout=2, trust_env=False) as client,
+            ):
+                while True:
+                    self.still_runs()
+                    run = self._run()
+                    if run is not None:
+                        waiting_for = await _unready(client, run)
+                        if not waiting_for:
+                            return read_settings(**run["settings"], state=self.state)
+                    await asyncio.sleep(_LOOK_EVERY)
+        except TimeoutError:
+            message = (
+                f"`tocsin up` ready within {within.total_seconds():g} s, waiting for {waiting_for}"
+            )
+            raise InstallationFailed(self._with_lines(message)) from None
+
+    def still_runs(self) -> None:
+        """
+        Do nothing.
+
+        Raises:
+            InstallationFailed: `tocsin up` has ended.
+        """
+        if self._process is not None and self._process.returncode is not None:
+            message = f"`tocsin up` to run, it ended with code {self._process.returncode}"
+            raise InstallationFailed(self._with_lines(message))
+
+    async def command(self, *arguments: str, within: timedelta = timedelta(seconds=30)) -> Said:
+        """
+        Run a `tocsin` command as a person would type it beside the installation.
+
+        Raises:
+            InstallationFailed: It did not end in time.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "streams", *arguments),
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                output, errors = await process.communicate()
+        except TimeoutError:
+            message = f"`tocsin {' '.join(arguments)}` to end within {within.total_seconds():g} s"
+            raise InstallationFailed(message) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return Said(process.returncode or 0, output.decode(), errors.decode())
+
+    def _run(self) -> dict[str, Any] | None:
+        try:
+            run = json.loads((self.state / RUN_FILE).read_text())
+        except (OSError, ValueError):
+            return None
+        return run if isinstance(run, dict) and isinstance(run.get("settings"), dict) else None
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdout is None:
+            return
+        async for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            self._lines.append(line)
+            self._hear(line)
+
+    def _with_lines(self, message: str) -> str:
+        return "\n".join([message, *(f"  up: {line}" for line in self._lines)])
+
+
+async def _unready(client: httpx.AsyncClient, run: Mapping[str, Any]) -> str:
+    """Return the parts that are not ready, or nothing."""
+    missing = []
+    for part, address in run.get("ready", {}).items():
+        try:
+            response = await client.get(address)
+            if response.is_success:
+                continue
+        except httpx.HTTPError:
+            pass
+        missing.append(part)
+    return ", ".join(missing)

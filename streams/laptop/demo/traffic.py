@@ -1,0 +1,24 @@
+"""People who use the demo's service: they order, look, and try again whatever happens."""
+
+import asyncio
+from itertools import cycle
+from typing import Final
+
+import httpx
+
+#: Seconds between two requests.
+EVERY: Final = 0.25
+_ITEMS: Final = ("tea", "two cups", "a kettle", "honey")
+
+
+async def keep_using(url: str) -> None:
+    """Send requests to the service at *url*, one after another, until it is cancelled."""
+    items = cycle(_ITEMS)
+    async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False) as client:
+        while True:
+            try:
+                await client.post("/api/orders", content=next(items))
+                await client.get("/api/orders")
+            except httpx.HTTPError:
+                pass  # They come back.
+            await asyncio.sleep(EVERY)

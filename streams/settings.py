@@ -1,0 +1,115 @@
+"""
+The environment as settings: addresses, credentials, sizes.
+
+What decides (rules, routes, channels) is the policy and stands in files; see ``policy.py``.
+"""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from streams.errors import SettingsError
+
+#: Where a running `tocsin up` writes its addresses, below its state folder.
+RUN_FILE = "run.json"
+
+
+class Settings(BaseSettings):
+    """
+    Settings of one process.
+
+    Each is read from ``TOCSIN_<NAME>``. Where ``TOCSIN_STATE`` (or ``./.tocsin``) holds the addresses of a running
+    ``tocsin up``, those are the defaults, so that commands typed beside it find it.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOCSIN_", frozen=True, use_attribute_docstrings=True, extra="ignore"
+    )
+
+    broker: str = "127.0.0.1:9092"
+    """Kafka bootstrap servers, ``HOST:PORT`` separated by commas."""
+    topic_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+\.)*$")] = ""
+    """Put before every topic and group name: several installations can share a broker. Ends in a dot."""
+    partitions: Annotated[int, Field(ge=1, le=256)] = 4
+    """Partitions of every topic. All topics have the same number; it cannot be changed later."""
+    replication: Annotated[int, Field(ge=1, le=9)] = 1
+    """Replicas of every topic."""
+    linger: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(seconds=1))] = timedelta(0)
+    """How long a producer waits to fill a batch, in seconds."""
+    idempotent: bool = True
+    """Whether producers ask the broker to drop their own repeats."""
+    session_timeout: Annotated[timedelta, Field(ge=timedelta(seconds=6))] = timedelta(seconds=10)
+    """After how many seconds of silence a worker loses its partitions to others."""
+    warehouse: SecretStr = SecretStr("http://tocsin:@127.0.0.1:8123/tocsin")
+    """ClickHouse, as ``http://USER:PASSWORD@HOST:PORT/DATABASE``."""
+    policy: Path = Path("deploy/policy")
+    """Folder (or file) of the policy."""
+    web_host: str = "127.0.0.1"
+    """Address that ``/livez``, ``/readyz`` and ``/metrics`` listen on."""
+    web_port: Annotated[int, Field(ge=1, le=65535)] = 6066
+    """Port that they listen on."""
+    state: Path = Path(".tocsin")
+    """State folder of ``tocsin up``."""
+    log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    """Lowest level that is logged."""
+
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0913 - the signature is the library's
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put a running installation's addresses behind arguments and environment."""
+        folder = (
+            init_settings().get("state") or env_settings().get("state") or cls.default_state()
+        )
+        running = InitSettingsSource(settings_cls, _running(Path(folder)))
+        return init_settings, env_settings, running
+
+    @classmethod
+    def default_state(cls) -> Path:
+        """Return the state folder that is looked at where none is named."""
+        return Path(cls.model_fields["state"].default)
+
+    def topic(self, name: str) -> str:
+        """Return the name on the broker of the topic called *name*."""
+        return f"{self.topic_prefix}{name}"
+
+
+def _running(folder: Path) -> dict[str, Any]:
+    """Return the settings that a running `tocsin up` left in *folder*; nothing where there is none."""
+    try:
+        left = json.loads((folder / RUN_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    settings = left.get("settings", {}) if isinstance(left, dict) else {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def read_settings(**given: Any) -> Settings:
+    """
+    Return the settings of this process.
+
+    Raises:
+        SettingsError: A setting is wrong; the text names each one, and never its value.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = [
+            f"  TOCSIN_{'_'.join(str(step) for step in fault['loc']).upper()}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("\n".join(["the environment cannot be used:", *problems])) from None

@@ -1,0 +1,90 @@
+"""The embedded warehouse as the process that `tocsin up` starts, for the tests of everything behind it."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from streams.laptop.warehouse.authentication import (
+    Passwords,
+    User,
+    read_passwords,
+    write_passwords,
+)
+
+
+
+@dataclass
+class RunningWarehouse:
+    """A warehouse that answers."""
+
+    process: subprocess.Popen[str]
+    port: int
+    passwords: Passwords
+
+    def password(self, user: User = User.TOCSIN) -> str:
+        return self.passwords[user].get_secret_value()
+
+    def url(self, user: User = User.TOCSIN) -> str:
+        return f"http://{user}:{self.password(user)}@127.0.0.1:{self.port}/tocsin"
+
+    def ask(
+        self, statement: str | bytes, user: User = User.TOCSIN, **query: str
+    ) -> httpx.Response:
+        """Send one statement as curl would."""
+        return httpx.post(
+            f"http://127.0.0.1:{self.port}/",
+            params=query,
+            content=statement,
+            auth=(user, self.password(user)),
+            timeout=30,
+        )
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """End it as `tocsin up` does, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+
+def launch(folder: Path, port: int = 0) -> subprocess.Popen[str]:
+    """Start the process without waiting for it."""
+    passwords = folder / "passwords"
+    if not passwords.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_passwords(passwords)
+    command = [
+        *(sys.executable, "-m", "streams.laptop.warehouse"),
+        *("--path", str(folder), "--port", str(port), "--password-file", str(passwords)),
+    ]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    )
+
+
+@contextmanager
+def running_warehouse(folder: Path) -> Iterator[RunningWarehouse]:
+    """Start a warehouse on a free port and end it afterwards."""
+    process = launch(folder)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        ready = re.search(r"ready at http://127\.0\.0\.1:(\d+)", line)
+        assert ready, line + process.stdout.read()
+        yield RunningWarehouse(process, int(ready[1]), read_passwords(folder / "passwords"))
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,220 @@
+"""A slice: whatever fails wherever, no record is lost and none counts twice."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.ticks import TickV1
+from schemas.topics import DETECT_JOURNAL, LOGS, TICKS
+from streams.agents import checkpoints
+from streams.agents.checkpoints import Slice
+from streams.agents.dead_letters import HOP, REASON
+from streams.agents.journal import Journal
+from streams.settings import Settings
+from tests.recording import CountingDesk, Event, Record, RecordingEmitter
+
+INPUTS = {LOGS.name: LOGS, TICKS.name: TICKS}
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class ListJournal(Journal):
+    """A journal whose partition is the recording emitter's list."""
+
+    def __init__(self, emitter: RecordingEmitter) -> None:
+        super().__init__(DETECT_JOURNAL, 0, Settings(), emitter)  # type: ignore[arg-type]
+        self._log = emitter.appended
+
+    async def _records_from(self, offset: int | None) -> AsyncIterator[tuple[bytes, bytes | None]]:
+        for record in self._log[offset or 0 :]:
+            yield record
+
+
+async def opened(emitter: RecordingEmitter, clock: Clock | None = None) -> tuple[Slice, CountingDesk]:
+    desk = CountingDesk()
+    piece = Slice(
+        "detect",
+        INPUTS,
+        desk,
+        ListJournal(emitter),
+        emitter,  # type: ignore[arg-type]
+        clock=clock or Clock(),
+    )
+    await piece.open()
+    return piece, desk
+
+
+def logs(*keys: str, start: int = 0) -> list[Record]:
+    return [
+        Record(LOGS.name, 0, start + place, key.encode(), b"fault" if key == "!" else b"{}")
+        for place, key in enumerate(keys)
+    ]
+
+
+def tick(offset: int, **reached: int) -> list[Record]:
+    said = TickV1(
+        occurred_at=NOON,
+        partition=0,
+        reached={name.replace("_", "."): end for name, end in reached.items()},
+    )
+    return [Record(TICKS.name, 0, offset, b"0", said.to_wire())]
+
+
+async def test_a_chunk_is_acknowledged_once_the_journal_holds_it() -> None:
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    event = Event()
+    await piece.take(logs("a", "a"), event)
+    assert not event.acked
+    await piece.flush()
+    assert event.acked
+
+
+async def test_what_was_decided_goes_out_after_the_journal_has_it() -> None:
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    event = Event()
+    emitter.fail_next = "append"
+    with pytest.raises(ConnectionError):
+        await piece.take(logs("a", "a", "a"), event)
+    assert emitter.sent == []
+    assert not event.acked
+
+
+async def test_what_was_not_sent_before_a_crash_is_sent_after_it() -> None:
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    emitter.fail_next = "send"
+    with pytest.raises(ConnectionError):
+        await piece.take(logs("a", "a", "a"), Event())
+    _, desk = await opened(emitter)
+    assert [sent.value for sent in emitter.sent] == [b"a=3"]
+    assert desk.counts == {"a": 3}
+
+
+@given(
+    keys=st.lists(st.sampled_from("abc"), max_size=40),
+    crashes=st.lists(st.tuples(st.sampled_from(["append", "send", "kill"]), st.integers(1, 9)), max_size=5),
+    flushes=st.booleans(),
+)
+async def test_any_crash_at_any_moment_changes_nothing(
+    keys: list[str], crashes: list[tuple[str, int]], flushes: bool  # noqa: FBT001 - a drawn value
+) -> None:
+    """Decisions would be missing or differ after a restart."""
+    emitter = RecordingEmitter()
+    records = logs(*keys)
+    for kind, length in [*crashes, ("none", 1_000)]:
+        piece, _ = await opened(emitter)
+        # The broker delivers from the last commit, which can lie before what the journal holds.
+        emitter.fail_next = None if kind in {"kill", "none"} else kind
+        try:
+            await piece.take(records[: length * 5], Event()) if records else None
+            if flushes or kind == "none":
+                await piece.flush()
+        except ConnectionError:
+            pass
+        emitter.fail_next = None
+    _, desk = await opened(emitter)
+    counts = {key: keys.count(key) for key in set(keys)}
+    assert desk.counts == counts
+    decided = {f"{key}={n}" for key, count in counts.items() for n in range(3, count + 1, 3)}
+    assert {sent.value.decode() for sent in emitter.sent if sent.value} == decided
+
+
+async def test_a_redelivered_chunk_counts_once() -> None:
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+    await piece.take(logs("a", "b"), Event())
+    again = Event()
+    await piece.take(logs("a", "b", "c"), again)
+    await piece.flush()
+    assert desk.counts == {"a": 1, "b": 1, "c": 1}
+    assert again.acked
+
+
+async def test_missing_records_are_noticed() -> None:
+    piece, _ = await opened(RecordingEmitter())
+    assert piece.gap(logs("a", start=100)) is None
+    await piece.take(logs("a"), Event())
+    assert piece.gap(logs("a", start=1)) is None
+    assert piece.gap(logs("a", start=5)) == 1
+
+
+async def test_a_record_that_fails_us_is_put_aside_and_the_worker_stops() -> None:
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    event = Event()
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(logs("a", "!", "a", "a"), event)
+    await piece.flush()
+    assert not event.acked
+    (letter,) = emitter.sent
+    assert letter.topic == "telemetry.logs.dead"
+    assert dict(letter.headers)[HOP] == b"detect"
+    assert dict(letter.headers)[REASON] == b"fault in detect: ZeroDivisionError"
+    emitter.sent.clear()
+
+    next_worker, desk = await opened(emitter)
+    emitter.sent.clear()
+    await next_worker.take(logs("a", "!", "a", "a"), event)
+    assert event.acked
+    assert desk.counts == {"a": 3}
+    assert [sent.value for sent in emitter.sent] == [b"a=3"]
+
+
+async def test_time_waits_for_the_records_before_it() -> None:
+    piece, desk = await opened(RecordingEmitter())
+    await piece.take(tick(0, telemetry_logs=2), Event())
+    assert desk.ticks == []
+    await piece.take(logs("a"), Event())
+    assert desk.ticks == []
+    await piece.take(logs("a", start=1), Event())
+    assert desk.ticks == [NOON]
+
+
+async def test_a_held_tick_is_not_lost_by_a_crash() -> None:
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    held = Event()
+    await piece.take(tick(0, telemetry_logs=1), held)
+    await piece.flush()
+    assert not held.acked
+    again, desk = await opened(emitter)
+    await again.take(tick(0, telemetry_logs=1), held)
+    await again.take(logs("a"), Event())
+    assert desk.ticks == [NOON]
+
+
+async def test_a_tick_whose_records_are_gone_passes_in_the_end() -> None:
+    clock = Clock()
+    piece, desk = await opened(RecordingEmitter(), clock)
+    await piece.take(tick(0, telemetry_logs=9), Event())
+    clock.now = checkpoints.PATIENCE
+    await piece.flush()
+    assert desk.ticks == []
+    clock.now = checkpoints.PATIENCE + 0.1
+    await piece.flush()
+    assert desk.ticks == [NOON]
+
+
+async def test_an_unreadable_tick_is_put_aside(caplog: pytest.LogCaptureFixture) -> None:
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+    garbage: list[Any] = [Record(TICKS.name, 0, 0, b"0", b"\xff")]
+    event = Event()
+    await piece.take(garbage, event)
+    assert [letter.topic for letter in emitter.sent] == ["clock.ticks.dead"]
+    assert event.acked
+    assert desk.ticks == []
+    assert "value: is not JSON" in caplog.text

@@ -1,0 +1,136 @@
+"""The journal: what was kept is what is read back, whoever wrote in between and whatever was compacted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.topics import DETECT_JOURNAL
+from streams.agents import journal
+from streams.agents.journal import Journal, Kept, LostPartition, Replay
+from streams.agents.outgoing import Outgoing
+from streams.settings import Settings
+from tests.recording import RecordingEmitter
+
+Record = tuple[bytes, bytes | None]
+
+
+def replayed(records: Iterable[Record]) -> Kept:
+    replay = Replay()
+    for key, value in records:
+        replay.hear(key, value)
+    return replay.kept
+
+
+def compacted(records: list[Record]) -> list[Record]:
+    """What a broker keeps: the last record of each key, and no tombstones."""
+    last = {key: place for place, (key, _) in enumerate(records)}
+    return [
+        (key, value)
+        for place, (key, value) in enumerate(records)
+        if last[key] == place and value is not None
+    ]
+
+
+class ListJournal(Journal):
+    """A journal whose partition is a list."""
+
+    def __init__(self, log: list[Record]) -> None:
+        emitter = RecordingEmitter()
+        emitter.appended = log
+        super().__init__(DETECT_JOURNAL, 0, Settings(), emitter)  # type: ignore[arg-type]
+        self._log = log
+
+    async def _records_from(self, offset: int | None) -> AsyncIterator[Record]:
+        for record in self._log[offset or 0 :]:
+            yield record
+
+
+class Worker:
+    """Somebody who owns the partition, or believes so."""
+
+    def __init__(self, log: list[Record]) -> None:
+        self.journal = ListJournal(log)
+
+    def take_over(self) -> None:
+        asyncio.run(self.journal.take_over())
+
+    def append(self, position: int, name: str, value: int | None) -> None:
+        change = None if value is None else str(value).encode()
+        decided = [Outgoing("alerts", b"k", str(position).encode(), (("h", b"\xff"),))]
+        asyncio.run(self.journal.append({"logs": position}, {name: change}, decided))
+
+
+entry = st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 99))
+
+
+@given(
+    turns=st.lists(st.lists(entry, max_size=6), min_size=1, max_size=4),
+    late=st.lists(entry, max_size=3),
+    snapshot_bytes=st.sampled_from([1, 600, 10_000_000]),
+)
+def test_a_new_owner_reads_what_the_owners_before_it_kept(
+    turns: list[list[tuple[str, int | None]]],
+    late: list[tuple[str, int | None]],
+    snapshot_bytes: int,
+) -> None:
+    """State would be lost, doubled, or spoilt by a worker that lost the partition and still writes."""
+    log: list[Record] = []
+    state: dict[str, bytes] = {}
+    position = 0
+    before: Worker | None = None
+    kept_snapshot, journal.SNAPSHOT_BYTES = journal.SNAPSHOT_BYTES, snapshot_bytes
+    try:
+        for turn in turns:
+            worker = Worker(log)
+            worker.take_over()
+            for name, value in late if before else []:
+                with pytest.raises(LostPartition):
+                    before.append(10_000, name, value)  # type: ignore[union-attr]
+            for name, value in turn:
+                position += 1
+                worker.append(position, name, value)
+                if value is None:
+                    state.pop(name, None)
+                else:
+                    state[name] = str(value).encode()
+            before = worker
+    finally:
+        journal.SNAPSHOT_BYTES = kept_snapshot
+    for records in (log, compacted(log)):
+        kept = replayed(records)
+        assert kept.entries == state
+        assert kept.positions == ({"logs": position} if position else {})
+        expected = [Outgoing("alerts", b"k", str(position).encode(), (("h", b"\xff"),))]
+        assert kept.decided == (expected if position else [])
+
+
+@given(cut=st.integers(1, 5))
+def test_an_entry_in_parts_counts_whole_or_not_at_all(cut: int) -> None:
+    """A crash between two parts would leave half a state."""
+    log: list[Record] = []
+    worker = Worker(log)
+    worker.take_over()
+    worker.append(1, "a", 1)
+    length = len(log)
+    whole = {f"{place}": b'"' + b"x" * 150_000 + b'"' for place in range(15)}
+    asyncio.run(worker.journal.append({"logs": 2}, whole, []))
+    assert len(log) == length + 5
+    kept = replayed(log[: length + cut])
+    assert kept.positions == {"logs": 2 if cut == 5 else 1}
+    assert kept.entries == ({"a": b"1", **whole} if cut == 5 else {"a": b"1"})
+
+
+def test_snapshots_keep_a_journal_short() -> None:
+    log: list[Record] = []
+    worker = Worker(log)
+    worker.take_over()
+    for position in range(200):
+        worker.append(position, "a", position)
+    big = b'"' + b"x" * 90_000 + b'"'
+    for position in range(200, 400):
+        asyncio.run(worker.journal.append({"logs": position}, {"a": big}, []))
+    assert len(compacted(log)) < 100
+    assert replayed(compacted(log)).entries == {"a": big}
