@@ -19,6 +19,8 @@ from pydantic import (
 
 from schemas import limits
 
+#: More faults than this say nothing that the first ones do not.
+_FAULTS_SAID = 8
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -134,7 +136,7 @@ def faults(error: ValidationError, model: type[BaseModel]) -> str:
             str(step) if isinstance(step, int) or step in known else "*" for step in fault["loc"]
         )
         said.append(f"{place or 'value'}: {_message(fault)}")
-    return "; ".join(said[:8]) + ("; and more" if len(said) > 8 else "")
+    return "; ".join(said[:_FAULTS_SAID]) + ("; and more" if len(said) > _FAULTS_SAID else "")
 
 
 def _message(fault: Any) -> str:

@@ -196,4 +196,3 @@ class StepV1(Contract):
     @property
     def event_id(self) -> str:
         return self.step_id
-

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "probe": ("probe", "Ask health endpoints and publish what they say."),
     "topics": ("worker", "Create the topics."),
     "migrate": ("migrate", "Bring the warehouse's tables up to date."),
+    "bench": ("bench", "Measure, on real parts."),
     "schemas": ("schemas", "Write the published contracts."),
 }
 
@@ -52,7 +53,11 @@ class Commands(click.Group):
                 from difflib import get_close_matches  # noqa: PLC0415 - only for a typo
 
                 close = get_close_matches(args[0], COMMANDS, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else f"; it is one of {', '.join(COMMANDS)}"
+                hint = (
+                    f"; did you mean {close[0]!r}?"
+                    if close
+                    else f"; it is one of {', '.join(COMMANDS)}"
+                )
                 message = f"there is no command {args[0]!r}{hint}"
                 raise click.UsageError(message, ctx) from None
             raise error from None

@@ -17,129 +17,95 @@ Every hop puts what it cannot process into the dead-letter topic of where it cam
 ``faust -A streams.pipeline:detect worker`` and ``tocsin worker detect`` are the same.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import faust
-
 from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
-from streams.agents import detect, incidents, notify, record
+from streams.agents import detect, incidents, notify
+from streams.agents.app import HopApp
 from streams.agents.hop import Hop
-from streams.agents.outgoing import Emitter
+from streams.agents.notify import Notifier, NotifyDesk
+from streams.agents.record import Recorder
 from streams.agents.tick import Ticker
-from streams.agents.transport import ChunkTransport
-from streams.agents.watching import watch
 from streams.detection.evaluation import Detector
-from streams.gateways.clickhouse import Warehouse
+from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.courier import Courier
 from streams.incidents.register import Register
 from streams.notifications.delivery import Deliveries
-from streams.policy import Policy, read_policy
+from streams.policy import read_policy
 from streams.settings import Settings, read_settings
 
-ROLES: Final = ("detect", "incidents", "notify", "record")
 
-
-def build(role: str, settings: Settings) -> faust.App:
+def build(role: str, settings: Settings) -> HopApp:
     """
     Return the Faust app of *role*; nothing runs before it is started.
 
     Raises:
         PolicyError: The policy cannot be used.
-        ValueError: There is no such role.
+        KeyError: There is no such role.
     """
-    if role not in ROLES:
-        message = f"there is no role {role!r}: it is one of {', '.join(ROLES)}"
-        raise ValueError(message)
-    app = _app(role, settings)
-    emitter = Emitter(settings)
-    app.on_before_shutdown.connect(_logged("stopping"))
-    _DECLARED[role](app, settings, emitter)
+    declare = ROLES[role]
+    app = HopApp.for_role(role, settings)
+    declare(app)
     return app
 
 
-def _app(role: str, settings: Settings) -> faust.App:
-    app = faust.App(
-        f"{settings.topic_prefix}tocsin-{role}",
-        broker=[f"kafka://{address}" for address in settings.broker.split(",")],
-        topic_partitions=settings.partitions,
-        topic_replication_factor=settings.replication,
-        # Topics are created by `tocsin topics`, with their retention; the leader's is Faust's own.
-        topic_allow_declare=True,
-        consumer_auto_offset_reset="earliest",
-        broker_session_timeout=settings.session_timeout.total_seconds(),
-        broker_heartbeat_interval=settings.session_timeout.total_seconds() / 4,
-        broker_commit_interval=1.0,
-        # A hop finishes its work in hand itself, within a time limit: see agents/hop.py.
-        stream_wait_empty=False,
-        # Above zero Faust's own assignor is used, which gives one worker the same partition of all inputs.
-        table_standby_replicas=1,
-        web_bind=settings.web_host,
-        web_host=settings.web_host,
-        web_port=settings.web_port,
-        loghandlers=[],
-        logging_config=None,
-    )
-    app.transport = ChunkTransport(app.conf.broker_consumer, app)
-    return app
-
-
-def _detect(app: faust.App, settings: Settings, emitter: Emitter) -> None:
-    policy = read_policy(settings.policy)
-    hop = Hop(
+def _detect(app: HopApp) -> None:
+    policy = read_policy(app.settings.policy)
+    Hop(
         app,
         name=detect.NAME,
         inputs=detect.INPUTS,
         journal=DETECT_JOURNAL,
-        desk=lambda _: detect.DetectDesk(Detector(policy.rules)),
-        settings=settings,
-        emitter=emitter,
+        desk=lambda: detect.DetectDesk(Detector(policy.rules)),
     )
-    watch(app, hop, settings, emitter)
 
 
-def _incidents(app: faust.App, settings: Settings, emitter: Emitter) -> None:
-    policy = read_policy(settings.policy)
-    hop = Hop(
+def _incidents(app: HopApp) -> None:
+    policy = read_policy(app.settings.policy)
+    Hop(
         app,
         name=incidents.NAME,
         inputs=incidents.INPUTS,
         journal=INCIDENTS_JOURNAL,
-        desk=lambda _: _incidents_desk(policy),
-        settings=settings,
-        emitter=emitter,
+        desk=lambda: incidents.IncidentsDesk(
+            Register(policy.incidents), policy.routes, reopen_within=policy.incidents.reopen_within
+        ),
     )
-    watch(app, hop, settings, emitter)
-    ticker = Ticker(settings, emitter)
-
-    @app.task
-    async def keep_ticking() -> None:
-        await ticker.start()
-        try:
-            await ticker.keep_ticking(app.is_leader)
-        finally:
-            await ticker.stop()
+    ticker = Ticker(app.settings, app.emitter)
+    app.need(ticker)
+    app.task(lambda: ticker.keep_ticking(app.is_leader))
 
 
-def _incidents_desk(policy: Policy) -> incidents.IncidentsDesk:
-    return incidents.IncidentsDesk(
-        Register(policy.incidents), policy.routes, reopen_within=policy.incidents.reopen_within
+def _notify(app: HopApp) -> None:
+    policy = read_policy(app.settings.policy)
+    courier = Courier(policy.channels)
+    app.need(courier)
+    notifier = Notifier(app, policy.channels, courier)
+    notifier.hop = Hop(
+        app,
+        name=notify.NAME,
+        inputs=notify.INPUTS,
+        journal=NOTIFY_JOURNAL,
+        desk=lambda: NotifyDesk(Deliveries(), notifier.wake),
     )
 
 
-def _logged(event: str) -> Callable[..., Any]:
-    async def log_it(*_: Any, **__: Any) -> None:
-        logging.getLogger(__name__).info(event)
-
-    return log_it
+def _record(app: HopApp) -> None:
+    Recorder(app, ClickHouse(app.settings.warehouse))
 
 
-_DECLARED: Final[Mapping[str, Callable[[faust.App, Settings, Emitter], None]]] = {}
+ROLES: Final[Mapping[str, Callable[[HopApp], None]]] = {
+    "detect": _detect,
+    "incidents": _incidents,
+    "notify": _notify,
+    "record": _record,
+}
 
 
 def __getattr__(name: str) -> Any:
     # `faust -A streams.pipeline:detect` asks for the app by its role.
     if name in ROLES:
         return build(name, read_settings())
-    raise AttributeError(name)
+    message = f"there is no hop {name!r}: it is one of {', '.join(ROLES)}"
+    raise AttributeError(message)

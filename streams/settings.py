@@ -63,18 +63,16 @@ class Settings(BaseSettings):
     """Lowest level that is logged."""
 
     @classmethod
-    def settings_customise_sources(  # noqa: PLR0913 - the signature is the library's
+    def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put a running installation's addresses behind arguments and environment."""
-        folder = (
-            init_settings().get("state") or env_settings().get("state") or cls.default_state()
-        )
+        folder = init_settings().get("state") or env_settings().get("state") or cls.default_state()
         running = InitSettingsSource(settings_cls, _running(Path(folder)))
         return init_settings, env_settings, running
 

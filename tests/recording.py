@@ -19,6 +19,8 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
+    #: Milliseconds since 1970; -1 where the broker has none.
+    timestamp: int = -1
 
 
 class RecordingEmitter:

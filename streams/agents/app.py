@@ -30,7 +30,7 @@ class Needed(Protocol):
         """Disconnect."""
 
 
-class HopApp(faust.App):  # type: ignore[misc]  # Faust's App is untyped.
+class HopApp(faust.App):
     """The app of one role."""
 
     settings: Settings

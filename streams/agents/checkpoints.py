@@ -93,6 +93,11 @@ class Slice:
         self._heard_at = 0.0
 
     @property
+    def desk(self) -> Desk:
+        """What decides for this partition."""
+        return self._desk
+
+    @property
     def positions(self) -> Mapping[str, int]:
         """Next offset of each input."""
         return self._positions
@@ -191,7 +196,9 @@ class Slice:
 
     async def _force_tick(self) -> None:
         lagging = ", ".join(sorted(self._gate.lagging(self._positions)))
-        log.warning("tick passed without the records before it hop=%s lagging=%s", self._hop, lagging)
+        log.warning(
+            "tick passed without the records before it hop=%s lagging=%s", self._hop, lagging
+        )
         held = self._gate.passing(self._positions, forced=True)
         if held is not None:
             await self._pass(held.tick, held.record)

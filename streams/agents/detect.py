@@ -9,7 +9,7 @@ from schemas.ticks import TickV1
 from schemas.topics import ALERTS, TELEMETRY, TICKS, TopicDeclaration
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.detection.evaluation import Detector
-from streams.telemetry.reading import read_signal
+from streams.telemetry.reading import read_signals
 
 NAME = "detect"
 INPUTS = (*TELEMETRY, TICKS)
@@ -22,9 +22,10 @@ class DetectDesk:
         self._detector = detector
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
-        """Judge one signal; see ``Desk.hear``."""
-        signal = read_signal(topic, record.value, record.headers)
-        return _sent(self._detector.hear(signal, origin_of(record)))
+        """Judge the signals of one record; see ``Desk.hear``."""
+        signals = read_signals(topic, record.value, record.headers, stamped=record.timestamp)
+        origin = origin_of(record)
+        return _sent(alert for signal in signals for alert in self._detector.hear(signal, origin))
 
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
         """Judge what only time can tell."""

@@ -30,14 +30,14 @@ DRAIN_WITHIN: Final = 4.0
 class Hop:
     """A stateful hop: one desk and one journal for each partition this worker was assigned."""
 
-    def __init__(  # noqa: PLR0913 - a hop is declared in one place, by name
+    def __init__(
         self,
         app: HopApp,
         *,
         name: str,
         inputs: Iterable[TopicDeclaration],
         journal: JournalDeclaration,
-        desk: Callable[[int], Desk],
+        desk: Callable[[], Desk],
     ) -> None:
         settings = app.settings
         self.name = name
@@ -74,7 +74,7 @@ class Hop:
                 found = Slice(
                     self.name,
                     self._inputs,
-                    self._desk(partition),
+                    self._desk(),
                     Journal(self._journal, partition, self._settings, self._emitter),
                     self._emitter,
                     clock=asyncio.get_running_loop().time,

@@ -177,7 +177,9 @@ class Journal:
                     record = await consumer.getone()
                 yield record.key, record.value
         except TimeoutError:
-            message = f"{place.topic}/{place.partition} could not be read: no answer in {PATIENCE:.0f} s"
+            message = (
+                f"{place.topic}/{place.partition} could not be read: no answer in {PATIENCE:.0f} s"
+            )
             raise Unavailable(message) from None
         finally:
             await consumer.stop()
@@ -240,7 +242,9 @@ class Journal:
             if key == last:
                 return
             if value == b"{}":
-                message = f"{self._declared.name}/{self._partition} was taken over by another worker"
+                message = (
+                    f"{self._declared.name}/{self._partition} was taken over by another worker"
+                )
                 raise LostPartition(message)
 
     def _state_bytes(self) -> int:

@@ -8,13 +8,22 @@ RECORDS: Final = Counter(
     "tocsin_records_total", "Records read from the log.", ["hop", "topic"], registry=REGISTRY
 )
 DECIDED: Final = Counter(
-    "tocsin_decided_total", "Records written because of what was read.", ["hop", "topic"], registry=REGISTRY
+    "tocsin_decided_total",
+    "Records written because of what was read.",
+    ["hop", "topic"],
+    registry=REGISTRY,
 )
 DEAD: Final = Counter(
-    "tocsin_dead_letters_total", "Records put aside as unprocessable.", ["hop", "topic"], registry=REGISTRY
+    "tocsin_dead_letters_total",
+    "Records put aside as unprocessable.",
+    ["hop", "topic"],
+    registry=REGISTRY,
 )
 GAPS: Final = Counter(
-    "tocsin_gaps_total", "Times that records were missing and asked for again.", ["hop"], registry=REGISTRY
+    "tocsin_gaps_total",
+    "Times that records were missing and asked for again.",
+    ["hop"],
+    registry=REGISTRY,
 )
 CHECKPOINT: Final = Histogram(
     "tocsin_checkpoint_seconds",

@@ -119,7 +119,9 @@ class Recorder:
             try:
                 refused = await self._warehouse.insert_sparing(table, [row for row, _, _ in rows])
             except WarehouseUnavailable as error:
-                log.warning("warehouse unavailable retry_in=%.1f reason=%s", wait.total_seconds(), error)
+                log.warning(
+                    "warehouse unavailable retry_in=%.1f reason=%s", wait.total_seconds(), error
+                )
                 await asyncio.sleep(wait.total_seconds())
                 wait = min(2 * wait, LAST_WAIT)
             else:
@@ -146,9 +148,9 @@ class Recorder:
             if place.topic in self._inputs:
                 end = self._app.consumer.highwater(place) or 0
                 done = self._app.consumer._committed_offset.get(place) or 0  # noqa: SLF001 - Faust offers no other way
-                metrics.LAG.labels(
-                    NAME, self._inputs[place.topic].name, place.partition
-                ).set(max(end - done, 0))
+                metrics.LAG.labels(NAME, self._inputs[place.topic].name, place.partition).set(
+                    max(end - done, 0)
+                )
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         # What is not stored yet is somebody else's from now on: twice stored counts once.

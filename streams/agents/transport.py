@@ -63,7 +63,7 @@ class ChunkMessage(ConsumerMessage):
         self.delivery.done = value
 
 
-class ChunkSchema(faust.Schema):  # type: ignore[misc]  # Faust's Schema is untyped.
+class ChunkSchema(faust.Schema):
     """Marks a topic as chunked: events carry the chunk as it is, nothing is decoded."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -78,14 +78,14 @@ class ChunkSchema(faust.Schema):  # type: ignore[misc]  # Faust's Schema is unty
     def compile(self, app: Any, **_: Any) -> Any:
         """Return the decoder that Faust calls for each message."""
 
-        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001, RUF029
+        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001
             # The signature, and that it is a coroutine, are Faust's.
             return app.create_event(None, message.value, message.headers, message)
 
         return decode
 
 
-class ChunkConsumer(driver.Consumer):  # type: ignore[misc]  # Faust's Consumer is untyped.
+class ChunkConsumer(driver.Consumer):
     """Faust's aiokafka consumer, delivering chunked topics a chunk at a time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -207,7 +207,7 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]  # Faust's Consumer 
         await super().on_partitions_assigned(assigned, generation_id)
 
 
-class ChunkTransport(driver.Transport):  # type: ignore[misc]  # Faust's Transport is untyped.
+class ChunkTransport(driver.Transport):
     """Faust's aiokafka transport, whose consumer understands ``ChunkSchema``."""
 
     Consumer = ChunkConsumer

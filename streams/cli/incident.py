@@ -100,7 +100,7 @@ def _commands(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--all", "everything", is_flag=True, help="Resolved and closed ones too.")
 @click.option("--tenant", default=None, help="Only this tenant's.")
 @_JSON
-def list_incidents(everything: bool, tenant: str | None, as_json: bool) -> None:
+def list_incidents(*, everything: bool, tenant: str | None, as_json: bool) -> None:
     """List the incidents that are not over, the latest first."""
     found = _run(lambda settings: incidents.current(settings, tenant=tenant))
     shown = [each for each in found if everything or each.status in OPEN]
@@ -118,7 +118,7 @@ def list_incidents(everything: bool, tenant: str | None, as_json: bool) -> None:
 @_INCIDENT
 @_TENANT
 @_JSON
-def show(incident_id: str, tenant: str, as_json: bool) -> None:
+def show(*, incident_id: str, tenant: str, as_json: bool) -> None:
     """Show one incident and its timeline."""
 
     async def look(settings: Settings) -> tuple[IncidentV1, list[StepV1]]:
@@ -244,7 +244,8 @@ def close(incident_id: str, **how: Any) -> None:
 @click.option("--next-steps", default="", help="Plan, people, timeline.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="What else is known.")
 @_commands
-def declare(  # noqa: PLR0913 - the seed's report has that many parts
+def declare(  # noqa: PLR0913 - a report has that many parts
+    *,
     severity: int,
     service: str,
     environment: str,

@@ -1,12 +1,9 @@
 """``tocsin report``: one subcommand for each file in ``streams/warehouse/reports/``."""
 
 import asyncio
-import importlib
 import json
-import pkgutil
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, get_args, get_origin
 
 import click
@@ -15,14 +12,14 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
 
+from streams.discovery import declared_in
+from streams.durations import read_duration
 from streams.errors import TocsinError
 from streams.gateways.clickhouse import ClickHouse
 from streams.settings import read_settings
 from streams.warehouse import reports
 from streams.warehouse.report import Report, Shape
 
-_AGO: Final = re.compile(r"^(\d{1,6})([smhdw])$")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -33,12 +30,9 @@ def report() -> None:
     """Ask the warehouse."""
 
 
-def declared_reports() -> Iterator[type[Report]]:
-    """Yield what the files of the reports' folder declare."""
-    for found in pkgutil.iter_modules(reports.__path__, reports.__name__ + "."):
-        for it in vars(importlib.import_module(found.name)).values():
-            if isinstance(it, type) and issubclass(it, Report) and it.__module__ == found.name:
-                yield it
+def declared_reports() -> list[type[Report]]:
+    """Return what the files of the reports' folder declare."""
+    return [kind for kind in declared_in(reports) if issubclass(kind, Report)]
 
 
 def _command(kind: type[Report]) -> click.Command:
@@ -93,17 +87,17 @@ def _is_moment(setting: FieldInfo) -> bool:
 
 def moment(text: str, now: datetime) -> datetime | str:
     """Read ``7d`` as seven days ago and a time without an offset as UTC; leave the rest to the settings."""
-    ago = _AGO.match(text)
-    if ago:
-        try:
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        except OverflowError:
-            return text
     try:
-        moment = datetime.fromisoformat(text)
+        return now - read_duration(text)
+    except OverflowError:
+        return text
+    except ValueError:
+        pass
+    try:
+        said = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return said if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 async def _ask(asked: Report) -> list[dict[str, Any]]:

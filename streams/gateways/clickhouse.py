@@ -284,7 +284,8 @@ def _insert(client: Client, table: str, columns: list[str], rows: Sequence[Row])
         raise RowsRefused(message) from None
 
 
-def judged(error: Exception, place: str) -> Exception:
+def judged(error: Exception, place: str) -> RowsRefused | WarehouseUnavailable:
+    """Return what a failure of the client means; *place* is named to the person who reads it."""
     code = getattr(error, "code", None)
     name = getattr(error, "name", None) or ""
     if code in ABOUT_THE_ROWS:

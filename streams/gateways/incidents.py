@@ -1,6 +1,4 @@
-"""
-Incidents as seen from outside the hop that owns them: ask for a change and learn what became of it; look at what is.
-"""
+"""Incidents as seen from outside the hop that owns them: ask for a change, learn what came of it, look at what is."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -168,13 +166,15 @@ async def _reading(settings: Settings, topics: Sequence[str]) -> AsyncIterator[A
     try:
         async with asyncio.timeout(ANSWERS_WITHIN.total_seconds()):
             await consumer.start()
-    except UnknownTopicOrPartitionError:
+    except (TimeoutError, UnknownTopicOrPartitionError):
+        # The client looks for topics that are not there until it is stopped.
         await consumer.stop()
         message = (
-            f"the broker at {settings.broker} has no {' or '.join(topics)}: is it the right one?"
+            f"the broker at {settings.broker} does not answer about {' and '.join(topics)}: "
+            "`tocsin topics` creates what is missing"
         )
         raise Unavailable(message) from None
-    except (KafkaError, TimeoutError, OSError) as error:
+    except (KafkaError, OSError) as error:
         await consumer.stop()
         message = f"no broker answers at {settings.broker} ({type(error).__name__})"
         raise Unavailable(message) from None

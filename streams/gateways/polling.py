@@ -35,9 +35,9 @@ BATCH: Final = 200
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(seconds=30)
 #: How long results may take to leave once the end is asked for; SIGTERM allows 5 s for everything.
-LEAVES_WITHIN: Final = timedelta(seconds=3)
+LEAVES_WITHIN: Final = timedelta(seconds=2)
 #: How long the connection to the broker may take to close.
-GOODBYE_WITHIN: Final = timedelta(seconds=1)
+GOODBYE_WITHIN: Final = timedelta(seconds=2)
 
 
 class Publishes(Protocol):

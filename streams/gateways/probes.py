@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -132,7 +133,7 @@ def _verdict(answer: Answer | NoAnswer) -> tuple[HealthStatus, str]:
         return HealthStatus.UNHEALTHY, answer.reason
     said, words = _said(answer.body)
     # A redirect is no answer either: a health check that leads to a login page is not healthy.
-    if not 200 <= answer.code < 300:
+    if not HTTPStatus.OK <= answer.code < HTTPStatus.MULTIPLE_CHOICES:
         return HealthStatus.UNHEALTHY, _line(f"HTTP {answer.code}", words)
     if said is None or said is HealthStatus.HEALTHY:
         return HealthStatus.HEALTHY, ""

@@ -19,6 +19,7 @@ from streams.settings import Settings
 ANSWERS_WITHIN: Final = timedelta(seconds=10)
 #: How long the goodbye may take once something failed.
 _GIVES_UP_WITHIN: Final = timedelta(seconds=1)
+_TOLD_AGAIN_AFTER: Final = timedelta(milliseconds=100)
 
 
 class Publisher:
@@ -78,9 +79,16 @@ class Publisher:
             async with asyncio.timeout(limit.total_seconds()):
                 await self._producer.stop()
         except (KafkaError, TimeoutError, OSError):
-            # It only knows how to wait for what is buffered, so its parts are ended one by one.
-            await self._producer._sender.close()  # noqa: SLF001
-            await self._producer.client.close()
+            await self._abandon()
+
+    async def _abandon(self) -> None:
+        """Disconnect without waiting for what is under way, which is all that ``stop`` knows."""
+        sending = self._producer._sender.sender_task  # noqa: SLF001 - there is no other way to it
+        while sending is not None and not sending.done():
+            # Told once, it waits for each request that is under way; told again, it leaves.
+            sending.cancel()
+            await asyncio.wait([sending], timeout=_TOLD_AGAIN_AFTER.total_seconds())
+        await self._producer.client.close()
 
     async def send(self, topic: TopicDeclaration, message: Contract) -> None:
         """

@@ -32,7 +32,11 @@ def member(alert: AlertV1) -> AttachedAlert:
 
 
 def attached(
-    incident: IncidentV1, before: AttachedAlert | None, now: AttachedAlert, alert: AlertV1, at: datetime
+    incident: IncidentV1,
+    before: AttachedAlert | None,
+    now: AttachedAlert,
+    alert: AlertV1,
+    at: datetime,
 ) -> dict[str, Any]:
     """
     Return the fields of *incident* that *alert* changes.
@@ -59,14 +63,15 @@ def _fires(alert: AttachedAlert) -> bool:
     return alert.state is not AlertState.RESOLVED
 
 
-def _listed(
-    alerts: tuple[AttachedAlert, ...], changed: AttachedAlert
-) -> tuple[AttachedAlert, ...]:
+def _listed(alerts: tuple[AttachedAlert, ...], changed: AttachedAlert) -> tuple[AttachedAlert, ...]:
     others = [each for each in alerts if each.fingerprint != changed.fingerprint]
     if len(others) == len(alerts) and len(alerts) >= limits.ALERTS_LISTED:
         return alerts
     return tuple(
-        sorted([*others, changed], key=lambda each: (not _fires(each), each.severity, each.since, each.fingerprint))
+        sorted(
+            [*others, changed],
+            key=lambda each: (not _fires(each), each.severity, each.since, each.fingerprint),
+        )
     )
 
 

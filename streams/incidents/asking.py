@@ -62,7 +62,9 @@ def _assign(_: IncidentV1, command: Assign) -> Request:
 
 
 def _note(_: IncidentV1, command: Note) -> Request:
-    return Request(Asked(Trigger.NOTE, command.author, {}), f"note by {command.author}", command.text)
+    return Request(
+        Asked(Trigger.NOTE, command.author, {}), f"note by {command.author}", command.text
+    )
 
 
 def _status(incident: IncidentV1, command: SetStatus) -> Request:
@@ -77,7 +79,9 @@ def _status(incident: IncidentV1, command: SetStatus) -> Request:
 
 def _set_severity(incident: IncidentV1, command: SetSeverity) -> Request:
     asked = Asked(Trigger.SET_SEVERITY, command.author, severity_fields(incident, command.severity))
-    return Request(asked, f"severity {incident.severity} -> {command.severity}: {command.reason}", "")
+    return Request(
+        asked, f"severity {incident.severity} -> {command.severity}: {command.reason}", ""
+    )
 
 
 def _mitigate(_: IncidentV1, command: Mitigate) -> Request:

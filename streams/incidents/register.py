@@ -116,7 +116,11 @@ class Register:
         incident = incident.model_copy(update=attached(incident, None, now, alert, at))
         self._keep_member(incident, now)
         cause = Cause(
-            TOCSIN, "alert", f"{alert.reason}; {reason}"[:1_000], _alert_id(alert), _origins(alert, origin)
+            TOCSIN,
+            "alert",
+            f"{alert.reason}; {reason}"[:1_000],
+            _alert_id(alert),
+            _origins(alert, origin),
         )
         return [self._step(incident, StepKind.OPENED, None, cause)]
 
@@ -132,7 +136,11 @@ class Register:
             AlertState.RESOLVED: Trigger.CLEAR_ALERT,
         }[alert.state]
         cause = Cause(
-            TOCSIN, "alert", f"{alert.reason}; {reason}"[:1_000], _alert_id(alert), _origins(alert, origin)
+            TOCSIN,
+            "alert",
+            f"{alert.reason}; {reason}"[:1_000],
+            _alert_id(alert),
+            _origins(alert, origin),
         )
         sets = attached(incident, before, now, alert, at)
         steps = [self._advance(incident, Asked(trigger, TOCSIN, sets), at, cause)]
@@ -140,7 +148,8 @@ class Register:
         self._keep_member(incident, now)
         if alert.state is not AlertState.RESOLVED and alert.severity < incident.severity:
             worse = replace(
-                cause, reason=f"severity {incident.severity} -> {alert.severity}: {alert.summary}"[:1_000]
+                cause,
+                reason=f"severity {incident.severity} -> {alert.severity}: {alert.summary}"[:1_000],
             )
             asked = Asked(Trigger.SET_SEVERITY, TOCSIN, severity_fields(incident, alert.severity))
             steps.append(self._advance(incident, asked, at, worse))
@@ -151,7 +160,9 @@ class Register:
     ) -> list[StepV1]:
         """Reopen *incident* because *alert* fires again, and give it the alert."""
         cause = Cause(TOCSIN, "alert", reason, _alert_id(alert), _origins(alert, origin))
-        step = self._advance(incident, Asked(Trigger.REOPEN, TOCSIN, {"clear_since": None}), at, cause)
+        step = self._advance(
+            incident, Asked(Trigger.REOPEN, TOCSIN, {"clear_since": None}), at, cause
+        )
         return [step, *self.attach(step.incident, alert, reason, at, origin)]
 
     # -- commands ---------------------------------------------------------------------------------
@@ -274,7 +285,9 @@ class Register:
         for place in [place for place, at in self._commands.items() if at < before]:
             del self._commands[place]
             self._change("command", place, None)
-        for tenant, day in [place for place in self._numbers if place[1] < before.date().isoformat()]:
+        for tenant, day in [
+            place for place in self._numbers if place[1] < before.date().isoformat()
+        ]:
             del self._numbers[tenant, day]
             self._change("number", (tenant, day), None)
 

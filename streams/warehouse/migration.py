@@ -84,9 +84,7 @@ def statements_of(text: str) -> list[str]:
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
-def pending(
-    known: Sequence[Migration], applied: Sequence[Mapping[str, object]]
-) -> list[Migration]:
+def pending(known: Sequence[Migration], applied: Sequence[Mapping[str, object]]) -> list[Migration]:
     """
     Return what is still to be applied, in order.
 

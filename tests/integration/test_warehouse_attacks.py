@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from streams.laptop.warehouse.authentication import User
-from streams.laptop.warehouse.statements import FUNCTIONS_REFUSED
+from streams.laptop.warehouse.statements import FUNCTIONS_REFUSED, REQUEST_SETTINGS, SETTINGS
 from tests.integration.warehouse import RunningWarehouse, running_warehouse
 
 MARK = "only-the-owner-may-read-this"
@@ -20,7 +20,7 @@ REACHING_OUT = [
     "SELECT file('{secret}')",
     "SELECT FILE ( '{secret}' )",
     "SELECT `file`('{secret}')",
-    'SELECT "file"(\'{secret}\')',
+    "SELECT \"file\"('{secret}')",
     "SELECT/**/file/**/('{secret}')",
     "SELECT arrayMap(x -> file(x), ['{secret}'])",
     "SELECT 1 WHERE file('{secret}') != ''",
@@ -38,6 +38,13 @@ REACHING_OUT = [
     'SELECT * FROM "{secret}"',
     "SELECT * FROM default.`{secret}`",
     "SELECT * FROM tocsin.`{secret}`",
+    "SELECT 'x' IN `{secret}`",
+    "SELECT 'x' IN default.`{secret}`",
+    "EXISTS TABLE default.`{secret}`",
+    "EXISTS TABLE `{secret}`",
+    "SHOW CREATE TABLE default.`{secret}`",
+    "SHOW TABLES FROM default",
+    "DESCRIBE TABLE default.`{secret}`",
     "SELECT * FROM values('a String', file('{secret}'))",
     "SELECT * FROM numbers(length(file('{secret}')))",
     "SELECT * FROM view(SELECT * FROM file('{secret}', LineAsString))",
@@ -97,6 +104,7 @@ REACHING_OUT = [
     "SET allow_introspection_functions = 1",
     "SET format_schema = '{secret}'",
     "SET profile = 'default'",
+    "INSERT INTO tocsin.kept SETTINGS input_format_record_errors_file_path = '{out}' FORMAT CSV x",
     "SELECT dictGet('d', 'a', 1)",
     "SELECT sleep(3)",
     "SELECT sleepEachRow(1) FROM numbers(1000)",
@@ -122,8 +130,10 @@ REACHING_OUT = [
     "CREATE TABLE tocsin.y (a String) ENGINE = Executable('id', TSV)",
     "CREATE TABLE tocsin.y (a String) ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'TSV')",
     "CREATE TABLE tocsin.y (a String) ENGINE = Python(engine)",
-    "CREATE TABLE tocsin.y (a String) ENGINE = MergeTree ORDER BY a"
-    " SETTINGS disk = disk(type = local, path = '/tmp/x/')",
+    (
+        "CREATE TABLE tocsin.y (a String) ENGINE = MergeTree ORDER BY a"
+        " SETTINGS disk = disk(type = local, path = '/tmp/x/')"
+    ),
     "CREATE TABLE tocsin.y (a String) ENGINE = MergeTree ORDER BY a SETTINGS storage_policy = 'x'",
     "CREATE TABLE tocsin.y (a String DEFAULT file('{secret}')) ENGINE = MergeTree ORDER BY a",
     "CREATE TABLE tocsin.y AS file('{secret}', LineAsString)",
@@ -135,10 +145,14 @@ REACHING_OUT = [
     "CREATE VIEW tocsin.y AS SELECT * FROM file('{secret}', LineAsString)",
     "CREATE VIEW tocsin.y AS SELECT file('{secret}') AS a",
     "CREATE MATERIALIZED VIEW tocsin.y ENGINE = File(TSV) AS SELECT 1 AS a",
-    "CREATE DICTIONARY tocsin.y (a UInt64, b String) PRIMARY KEY a"
-    " SOURCE(FILE(PATH '{secret}' FORMAT TSV)) LAYOUT(FLAT()) LIFETIME(1)",
-    "CREATE DICTIONARY tocsin.y (a UInt64, b String) PRIMARY KEY a"
-    " SOURCE(EXECUTABLE(COMMAND 'id' FORMAT TSV)) LAYOUT(FLAT()) LIFETIME(1)",
+    (
+        "CREATE DICTIONARY tocsin.y (a UInt64, b String) PRIMARY KEY a"
+        " SOURCE(FILE(PATH '{secret}' FORMAT TSV)) LAYOUT(FLAT()) LIFETIME(1)"
+    ),
+    (
+        "CREATE DICTIONARY tocsin.y (a UInt64, b String) PRIMARY KEY a"
+        " SOURCE(EXECUTABLE(COMMAND 'id' FORMAT TSV)) LAYOUT(FLAT()) LIFETIME(1)"
+    ),
     "CREATE NAMED COLLECTION c AS a = 1",
     "INSERT INTO FUNCTION file('{out}', TSV) SELECT 1",
     "INSERT INTO TABLE FUNCTION url('http://127.0.0.1:1/', TSV) SELECT 1",
@@ -147,8 +161,10 @@ REACHING_OUT = [
     "INSERT INTO tocsin.kept SELECT * FROM file('{secret}', LineAsString)",
     "INSERT INTO tocsin.kept VALUES (file('{secret}'))",
     "INSERT INTO tocsin.kept VALUES ('a'), (file('{secret}'))",
-    "INSERT INTO tocsin.kept SETTINGS input_format_values_interpret_expressions = 1"
-    " VALUES (file('{secret}'))",
+    (
+        "INSERT INTO tocsin.kept SETTINGS input_format_values_interpret_expressions = 1"
+        " VALUES (file('{secret}'))"
+    ),
     "INSERT INTO system.one VALUES (1)",
     "ALTER TABLE tocsin.kept ATTACH PARTITION ALL FROM system.parts",
     "ALTER TABLE tocsin.kept FETCH PARTITION tuple() FROM '/x'",
@@ -187,6 +203,7 @@ WRITING = [
     "OPTIMIZE TABLE tocsin.kept FINAL",
     "EXPLAIN AST DROP TABLE tocsin.kept",
     "SELECT 1 SETTINGS readonly = 0",
+    "SET readonly = 0",
 ]
 
 ALLOWED = [
@@ -208,6 +225,11 @@ ALLOWED = [
     "SHOW CREATE TABLE kept",
     "DESCRIBE TABLE kept",
     "EXISTS TABLE kept",
+    "EXISTS TABLE tocsin.kept",
+    "SHOW TABLES FROM tocsin",
+    "SHOW CREATE TABLE tocsin.kept",
+    "SHOW COLUMNS FROM kept",
+    "SET max_threads = 2",
 ]
 
 
@@ -282,6 +304,17 @@ def test_the_engine_has_no_dangerous_function_that_the_list_forgot(
     assert [name for name in names if not FUNCTIONS_REFUSED.match(name.lower())] == []
 
 
+def test_no_setting_on_the_list_names_a_file_or_an_address(warehouse: RunningWarehouse) -> None:
+    """A newer engine brings settings that nobody here has heard of."""
+    answer = warehouse.ask(
+        "SELECT name FROM system.settings WHERE match(name, '(_path|_url|_host|_command|_schema|_filters|result_filter)$')"
+    )
+
+    names = answer.text.splitlines()
+    assert len(names) > 10
+    assert [name for name in names if SETTINGS.match(name) or REQUEST_SETTINGS.match(name)] == []
+
+
 def test_a_get_writes_nothing(warehouse: RunningWarehouse) -> None:
     """A link in a page could write."""
     answer = httpx.get(
@@ -315,12 +348,22 @@ def test_a_request_lifts_no_limit(warehouse: RunningWarehouse, query: dict[str, 
     """What the statement may not say, the query string could."""
     statement = "SELECT * FROM {t:Identifier}" if "param_t" in query else "SELECT 1"
 
-    assert warehouse.ask(statement, User.READER, **query).status_code >= 400
+    answer = warehouse.ask(statement, User.READER, **query)
+
+    assert answer.status_code >= 400
+    assert any(f"Code: {code}." in answer.text for code in (62, 81, 452, 497)), answer.text
 
 
 @pytest.mark.parametrize(
     ("name", "password"),
-    [("tocsin", ""), ("tocsin", "wrong"), ("default", ""), ("", ""), ("reader", "tocsin"), ("é", "é")],
+    [
+        ("tocsin", ""),
+        ("tocsin", "wrong"),
+        ("default", ""),
+        ("", ""),
+        ("reader", "tocsin"),
+        ("é", "é"),
+    ],
 )
 def test_nobody_is_answered_without_the_password(
     warehouse: RunningWarehouse, name: str, password: str
@@ -374,8 +417,6 @@ def test_an_overlong_body_is_refused(warehouse: RunningWarehouse) -> None:
 
 
 def _gzip_of_zeros(size: int) -> bytes:
-    import zlib
-
     worker = zlib.compressobj(9, wbits=31)
     part = bytes(1 << 20)
     return b"".join(worker.compress(part) for _ in range(size >> 20)) + worker.flush()

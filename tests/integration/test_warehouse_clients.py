@@ -4,6 +4,7 @@ import gzip
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from streams.laptop.warehouse.authentication import User
-from tests.integration.warehouse import RunningWarehouse, running_warehouse
+from tests.integration.warehouse import RunningWarehouse, launch, running_warehouse
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS tocsin.visits
@@ -59,7 +60,8 @@ def _arguments(warehouse: RunningWarehouse, user: User = User.TOCSIN) -> dict[st
 
 @pytest.mark.parametrize("compress", ["lz4", "zstd", "gzip", False])
 def test_the_sync_client_writes_and_reads(
-    warehouse: RunningWarehouse, compress: str | bool
+    warehouse: RunningWarehouse,
+    compress: str | bool,  # noqa: FBT001 - the client's own type
 ) -> None:
     """The pipeline and every Python analyst use it."""
     client = clickhouse_connect.get_client(**_arguments(warehouse), compress=compress)
@@ -120,8 +122,8 @@ def test_a_session_remembers_what_was_set(warehouse: RunningWarehouse) -> None:
     try:
         client.command("SET join_use_nulls = 1")
 
-        assert client.command(ask) in {1, True, "1", "true"}
-        assert other.command(ask) in {0, False, "0", "false"}
+        assert str(client.command(ask)) in {"1", "True", "true"}
+        assert str(other.command(ask)) in {"0", "False", "false"}
     finally:
         client.close()
         other.close()
@@ -143,9 +145,7 @@ def test_arrow_and_raw_formats_work(warehouse: RunningWarehouse) -> None:
     """Notebooks read Arrow; loaders send CSV."""
     client = clickhouse_connect.get_client(**_arguments(warehouse))
     try:
-        client.raw_insert(
-            "visits", ["id", "page"], insert_block=b"7,/seven\n8,/eight\n", fmt="CSV"
-        )
+        client.raw_insert("visits", ["id", "page"], insert_block=b"7,/seven\n8,/eight\n", fmt="CSV")
         table = client.query_arrow("SELECT id, page FROM visits ORDER BY id")
     finally:
         client.close()
@@ -177,15 +177,21 @@ class TestCurl:
         assert self._curl(*basic, address, "--data-binary", "SELECT 1") == "1\n"
         assert self._curl(*own, address, "--data-binary", "SELECT 1 FORMAT CSV") == "1\n"
         assert self._curl(*basic, "--get", address, "--data-urlencode", "query=SELECT 2") == "2\n"
-        assert self._curl(
-            *own, address + "?default_format=JSONEachRow", "--data-binary", "SELECT 1 AS a"
-        ) == '{"a":1}\n'
-        assert self._curl(
-            *own,
-            address + "?param_a=it's",
-            "--data-binary",
-            "SELECT {a:String}",
-        ) == "it\\'s\n"
+        assert (
+            self._curl(
+                *own, address + "?default_format=JSONEachRow", "--data-binary", "SELECT 1 AS a"
+            )
+            == '{"a":1}\n'
+        )
+        assert (
+            self._curl(
+                *own,
+                address + "?param_a=it's",
+                "--data-binary",
+                "SELECT {a:String}",
+            )
+            == "it\\'s\n"
+        )
 
     def test_every_way_to_insert(self, warehouse: RunningWarehouse) -> None:
         """Rows are sent in the body, behind the statement or behind ?query=."""
@@ -211,7 +217,9 @@ class TestCurl:
         )
         self._curl(*basic, address, "--data-binary", f"{into} SELECT 7, 'seven'")
 
-        found = self._curl(*basic, address, "--data-binary", "SELECT id, page FROM visits ORDER BY id")
+        found = self._curl(
+            *basic, address, "--data-binary", "SELECT id, page FROM visits ORDER BY id"
+        )
         assert found.splitlines() == [
             "1\tFORMAT VALUES (",
             "2\ttwo; --",
@@ -221,6 +229,43 @@ class TestCurl:
             "6\tsix",
             "7\tseven",
         ]
+
+
+def test_many_write_while_others_read(warehouse: RunningWarehouse) -> None:
+    """The demo is watched with curl while the pipeline writes."""
+
+    def write(start: int) -> None:
+        for number in range(start, start + 10):
+            row = f"{number}\tp\n"
+            into = "INSERT INTO visits (id, page) FORMAT TSV"
+            assert warehouse.ask(row, query=into).status_code == 200
+
+    def watch(_: int) -> None:
+        for _turn in range(10):
+            answer = warehouse.ask("SELECT count() FROM visits FINAL", User.READER)
+            assert answer.status_code == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        done = [
+            *(pool.submit(write, 100 * number) for number in range(4)),
+            *(pool.submit(watch, number) for number in range(4)),
+        ]
+        for each in done:
+            each.result()
+
+    assert warehouse.ask("SELECT count() FROM visits FINAL").text == "40\n"
+
+
+def test_a_crowd_is_sent_away(warehouse: RunningWarehouse) -> None:
+    """Each request holds a body: without a limit they would fill the memory."""
+    slow = "SELECT sum(sipHash64(number)) FROM numbers(300000000)"
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _: warehouse.ask(slow, max_execution_time="1"), range(40)))
+
+    sent_away = [answer for answer in answers if answer.status_code == 503]
+    assert sent_away
+    assert all("TOO_MANY_SIMULTANEOUS_QUERIES" in answer.text for answer in sent_away)
+    assert warehouse.ask("SELECT 1").text == "1\n"
 
 
 def test_answers_are_compressed_where_the_client_asks(warehouse: RunningWarehouse) -> None:
@@ -237,8 +282,6 @@ def test_answers_are_compressed_where_the_client_asks(warehouse: RunningWarehous
 
 def test_it_says_when_the_port_is_taken(warehouse: RunningWarehouse, tmp_path: Path) -> None:
     """A person who starts it twice must know why it fails."""
-    from tests.integration.warehouse import launch
-
     second = launch(tmp_path / "second", warehouse.port)
     said, _ = second.communicate(timeout=30)
 

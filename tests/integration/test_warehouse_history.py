@@ -1,35 +1,33 @@
-"""History in a real ClickHouse engine: stored once, kept through a crash, and counted right."""
+"""History in a real ClickHouse engine: stored once, and kept through a crash."""
 
 import asyncio
-import itertools
-import json
 import random
-import statistics
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from click.testing import CliRunner
-from pydantic import SecretStr
 
-from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1
 from schemas.notices import Outcome, Purpose, ReceiptV1
 from streams.errors import Rejected
-from streams.cli.migrate import migrate as migrate_command
-from streams.cli.report import report as report_command
 from streams.gateways.clickhouse import ClickHouse, RowsRefused, WarehouseUnavailable
 from streams.gateways.migrations import migrate
-from streams.laptop.warehouse.authentication import User
-from streams.warehouse.migration import Migration, MigrationRefused, migrations
-from streams.warehouse.reports.mttr import Mttr
 from streams.warehouse.rows import Row, rows_of
+from tests.integration.history import (
+    NOON,
+    by_table,
+    connected,
+    count,
+    cut,
+    emptied,
+    incident,
+    step,
+    store,
+)
 from tests.integration.warehouse import RunningWarehouse, launch, running_warehouse
-
-NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -38,161 +36,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWareh
         yield running
 
 
-@asynccontextmanager
-async def connected(warehouse: RunningWarehouse, **options: Any) -> AsyncIterator[ClickHouse]:
-    clickhouse = ClickHouse(SecretStr(warehouse.url()), **options)
-    try:
-        yield clickhouse
-    finally:
-        await clickhouse.close()
-
-
 @pytest.fixture
 async def clickhouse(warehouse: RunningWarehouse) -> AsyncIterator[ClickHouse]:
-    """A migrated, empty warehouse."""
-    async with connected(warehouse) as it:
-        tables = await it.select("SELECT name, engine FROM system.tables WHERE database = 'tocsin'")
-        for table in tables:
-            sort = "VIEW" if table["engine"] == "View" else "TABLE"
-            await it.command(f"DROP {sort} IF EXISTS {table['name']} SYNC")
-        await migrate(it)
+    async with emptied(warehouse) as it:
         yield it
-
-
-def incident(number: int, **changed: Any) -> IncidentV1:
-    return IncidentV1.model_validate(
-        {
-            "occurred_at": NOON,
-            "incident_id": f"INC-2024-03-01-{number:03}",
-            "sequence": 1,
-            "status": Status.INVESTIGATING,
-            "severity": 1,
-            "severity_first": 1,
-            "severity_peak": 1,
-            "summary": "it's down",
-            "service": "api",
-            "services": ("api", "web"),
-            "labels": {"region": "eu"},
-            "group_key": "api",
-            "started_at": NOON,
-            "detected_at": NOON,
-        }
-        | changed
-    )
-
-
-def step(after: IncidentV1, kind: StepKind = StepKind.NOTED) -> StepV1:
-    return StepV1(
-        occurred_at=after.occurred_at,
-        step_id=f"{after.incident_id}.{after.sequence}",
-        incident_id=after.incident_id,
-        tenant=after.tenant,
-        sequence=after.sequence,
-        kind=kind,
-        author="tocsin",
-        source="alert",
-        reason="a test",
-        trigger_id="t",
-        incident=after,
-    )
-
-
-def by_table(rows: list[tuple[str, Row]]) -> dict[str, list[Row]]:
-    tables: dict[str, list[Row]] = {}
-    for table, row in rows:
-        tables.setdefault(table, []).append(row)
-    return tables
-
-
-async def store(clickhouse: ClickHouse, rows: list[tuple[str, Row]]) -> None:
-    for table, its in by_table(rows).items():
-        await clickhouse.insert(table, its)
-
-
-async def count(clickhouse: ClickHouse, source: str) -> int:
-    return int((await clickhouse.select(f"SELECT count() AS n FROM {source}"))[0]["n"])
-
-
-# --- Migrations
-
-
-async def test_migrations_are_applied_once(clickhouse: ClickHouse) -> None:
-    """Each start of a worker would run them all again."""
-    applied = await clickhouse.select("SELECT name FROM schema_migrations FINAL ORDER BY number")
-
-    assert [row["name"] for row in applied] == [it.name for it in migrations()[1:]]
-    assert await migrate(clickhouse) == []
-
-
-async def test_two_migrators_at_once_do_no_harm(
-    clickhouse: ClickHouse, warehouse: RunningWarehouse
-) -> None:
-    """Two workers that start together would fail or leave half a table."""
-    for view in ("mttr_by_severity", "incidents_now"):
-        await clickhouse.command(f"DROP VIEW {view}")
-    for table in ("schema_migrations", "incidents", "alerts"):
-        await clickhouse.command(f"DROP TABLE {table} SYNC")
-    async with connected(warehouse) as other:
-        await asyncio.gather(migrate(clickhouse), migrate(other))
-
-    assert await migrate(clickhouse) == []
-    assert await count(clickhouse, "mttr_by_severity") == 0
-    assert await count(clickhouse, "schema_migrations FINAL") == len(migrations()) - 1
-
-
-async def test_an_edited_migration_is_refused_by_name(clickhouse: ClickHouse) -> None:
-    """Two installations of one release would have different tables."""
-    first, second, *others = migrations()
-    edited = Migration(second.number, second.name, (*second.statements, "SELECT 1"))
-
-    with pytest.raises(MigrationRefused) as refused:
-        await migrate(clickhouse, [first, edited, *others])
-
-    assert str(refused.value) == (
-        "0001_incident_steps.sql: was edited after it was applied (as 0001_incident_steps.sql); "
-        "put it back and write a new migration"
-    )
-
-
-async def test_a_migration_that_failed_goes_on_where_it_stopped(clickhouse: ClickHouse) -> None:
-    """A half-applied migration would have to be mended by hand."""
-    number = len(migrations())
-    good = "CREATE TABLE IF NOT EXISTS later (a UInt8) ENGINE = MergeTree ORDER BY a"
-    broken = Migration(number, f"{number:04}_later.sql", (good, "ALTER TABLE nowhere DELETE WHERE 1"))
-    mended = Migration(number, f"{number:04}_later.sql", (good,))
-
-    with pytest.raises(WarehouseUnavailable):
-        await migrate(clickhouse, [*migrations(), broken])
-
-    assert await migrate(clickhouse, [*migrations(), mended]) == [mended]
-
-
-async def test_every_table_and_column_says_what_it_is(clickhouse: ClickHouse) -> None:
-    """Analysts read the warehouse without this repository."""
-    silent = await clickhouse.select(
-        "SELECT name FROM system.tables WHERE database = 'tocsin' AND comment = ''"
-    )
-    columns = await clickhouse.select(
-        "SELECT table, c.name AS name FROM system.columns AS c"
-        " JOIN system.tables AS t ON t.database = c.database AND t.name = c.table"
-        " WHERE c.database = 'tocsin' AND t.engine != 'View' AND c.comment = ''"
-    )
-
-    assert silent == []
-    assert columns == []
-
-
-def test_the_command_says_what_it_applied(clickhouse: ClickHouse, warehouse: RunningWarehouse) -> None:
-    """An operator sees what a release changed."""
-    run = CliRunner(env={"TOCSIN_WAREHOUSE": warehouse.url()})
-
-    assert run.invoke(migrate_command).output == "nothing to apply\n"
-    refused = run.invoke(migrate_command, env={"TOCSIN_WAREHOUSE": warehouse.url(User.READER)})
-    assert refused.exit_code == 1
-    assert refused.output.startswith(f"Error: ClickHouse at 127.0.0.1:{warehouse.port} could not")
-
-
-# --- Effectively once
 
 
 async def test_a_batch_counts_once_however_often_and_however_cut_it_is_sent(
@@ -205,22 +52,18 @@ async def test_a_batch_counts_once_however_often_and_however_cut_it_is_sent(
         for sequence in range(1, 6)
     ]
     rows = [row for it in steps for row in rows_of(it)]
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - a repeatable shuffle
 
     await store(clickhouse, rows)
     await store(clickhouse, rows)
     chance.shuffle(rows)
-    for batch in _cut(rows, 37):
+    for batch in cut(rows, 37):
         await store(clickhouse, batch)
 
     assert await count(clickhouse, "incident_timeline") == 200
     assert await count(clickhouse, "incidents_now") == 40
     latest = await clickhouse.select("SELECT DISTINCT sequence FROM incidents_now")
     assert latest == [{"sequence": 5}]
-
-
-def _cut(rows: list[Any], size: int) -> list[list[Any]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 async def test_a_repeated_attempt_keeps_the_later_outcome(clickhouse: ClickHouse) -> None:
@@ -244,7 +87,9 @@ async def test_a_repeated_attempt_keeps_the_later_outcome(clickhouse: ClickHouse
     for it in (receipt(Outcome.DELIVERED, 9), receipt(Outcome.RETRYING, 5)):
         await store(clickhouse, rows_of(it))
 
-    assert await clickhouse.select("SELECT outcome FROM receipts FINAL") == [{"outcome": "delivered"}]
+    assert await clickhouse.select("SELECT outcome FROM receipts FINAL") == [
+        {"outcome": "delivered"}
+    ]
 
 
 async def test_tenants_do_not_share_incidents(clickhouse: ClickHouse) -> None:
@@ -325,7 +170,15 @@ def test_it_stops_cleanly_and_says_when_its_folder_is_open(tmp_path: Path) -> No
         assert running.ask("SELECT 1").text == "1\n"
 
 
-# --- What a refusal means
+def test_a_long_statement_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    """`tocsin up` would be killed, and a person would wait for it."""
+    endless = "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1"
+    with running_warehouse(tmp_path / "warehouse") as running, ThreadPoolExecutor() as pool:
+        asked = pool.submit(running.ask, endless)
+        running.until_busy()
+
+        assert running.stop() == 0
+        assert isinstance(asked.exception(), httpx.HTTPError) or asked.result().status_code >= 400
 
 
 @pytest.mark.parametrize(
@@ -345,9 +198,7 @@ async def test_a_bad_row_is_refused_alone(
     clickhouse: ClickHouse, spoil: Callable[[Row], Row]
 ) -> None:
     """One bad row would hold up its batch for ever, or take the others along."""
-    rows = [
-        rows_of(step(incident(1, sequence=sequence)))[0][1] for sequence in range(1, 10)
-    ]
+    rows = [rows_of(step(incident(1, sequence=sequence)))[0][1] for sequence in range(1, 10)]
     bad = spoil(rows[4])
     rows[4] = bad
 
@@ -365,7 +216,10 @@ async def test_a_bad_row_is_refused_alone(
         {"occurred_at": datetime(1, 1, 1, tzinfo=UTC)},
         {"occurred_at": datetime(1969, 12, 31, 23, 59, tzinfo=UTC)},
         {"occurred_at": datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)},
-        {"started_at": datetime(1, 1, 1, tzinfo=UTC), "detected_at": datetime(9999, 1, 1, tzinfo=UTC)},
+        {
+            "started_at": datetime(1, 1, 1, tzinfo=UTC),
+            "detected_at": datetime(9999, 1, 1, tzinfo=UTC),
+        },
         {"incident_id": "INC-0001-01-01-001"},
         {"incident_id": "INC-9999-12-31-001"},
         {"sequence": 2**31},
@@ -394,7 +248,7 @@ async def test_whatever_a_contract_allows_is_stored_or_refused(
 
     assert await count(clickhouse, "incidents_now WHERE incident_id LIKE '%-001'") >= 1
     for view in ("incident_timeline", "mttr_by_month", "mttr_by_severity", "open_incidents"):
-        await clickhouse.select(f"SELECT * FROM {view}")
+        await clickhouse.select(f"SELECT * FROM {view}")  # noqa: S608 - names of tests
 
 
 async def test_a_batch_may_reach_many_months(clickhouse: ClickHouse) -> None:
@@ -447,181 +301,3 @@ async def test_a_dead_warehouse_is_tried_again(tmp_path: Path) -> None:
                 await clickhouse.insert("schema_migrations", [{"number": 1, "name": "x"}])
             assert running.password() not in str(refused.value)
             assert not await clickhouse.ping()
-
-
-# --- MTTR
-
-
-def _life(number: int, chance: random.Random) -> list[IncidentV1]:
-    """One incident's snapshots: acknowledged or not, resolved or not, reopened up to twice."""
-
-    def later(moment: datetime, minutes: float) -> datetime:
-        return moment + timedelta(microseconds=chance.randint(0, int(minutes * 60e6)))
-
-    started = later(datetime(2024, 1, 1, tzinfo=UTC), 60 * 24 * 60)
-    detected = later(started, 20)
-    now = incident(
-        number,
-        incident_id=f"INC-{detected:%Y-%m-%d}-{number:03}",
-        severity=chance.choice([1, 2, 3, 4]),
-        started_at=started,
-        detected_at=detected,
-        occurred_at=detected,
-        drill=chance.random() < 0.05,
-        services=(chance.choice(["api", "web"]),),
-    )
-    life = [now]
-
-    def happens(at: datetime, **changed: Any) -> None:
-        life.append(
-            life[-1].model_copy(
-                update={"occurred_at": at, "sequence": len(life) + 1, **changed}
-            )
-        )
-
-    at = detected
-    if chance.random() < 0.8:
-        at = later(at, 30)
-        happens(at, acknowledged_at=at)
-        if chance.random() < 0.7:
-            at = later(at, 120)
-            happens(at, mitigated_at=at)
-    if chance.random() < 0.05:
-        happens(at, status=Status.MERGED, merged_into="INC-2024-01-01-001")
-        return life
-    while chance.random() < 0.85:
-        at = later(at, 300)
-        happens(at, status=Status.RESOLVED, resolved_at=at)
-        if chance.random() < 0.7:
-            break
-        since = at
-        at = later(at, 600)
-        happens(
-            at,
-            status=Status.INVESTIGATING,
-            resolved_at=None,
-            reopen_count=life[-1].reopen_count + 1,
-            time_resolved=life[-1].time_resolved + (at - since),
-        )
-    return life
-
-
-def _expected(lives: list[list[IncidentV1]]) -> dict[tuple[int, str], tuple[int, int, Any]]:
-    """The report's figures by another way: from the steps, adding up the intervals in which it was open."""
-    seconds: dict[tuple[int, str], list[float]] = {}
-    incidents: dict[int, int] = {}
-    for life in lives:
-        last = life[-1]
-        if last.drill or last.status is Status.MERGED:
-            continue
-        incidents[last.severity] = incidents.get(last.severity, 0) + 1
-        acknowledged = next((it.occurred_at for it in life if it.acknowledged_at), None)
-        mitigated = next((it.occurred_at for it in life if it.mitigated_at), None)
-        down, opened = timedelta(0), life[0].started_at
-        for before, after in itertools.pairwise(life):
-            if after.status is Status.RESOLVED and before.status is not Status.RESOLVED:
-                down += after.occurred_at - opened
-            elif before.status is Status.RESOLVED and after.status is not Status.RESOLVED:
-                opened = after.occurred_at
-        measures = {
-            "TTD": life[0].occurred_at - life[0].started_at,
-            "TTA": acknowledged and acknowledged - life[0].occurred_at,
-            "TTM": mitigated and acknowledged and mitigated - acknowledged,
-            "TTR": down if last.status is Status.RESOLVED else None,
-        }
-        for measure, value in measures.items():
-            its = seconds.setdefault((last.severity, measure), [])
-            if value is not None:
-                its.append(value.total_seconds())
-    return {
-        (severity, measure): (
-            incidents[severity],
-            len(values),
-            (
-                statistics.fmean(values),
-                statistics.median(values),
-                statistics.quantiles(values, n=10, method="inclusive")[8],
-            ),
-        )
-        for (severity, measure), values in seconds.items()
-    }
-
-
-async def test_the_figures_equal_another_computation(
-    clickhouse: ClickHouse, warehouse: RunningWarehouse
-) -> None:
-    """Reopened, open, merged or never acknowledged incidents would bend every mean."""
-    chance = random.Random(20240301)
-    lives = [_life(number, chance) for number in range(1, 501)]
-    rows = [row for life in lives for it in life for row in rows_of(step(it))]
-    chance.shuffle(rows)
-    for batch in _cut(rows, 200):
-        await store(clickhouse, batch)
-    await store(clickhouse, chance.sample(rows, 500))
-
-    question = Mttr().question()
-    found = await clickhouse.select(question.statement, question.parameters)
-
-    expected = _expected(lives)
-    assert {(row["severity"], row["measure"]) for row in found} == set(expected)
-    assert sum(life[-1].reopen_count > 0 for life in lives) > 50
-    for row in found:
-        incidents, counted, figures = expected[row["severity"], row["measure"]]
-        assert (row["incidents"], row["counted"]) == (incidents, counted)
-        assert (row["mean_seconds"], row["p50_seconds"], row["p90_seconds"]) == pytest.approx(
-            figures, rel=1e-9
-        )
-
-    since, until = NOON - timedelta(days=40), NOON - timedelta(days=20)
-    chosen = [
-        life
-        for life in lives
-        if since <= life[0].detected_at < until
-        and life[0].severity == 2
-        and "web" in life[0].services
-    ]
-    narrow = Mttr(since=since, until=until, severity=(2,), service="web", tenant="default").question()
-    some = await clickhouse.select(narrow.statement, narrow.parameters)
-    assert {
-        (row["severity"], row["measure"]): (row["incidents"], row["counted"]) for row in some
-    } == {key: value[:2] for key, value in _expected(chosen).items()}
-
-    reader = CliRunner(env={"TOCSIN_WAREHOUSE": warehouse.url(User.READER)})
-    reported = await asyncio.to_thread(reader.invoke, report_command, ["mttr", "--json"])
-    assert reported.exit_code == 0, reported.output
-    assert [row["counted"] for row in json.loads(reported.output)["rows"]] == [
-        row["counted"] for row in found
-    ]
-
-
-async def test_an_incident_that_came_back_is_not_resolved(clickhouse: ClickHouse) -> None:
-    """A latest-value function that skips NULL would show the first resolution for ever."""
-    at = NOON + timedelta(hours=1)
-    resolved = incident(1, sequence=2, status=Status.RESOLVED, resolved_at=at)
-    reopened = incident(1, sequence=3, status=Status.INVESTIGATING, reopen_count=1)
-    for it in (reopened, resolved):
-        await store(clickhouse, rows_of(step(it)))
-
-    found = await clickhouse.select("SELECT status, resolved_at, ttr_seconds FROM incidents_now")
-    assert found == [{"status": "investigating", "resolved_at": None, "ttr_seconds": None}]
-
-
-def test_the_report_speaks_to_people(clickhouse: ClickHouse, warehouse: RunningWarehouse) -> None:
-    """An empty table or a traceback helps nobody."""
-    run = CliRunner(env={"TOCSIN_WAREHOUSE": warehouse.url(User.READER)})
-    unreachable = {"TOCSIN_WAREHOUSE": "http://reader:a-secret-password@127.0.0.1:9/tocsin"}
-
-    nothing = run.invoke(report_command, ["mttr", "--since", "7d"])
-    assert (nothing.exit_code, nothing.output) == (0, "no incidents match: nothing to report\n")
-    gone = run.invoke(report_command, ["mttr"], env=unreachable)
-    assert (gone.exit_code, gone.output) == (1, "Error: ClickHouse at 127.0.0.1:9 does not answer\n")
-
-
-def test_every_migration_can_be_repeated() -> None:
-    """A second migrator would fail at the first statement."""
-    for migration in migrations():
-        for statement in migration.statements:
-            assert statement.startswith(("CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE VIEW"))
-    assert len(migrations()) == len(
-        [it for it in (files("streams.warehouse") / "migrations").iterdir() if it.name.endswith(".sql")]
-    )

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from streams.laptop.warehouse.authentication import (
     read_passwords,
     write_passwords,
 )
-
 
 
 @dataclass
@@ -34,9 +34,7 @@ class RunningWarehouse:
     def url(self, user: User = User.TOCSIN) -> str:
         return f"http://{user}:{self.password(user)}@127.0.0.1:{self.port}/tocsin"
 
-    def ask(
-        self, statement: str | bytes, user: User = User.TOCSIN, **query: str
-    ) -> httpx.Response:
+    def ask(self, statement: str | bytes, user: User = User.TOCSIN, **query: str) -> httpx.Response:
         """Send one statement as curl would."""
         return httpx.post(
             f"http://127.0.0.1:{self.port}/",
@@ -45,6 +43,16 @@ class RunningWarehouse:
             auth=(user, self.password(user)),
             timeout=30,
         )
+
+    def until_busy(self) -> None:
+        """Return when a statement is at work."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            running = self.ask("SELECT value FROM system.metrics WHERE metric = 'Query'")
+            if int(running.text) > 1:
+                return
+        message = "no statement began in time"
+        raise TimeoutError(message)
 
     def kill(self) -> None:
         """End it as a power cut would."""

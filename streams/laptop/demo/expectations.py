@@ -1,6 +1,4 @@
-"""
-What must be true of what was seen. Each expectation returns what was expected and seen instead, or None where it held.
-"""
+"""What must be true of what was seen: an expectation returns what was expected and seen instead, None where it held."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

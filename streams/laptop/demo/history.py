@@ -29,7 +29,7 @@ SELECT severity, severity_name, status, ttd_seconds, tta_seconds, ttr_seconds
 FROM incidents_now WHERE incident_id = {incident:String}
 """
 #: What curl asks, and what people can copy.
-BY_SEVERITY: Final = "SELECT * FROM mttr_by_severity FORMAT TSVWithNames"
+BY_SEVERITY: Final = "SELECT * FROM mttr_by_severity"
 
 
 class History:
@@ -61,7 +61,7 @@ class History:
         """Return the command by which anybody on this machine who may read the passwords can ask."""
         return (
             f'curl -sS --user "$(grep ^{User.READER}: {self._passwords})" '
-            f"'{self.address}/?database={self._database}' --data-binary '{BY_SEVERITY}'"
+            f"'{self.address}/?database={self._database}' --data-binary '{BY_SEVERITY} FORMAT TSVWithNames'"
         )
 
     def by_python(self) -> str:
@@ -70,7 +70,7 @@ class History:
             "client = clickhouse_connect.get_client("
             f"host={self._host!r}, port={self._port}, username={User.READER.value!r}, "
             f"password=…, database={self._database!r})\n"
-            "client.query('SELECT * FROM mttr_by_severity').named_results()"
+            f"client.query({BY_SEVERITY!r}).named_results()"
         )
 
     async def ask_by_curl(self) -> str | None:

@@ -3,11 +3,8 @@
 import asyncio
 import json
 import os
-import signal
 import sys
-from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,12 +13,13 @@ from typing import Any, Final, Self
 import httpx
 
 from streams.errors import TocsinError
+from streams.laptop.children import Child
 from streams.settings import RUN_FILE, Settings, read_settings
 
 #: Lines of `tocsin up` that are repeated where it fails.
-_LINES: Final = 30
+_LINES: Final = 40
 #: How long `tocsin up` may take to end everything it started.
-_ENDS_WITHIN: Final = timedelta(seconds=40)
+_ENDS_WITHIN: Final = 40.0
 _LOOK_EVERY: Final = 0.2
 
 
@@ -42,54 +40,39 @@ class Installation:
     """A running `tocsin up`; leaving the block ends it and everything it started."""
 
     def __init__(
-        self, state: Path, *, broker: str, given: Mapping[str, str], hear: Callable[[str], None]
+        self,
+        state: Path,
+        log: Path,
+        *,
+        broker: str,
+        given: Mapping[str, str],
+        hear: Callable[[str], None],
     ) -> None:
         self.state = state
-        self._broker = broker
         self._hear = hear
+        self._heard = 0
         # Nothing of an installation that this shell is set up for.
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")},
             **given,
             "TOCSIN_STATE": str(state),
+            "TOCSIN_PORT_BASE": "0",
             "PYTHONUNBUFFERED": "1",
         }
-        self._lines: deque[str] = deque(maxlen=_LINES)
-        self._process: asyncio.subprocess.Process | None = None
-        self._listening: asyncio.Task[None] | None = None
+        command = [sys.executable, "-m", "streams", "up", "--broker", broker]
+        self._up = Child("tocsin up", command, log, self._environment)
+
+    @property
+    def passwords(self) -> Path:
+        """The file with the warehouse's passwords."""
+        return self.state / "passwords"
 
     async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "streams", "up", "--broker", self._broker),
-            env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C reaches the demo only, which ends the rest in its order.
-            start_new_session=True,
-        )
-        self._listening = asyncio.create_task(self._listen(self._process))
+        await self._up.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        process = self._process
-        if process is None:
-            return
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_ENDS_WITHIN.total_seconds()):
-                await process.wait()
-        except TimeoutError:
-            pass
-        finally:
-            # Whatever is left of its session; nothing, after a clean end.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            if self._listening is not None:
-                self._listening.cancel()
-                await asyncio.gather(self._listening, return_exceptions=True)
+        await self._up.stop(_ENDS_WITHIN)
 
     async def ready(self, within: timedelta) -> Settings:
         """
@@ -105,6 +88,7 @@ class Installation:
                 httpx.AsyncClient(timeout=2, trust_env=False) as client,
             ):
                 while True:
+                    self._listen()
                     self.still_runs()
                     run = self._run()
                     if run is not None:
@@ -125,8 +109,8 @@ class Installation:
         Raises:
             InstallationFailed: `tocsin up` has ended.
         """
-        if self._process is not None and self._process.returncode is not None:
-            message = f"`tocsin up` to run, it ended with code {self._process.returncode}"
+        if not self._up.running:
+            message = f"`tocsin up` to run, it ended with code {self._up.code}"
             raise InstallationFailed(self._with_lines(message))
 
     async def command(self, *arguments: str, within: timedelta = timedelta(seconds=30)) -> Said:
@@ -162,16 +146,15 @@ class Installation:
             return None
         return run if isinstance(run, dict) and isinstance(run.get("settings"), dict) else None
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdout is None:
-            return
-        async for raw in process.stdout:
-            line = raw.decode(errors="replace").rstrip()
-            self._lines.append(line)
+    def _listen(self) -> None:
+        """Hand on the lines that `tocsin up` wrote since the last call."""
+        lines = self._up.last_lines(_LINES)
+        for line in lines[self._heard :]:
             self._hear(line)
+        self._heard = len(lines)
 
     def _with_lines(self, message: str) -> str:
-        return "\n".join([message, *(f"  up: {line}" for line in self._lines)])
+        return "\n".join([message, *(f"  up: {line}" for line in self._up.last_lines(_LINES))])
 
 
 async def _unready(client: httpx.AsyncClient, run: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from schemas.contract import Contract
@@ -47,7 +48,7 @@ class Reporting:
         """Remember a request that was answered after *took* seconds."""
         self._durations.append(took)
         self._requests += 1
-        if status >= 500:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self._errors += 1
             return
         self._log(INFO, f"{method} {path} answered", method, path)

@@ -5,10 +5,10 @@ Every wait has a deadline and says what it waited for. The first expectation tha
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 from rich.table import Table
@@ -21,6 +21,7 @@ from streams.gateways import clock
 from streams.laptop.demo import expectations
 from streams.laptop.demo.expectations import seconds_between
 from streams.laptop.demo.history import History
+from streams.laptop.demo.inbox import Inbox
 from streams.laptop.demo.installation import Installation
 from streams.laptop.demo.service import Shop
 from streams.laptop.demo.telling import Telling
@@ -45,25 +46,6 @@ _LOOK_EVERY: Final = 0.3
 
 class Failed(TocsinError):
     """Something was expected and something else was seen; the text says both."""
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """One message at a receiver."""
-
-    kind: str
-    at: datetime
-    line: str
-
-
-class Inbox(Protocol):
-    """The receivers that stand for Slack, a mail server, Twilio, PagerDuty and a webhook."""
-
-    def arrivals(self) -> Sequence[Arrival]:
-        """Return what arrived, in order."""
-
-    def problems(self) -> Sequence[str]:
-        """Return what the services that they stand for would have refused."""
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,7 @@ def read_passwords(path: Path) -> Passwords:
     found = dict(line.split(":", 1) for line in lines if ":" in line)
     for user in User:
         if len(found.get(user, "")) < PASSWORD_LENGTH:
-            message = (
-                f"{path}: there is no line '{user}:PASSWORD' with at least {PASSWORD_LENGTH} characters"
-            )
+            message = f"{path}: there is no line '{user}:PASSWORD' with at least {PASSWORD_LENGTH} characters"
             raise SettingsError(message)
     return {user: SecretStr(found[user]) for user in User}
 

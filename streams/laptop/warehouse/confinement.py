@@ -99,12 +99,13 @@ _FIXED: Final = (
     "additional_table_filters",
     "format_schema",
     "output_format_schema",
+    "input_format_record_errors_file_path",
     "max_memory_usage_for_user",
 )
 
 _GRANTS: Final = (
-    f"GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, "
-    f"OPTIMIZE ON {DATABASE}.*",
+    f"GRANT SHOW, SELECT, INSERT, OPTIMIZE ON {DATABASE}.*",
+    f"GRANT ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW ON {DATABASE}.*",
     "GRANT SELECT ON system.*",
     "GRANT SELECT ON information_schema.*",
     "GRANT SELECT ON INFORMATION_SCHEMA.*",
@@ -119,7 +120,9 @@ def write_configuration(folder: Path) -> Path:
     users = folder / "users.xml"
     users.write_text(
         _USERS.format(
-            defaults="\n      ".join(f"<{name}>{value}</{name}>" for name, value in _DEFAULTS.items()),
+            defaults="\n      ".join(
+                f"<{name}>{value}</{name}>" for name, value in _DEFAULTS.items()
+            ),
             constraints="\n        ".join(
                 [
                     *(

@@ -75,6 +75,10 @@ class Engine:
         except (OSError, RuntimeError, chdb.ChdbError) as error:
             raise SettingsError(_why_not(folder, error)) from None
 
+    def interrupt(self) -> None:
+        """End the statements at work; an insert is stored whole or not at all."""
+        self._root.query("KILL QUERY WHERE query_id != queryID() ASYNC")
+
     def close(self) -> None:
         """Let the folder go."""
         self._root.close()
@@ -179,7 +183,9 @@ def _locked(folder: Path) -> IO[bytes]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        message = f"{folder}: another process has this warehouse open; stop it or take another folder"
+        message = (
+            f"{folder}: another process has this warehouse open; stop it or take another folder"
+        )
         raise SettingsError(message) from None
     return lock
 

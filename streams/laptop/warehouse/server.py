@@ -7,10 +7,12 @@ import socket
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+import click
 from aiohttp import web
 
 from streams.errors import SettingsError
@@ -34,7 +36,7 @@ BODY_BYTES: Final = 64 << 20
 REQUESTS: Final = 16
 #: How long a request may take to arrive; a sender that stalls holds a place.
 ARRIVAL_SECONDS: Final = 60
-STOP_SECONDS: Final = 5
+STOP_SECONDS: Final = 3
 SMALLEST_COMPRESSED: Final = 512
 
 AUTHENTICATION_FAILED: Final = 516
@@ -87,6 +89,8 @@ class Warehouse:
         self._sessions = Sessions()
         self._threads = ThreadPoolExecutor(THREADS, "warehouse")
         self._inside = 0
+        self._left = asyncio.Event()
+        self._stopping = False
 
     def application(self) -> web.Application:
         """Return what answers requests."""
@@ -100,8 +104,17 @@ class Warehouse:
         )
         return application
 
+    async def finish(self) -> None:
+        """Take no more requests, and wait a few seconds for the answers under way."""
+        self._stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                while self._inside:
+                    self._left.clear()
+                    await self._left.wait()
+
     def close(self) -> None:
-        """Finish the statements at work."""
+        """Let the threads go."""
         self._threads.shutdown(wait=True)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -115,7 +128,7 @@ class Warehouse:
                 AUTHENTICATION_FAILED,
                 "Authentication failed: password is incorrect, or there is no user with such name",
             )
-        if self._inside >= REQUESTS:
+        if self._stopping or self._inside >= REQUESTS:
             return _failure(query_id, TOO_MANY_REQUESTS, "Too many simultaneous queries")
         self._inside += 1
         try:
@@ -128,10 +141,9 @@ class Warehouse:
             return _failure(query_id, TIMEOUT, "the request did not arrive in time")
         finally:
             self._inside -= 1
+            self._left.set()
 
-    async def _answer(
-        self, request: web.Request, user: User, query_id: str
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, user: User, query_id: str) -> web.StreamResponse:
         run = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         query = dict(request.query)
         async with asyncio.timeout(ARRIVAL_SECONDS):
@@ -251,9 +263,12 @@ async def serve(folder: Path, port: int, passwords: Passwords, stop: asyncio.Eve
         await runner.setup()
         await web.SockSite(runner, taken).start()
         address = f"http://{LOOPBACK}:{taken.getsockname()[1]}"
-        print(f"warehouse ready at {address} (engine {engine.version})", flush=True)
+        # Whoever started this process waits for the line.
+        click.echo(f"warehouse ready at {address} (engine {engine.version})")
         await stop.wait()
     finally:
+        await warehouse.finish()
+        await asyncio.to_thread(engine.interrupt)
         await runner.cleanup()
         await asyncio.to_thread(warehouse.close)
         await asyncio.to_thread(engine.close)

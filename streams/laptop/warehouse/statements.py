@@ -36,7 +36,10 @@ READING: Final = frozenset(
         "Set",
     }
 )
-WRITING: Final = frozenset({"InsertQuery", "CreateQuery", "AlterQuery", "DropQuery", "OptimizeQuery"})
+SHOWING: Final = frozenset(it for it in READING if it.startswith(("Show", "Exists")))
+WRITING: Final = frozenset(
+    {"InsertQuery", "CreateQuery", "AlterQuery", "DropQuery", "OptimizeQuery"}
+)
 EXPLAINED: Final = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
 ALTERATIONS: Final = frozenset(
     {
@@ -99,7 +102,7 @@ FUNCTIONS_REFUSED: Final = re.compile(
 SETTINGS: Final = re.compile(
     r"^(max_(threads|memory_usage|execution_time|rows_to_read|bytes_to_read|block_size"
     r"|insert_block_size|final_threads|partitions_per_insert_block|rows_to_group_by|bytes_before_external_[a-z_]+)"
-    r"|output_format_(?!schema)[a-z0-9_]+|input_format_(?!values_)[a-z0-9_]+|format_csv_delimiter"
+    r"|output_format_(?!schema|avro_confluent|image)[a-z0-9_]+|input_format_(?!values_|record_errors)[a-z0-9_]+"
     r"|date_time_(input|output)_format|session_timezone|cast_string_to_dynamic_use_inference"
     r"|async_insert|wait_for_async_insert|insert_deduplicate|insert_deduplication_token|insert_null_as_default"
     r"|deduplicate_blocks_in_dependent_materialized_views|throw_on_max_partitions_per_insert_block"
@@ -218,6 +221,8 @@ def examine(user: User, canonical: str, tree: str, *, reading: bool = False) -> 
         raise Refused(ACCESS_DENIED, "only a SELECT can be explained")
     for name in settings_in(text):
         allow_setting(name, of_request=root == "Set")
+    if root in SHOWING:
+        _examine_shown(nodes)
     _examine_sources(nodes)
 
     form = _FORMAT.search(text)
@@ -291,9 +296,23 @@ def _without_literals(canonical: str) -> str:
 def _explains_select(nodes: list[Node]) -> bool:
     inner = [node for node in nodes if node.depth == 1 and node.kind != "Set"]
     # A FORMAT after EXPLAIN stands beside what is explained.
-    return bool(inner) and inner[0].kind in EXPLAINED and all(
-        node.kind == "Identifier" for node in inner[1:]
+    return (
+        bool(inner)
+        and inner[0].kind in EXPLAINED
+        and all(node.kind == "Identifier" for node in inner[1:])
     )
+
+
+def _examine_shown(nodes: list[Node]) -> None:
+    """These name a database or ``database, table`` one level below; elsewhere they would find files."""
+    named = [node.name for node in nodes if node.depth == 1 and node.kind == "Identifier"]
+    database = DATABASE
+    if named and (named[1:] or nodes[0].kind == "ShowTables"):
+        database = named[0]
+    if database not in {*DATABASES, "system"}:
+        raise Refused(ACCESS_DENIED, f"the database {database} is not offered")
+    if not all(_NAME.match(name) for name in named):
+        raise Refused(ACCESS_DENIED, "a table is named by letters, digits and underscores")
 
 
 def _examine_writing(root: str, nodes: list[Node], text: str) -> None:
@@ -305,7 +324,8 @@ def _examine_writing(root: str, nodes: list[Node], text: str) -> None:
     if outside:
         raise Refused(ACCESS_DENIED, f"only the database {DATABASE} can be written")
     unwanted = re.match(
-        r"DROP DATABASE|DROP DICTIONARY|CREATE TEMPORARY|CREATE DICTIONARY|INSERT INTO FUNCTION", text
+        r"DROP DATABASE|DROP DICTIONARY|CREATE TEMPORARY|CREATE DICTIONARY|INSERT INTO FUNCTION",
+        text,
     )
     if unwanted:
         raise Refused(ACCESS_DENIED, f"{unwanted[0]} is not offered")
@@ -317,17 +337,14 @@ def _examine_writing(root: str, nodes: list[Node], text: str) -> None:
 
 
 def _examine_storage(nodes: list[Node]) -> None:
-    storing = False
-    for node in nodes:
-        if node.depth == 1:
-            storing = node.kind == "Storage"
-            if node.kind in {"Dictionary", "Function"}:
-                raise Refused(ACCESS_DENIED, "a table from another source is not offered")
-        if storing and node.depth == 2 and node.kind == "Function":
-            # The engine comes first; keys and partitions may be functions too.
-            storing = False
-            if not TABLE_ENGINE.match(node.name):
-                raise Refused(ACCESS_DENIED, f"the engine {node.name} is not offered")
+    for place, node in enumerate(nodes):
+        if node.depth == 1 and node.kind in {"Dictionary", "Function"}:
+            raise Refused(ACCESS_DENIED, "a table from another source is not offered")
+        if node.depth == 1 and node.kind == "Storage":
+            # The engine comes first; keys and partitions follow, and may be functions too.
+            engine = nodes[place + 1 : place + 2]
+            if not engine or engine[0].kind != "Function" or not TABLE_ENGINE.match(engine[0].name):
+                raise Refused(ACCESS_DENIED, "only engines of the MergeTree family are offered")
 
 
 def _examine_sources(nodes: list[Node]) -> None:
@@ -337,7 +354,7 @@ def _examine_sources(nodes: list[Node]) -> None:
             _allow_table(node.name)
         elif node.kind == "Function":
             function = node.name.lower()
-            if before.kind == "TableExpression" and before.depth == node.depth - 1:
+            if before.kind == "TableExpression":
                 if function not in TABLE_FUNCTIONS:
                     raise Refused(ACCESS_DENIED, f"the table function {node.name} is not offered")
             elif FUNCTIONS_REFUSED.match(function):
@@ -348,7 +365,9 @@ def _allow_table(name: str) -> None:
     if not _NAME.match(name):
         raise Refused(ACCESS_DENIED, "a table is named by letters, digits and underscores")
     database, _, table = name.rpartition(".")
-    if database and database not in DATABASES and (
-        database != "system" or table not in SYSTEM_TABLES
+    if (
+        database
+        and database not in DATABASES
+        and (database != "system" or table not in SYSTEM_TABLES)
     ):
         raise Refused(ACCESS_DENIED, f"the table {name} is not offered")

@@ -78,6 +78,7 @@ class Mttr(Report):
     """Only incidents of this tenant."""
 
     def question(self) -> Question:
+        """Return what the warehouse is asked."""
         conditions = {
             "since": "detected_at >= {since:DateTime64(6, 'UTC')}",
             "until": "detected_at < {until:DateTime64(6, 'UTC')}",

@@ -41,7 +41,9 @@ class ListJournal(Journal):
             yield record
 
 
-async def opened(emitter: RecordingEmitter, clock: Clock | None = None) -> tuple[Slice, CountingDesk]:
+async def opened(
+    emitter: RecordingEmitter, clock: Clock | None = None
+) -> tuple[Slice, CountingDesk]:
     desk = CountingDesk()
     piece = Slice(
         "detect",
@@ -105,11 +107,15 @@ async def test_what_was_not_sent_before_a_crash_is_sent_after_it() -> None:
 
 @given(
     keys=st.lists(st.sampled_from("abc"), max_size=40),
-    crashes=st.lists(st.tuples(st.sampled_from(["append", "send", "kill"]), st.integers(1, 9)), max_size=5),
+    crashes=st.lists(
+        st.tuples(st.sampled_from(["append", "send", "kill"]), st.integers(1, 9)), max_size=5
+    ),
     flushes=st.booleans(),
 )
 async def test_any_crash_at_any_moment_changes_nothing(
-    keys: list[str], crashes: list[tuple[str, int]], flushes: bool  # noqa: FBT001 - a drawn value
+    keys: list[str],
+    crashes: list[tuple[str, int]],
+    flushes: bool,  # noqa: FBT001 - a drawn value
 ) -> None:
     """Decisions would be missing or differ after a restart."""
     emitter = RecordingEmitter()

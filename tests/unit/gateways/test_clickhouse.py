@@ -31,7 +31,24 @@ def test_what_is_said_about_rows_refuses_them(code: int) -> None:
         *(
             DatabaseError(SECRET, code=code)
             # Overload, read-only, time-outs, missing tables, passwords, and what nobody has thought of.
-            for code in (60, 81, 159, 164, 202, 209, 210, 241, 242, 243, 252, 319, 425, 516, 999, 4711)
+            for code in (
+                60,
+                81,
+                159,
+                164,
+                202,
+                209,
+                210,
+                241,
+                242,
+                243,
+                252,
+                319,
+                425,
+                516,
+                999,
+                4711,
+            )
         ),
         OperationalError(SECRET),
         ConnectionRefusedError(SECRET),
@@ -46,7 +63,11 @@ def test_everything_else_is_tried_again(error: Exception) -> None:
 
 def test_no_message_quotes_a_row() -> None:
     """Reasons end in headers and logs."""
-    for error in (DatabaseError(SECRET, code=27), DatabaseError(SECRET, code=4711), DataError(SECRET)):
+    for error in (
+        DatabaseError(SECRET, code=27),
+        DatabaseError(SECRET, code=4711),
+        DataError(SECRET),
+    ):
         assert SECRET not in str(judged(error, "here"))
 
 
@@ -83,4 +104,7 @@ def test_a_wrong_address_is_said_without_its_password(url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         ClickHouse(SecretStr(url))
 
-    assert str(refused.value) == "TOCSIN_WAREHOUSE: is not http[s]://USER:PASSWORD@HOST[:PORT]/DATABASE"
+    assert (
+        str(refused.value)
+        == "TOCSIN_WAREHOUSE: is not http[s]://USER:PASSWORD@HOST[:PORT]/DATABASE"
+    )

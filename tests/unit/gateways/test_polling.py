@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -36,7 +36,7 @@ class Broker:
         assert source == "probe"
         return self
 
-    async def __aenter__(self) -> "Broker":
+    async def __aenter__(self) -> Self:
         if self.away:
             raise Unavailable("no broker answers at 127.0.0.1:1")
         return self

@@ -36,7 +36,8 @@ def basic(text: str) -> dict[str, str]:
         ({"Authorization": "Bearer " + "t" * 20}, {}, None),
         # What was said first counts, so that nothing is tried twice.
         (
-            {"X-ClickHouse-User": "tocsin", "X-ClickHouse-Key": "wrong"} | basic("tocsin:" + "t" * 20),
+            {"X-ClickHouse-User": "tocsin", "X-ClickHouse-Key": "wrong"}
+            | basic("tocsin:" + "t" * 20),
             {},
             None,
         ),

@@ -26,7 +26,7 @@ LIMIT = 1 << 20
         (b"insert into x format CSV 1,2", "insert into x format CSV", b"1,2"),
         (b"INSERT INTO x FORMAT Native\n\xff\x00;", "INSERT INTO x FORMAT Native", b"\xff\x00;"),
         (b"INSERT INTO x FORMAT TSV\n\n", "INSERT INTO x FORMAT TSV", b"\n"),
-        (b"INSERT INTO x (`values`, \"format\") VALUES (1)", None, b"(1)"),
+        (b'INSERT INTO x (`values`, "format") VALUES (1)', None, b"(1)"),
         (b"INSERT INTO x (values) VALUES (';')", None, b"(';')"),
         (b"INSERT INTO x /* VALUES */ -- FORMAT y\n VALUES (1)", None, b"(1)"),
         (b"INSERT INTO x SELECT 1 FORMAT TSV", "INSERT INTO x SELECT 1 FORMAT TSV", None),
@@ -54,7 +54,13 @@ def test_the_query_string_comes_before_the_body() -> None:
 
 def test_settings_parameters_and_control_are_told_apart() -> None:
     """A setting that is taken for control is neither examined nor applied."""
-    query = {"query": "SELECT 1", "param_a": "x", "max_threads": "1", "session_id": "s", "user": "u"}
+    query = {
+        "query": "SELECT 1",
+        "param_a": "x",
+        "max_threads": "1",
+        "session_id": "s",
+        "user": "u",
+    }
 
     asked = read(query, {"X-ClickHouse-Format": "JSON"}, b"")
 

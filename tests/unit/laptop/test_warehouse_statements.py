@@ -46,8 +46,8 @@ def select(expression: str = "Asterisk", table: str = "TableIdentifier tocsin.x"
 
 
 def reason(user: User, canonical: str, tree: str) -> str:
+    refuse_files(canonical)
     with pytest.raises(Refused) as refused:
-        refuse_files(canonical)
         examine(user, canonical, tree)
     return str(refused.value)
 
@@ -113,7 +113,7 @@ def test_other_engines_are_refused(engine: str) -> None:
     """A table could be a file that everybody reads."""
     assert (
         reason(User.TOCSIN, "CREATE TABLE tocsin.y", CREATE.format(engine=engine))
-        == f"the engine {engine} is not offered"
+        == "only engines of the MergeTree family are offered"
     )
 
 
@@ -158,9 +158,7 @@ def test_what_must_not_even_be_explained_is_refused(canonical: str) -> None:
 
 def test_words_in_literals_are_only_words() -> None:
     """A note that quotes SQL could not be looked for."""
-    canonical = (
-        "SELECT 'INTO OUTFILE ''x''; -- SETTINGS a = 1' AS `said; INTO OUTFILE`, 'it\\'s' SETTINGS final = 1"
-    )
+    canonical = "SELECT 'INTO OUTFILE ''x''; -- SETTINGS a = 1' AS `said; INTO OUTFILE`, 'it\\'s' SETTINGS final = 1"
 
     refuse_files(canonical)
     examine(User.READER, canonical, select())
@@ -201,7 +199,14 @@ def test_settings_that_cut_the_tree_are_for_requests_only() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["additional_result_filter", "dialect", "format_schema", "output_format_schema", "profile", "user"],
+    [
+        "additional_result_filter",
+        "dialect",
+        "format_schema",
+        "output_format_schema",
+        "profile",
+        "user",
+    ],
 )
 def test_settings_that_carry_statements_or_paths_are_refused(name: str) -> None:
     """Their values are never examined."""

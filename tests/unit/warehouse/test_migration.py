@@ -75,7 +75,7 @@ def test_a_comment_is_no_edit() -> None:
         ("SELECT 1;SELECT 2;", ["SELECT 1", "SELECT 2"]),
         ("SELECT ';'; SELECT '--' ", ["SELECT ';'", "SELECT '--'"]),
         ("SELECT 'it''s;', 'a\\';'", ["SELECT 'it''s;', 'a\\';'"]),
-        ("SELECT `a;`, \"b;\"", ["SELECT `a;`, \"b;\""]),
+        ('SELECT `a;`, "b;"', ['SELECT `a;`, "b;"']),
         ("SELECT 1 -- it's; not\n, 2", ["SELECT 1 \n, 2"]),
     ],
 )
@@ -89,7 +89,10 @@ def test_files_are_cut_at_their_semicolons(text: str, statements: list[str]) -> 
     [
         (["0000_a.sql", "first.sql"], "first.sql: a migration is called NNNN_name.sql"),
         (["0000_a.sql", "0002_b.sql"], "0002_b.sql: the next migration has the number 0001"),
-        (["0000_a.sql", "0001_b.sql", "0001_c.sql"], "0001_c.sql: the next migration has the number 0002"),
+        (
+            ["0000_a.sql", "0001_b.sql", "0001_c.sql"],
+            "0001_c.sql: the next migration has the number 0002",
+        ),
     ],
 )
 def test_misnamed_files_are_refused(tmp_path: Path, names: list[str], message: str) -> None:

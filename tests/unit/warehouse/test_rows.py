@@ -164,11 +164,15 @@ def test_rows_have_the_columns_of_their_table(name: str) -> None:
     for table, row in rows_of(MESSAGES[name]):
         lines = statements[table].splitlines()
         body = lines[lines.index("(") + 1 : lines.index(")")]
-        columns = [it.split()[0] for it in body if it.startswith("    ") and not it.startswith("     ")]
+        columns = [
+            it.split()[0] for it in body if it.startswith("    ") and not it.startswith("     ")
+        ]
         assert list(row) == columns
 
 
-@pytest.mark.parametrize("day", ["2024-02-30", "2024-13-01", "0000-00-00", "1969-12-31", "2150-01-01"])
+@pytest.mark.parametrize(
+    "day", ["2024-02-30", "2024-13-01", "0000-00-00", "1969-12-31", "2150-01-01"]
+)
 def test_an_id_without_a_day_is_rejected(day: str) -> None:
     """It would stop the worker, or land in another month's partition."""
     step = MESSAGES["step"]
@@ -187,7 +191,7 @@ def test_an_id_without_a_day_is_rejected(day: str) -> None:
         (datetime(2299, 1, 1, tzinfo=UTC), False),
     ],
 )
-def test_a_time_beyond_the_warehouse_is_rejected(at: datetime, kept: bool) -> None:
+def test_a_time_beyond_the_warehouse_is_rejected(*, at: datetime, kept: bool) -> None:
     """It would be stored as another time."""
     alert = MESSAGES["alert"].model_copy(update={"started_at": at})
     if kept:

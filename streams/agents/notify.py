@@ -1,0 +1,150 @@
+"""
+Hop 3: notices in, messages out, receipts.
+
+What is not settled is state: a notice is journaled before its first attempt, its outcome before the receipt goes out. An
+attempt runs beside the others, so a slow channel holds up nobody.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from schemas.notices import NoticeV1
+from schemas.ticks import TickV1
+from schemas.topics import NOTICES, TICKS, TopicDeclaration
+from streams.agents.app import HopApp
+from streams.agents.checkpoints import Slice
+from streams.agents.hop import Hop
+from streams.agents.outgoing import Outgoing
+from streams.gateways.clock import now
+from streams.gateways.courier import Courier
+from streams.notifications.delivery import Deliveries
+
+log = logging.getLogger(__name__)
+
+NAME = "notify"
+# Ticks open a partition without notices, so that what an outage left behind goes out at once.
+INPUTS = (NOTICES, TICKS)
+
+#: Seconds between two looks at what is due again.
+LOOK_EVERY: Final = 1.0
+#: Seconds that attempts under way may take when the worker is asked to stop.
+FINISH_WITHIN: Final = 3.0
+
+
+class NotifyDesk:
+    """One partition of what is not settled."""
+
+    def __init__(self, deliveries: Deliveries, wake: Callable[[], None]) -> None:
+        self.deliveries = deliveries
+        self._wake = wake
+
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+        """Take in one notice; see ``Desk.hear``."""
+        del topic
+        if self.deliveries.accept(NoticeV1.from_wire(record.value)):
+            self._wake()
+        return ()
+
+    def tick(self, tick: TickV1) -> Iterable[Outgoing]:
+        """Forget what was settled long ago."""
+        self.deliveries.forget(tick.occurred_at)
+        return ()
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """Return what changed since the last call."""
+        return self.deliveries.changes()
+
+    def restore(self, entries: Mapping[str, bytes]) -> None:
+        """Take what was not settled."""
+        self.deliveries.restore(entries)
+        self._wake()
+
+
+class Notifier:
+    """Makes the attempts that are due, for all partitions of this worker."""
+
+    hop: Hop
+
+    def __init__(self, app: HopApp, channels: Mapping[str, Any], courier: Courier) -> None:
+        self._channels = channels
+        self._courier = courier
+        self._news = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._app = app
+        self._chance = secrets.SystemRandom()
+        app.on_before_shutdown.connect(self._on_shutdown)
+        app.task(self._keep_delivering)
+
+    def wake(self) -> None:
+        """Look at what is due now."""
+        self._news.set()
+
+    async def _keep_delivering(self) -> None:
+        while not self._stopping:
+            try:
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            for partition, piece in list(self.hop.slices.items()):
+                await self._deliver(partition, piece)
+
+    async def _deliver(self, partition: int, piece: Slice) -> None:
+        deliveries = self._deliveries(piece)
+        if not deliveries.due(now()):
+            return
+        # A notice is in the journal before its first attempt: a crash forgets none.
+        await piece.flush()
+        for pending in deliveries.due(now()):
+            deliveries.started(pending.notice.notice_id)
+            task = asyncio.create_task(self._attempt(partition, piece, pending.notice))
+            self._under_way.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _attempt(self, partition: int, piece: Slice, notice: NoticeV1) -> None:
+        attempted = await self._courier.attempt(notice)
+        if self.hop.slices.get(partition) is not piece:
+            # Revoked meanwhile: whoever has the partition now tries again, under the same idempotency key.
+            log.warning("outcome dropped notice=%s", notice.notice_id)
+            return
+        await piece.decide(lambda: self._settle(piece, notice, attempted))
+
+    def _settle(self, piece: Slice, notice: NoticeV1, attempted: Any) -> list[Outgoing]:
+        receipt = self._deliveries(piece).settle(
+            notice.notice_id, attempted, now(), self._chance.random()
+        )
+        log.info(
+            "attempt notice=%s channel=%s outcome=%s attempt=%s reason=%s",
+            receipt.notice_id,
+            receipt.channel,
+            receipt.outcome,
+            receipt.attempt,
+            receipt.reason,
+        )
+        return [outgoing(RECEIPTS, receipt, source=NAME)]
+
+    @staticmethod
+    def _deliveries(piece: Slice) -> Deliveries:
+        desk = piece.desk
+        if not isinstance(desk, NotifyDesk):
+            message = f"{type(desk).__name__} is not the desk of this hop"
+            raise TypeError(message)
+        return desk.deliveries
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._news.set()
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            # Nothing is lost: the notice is in the journal. But the fault is ours.
+            log.error("attempt failed", exc_info=fault)
+            self._crashing = asyncio.ensure_future(self._app.crash(fault))
+
+    async def _on_shutdown(self, _app: Any, **_: Any) -> None:
+        self._stopping = True
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=FINISH_WITHIN)

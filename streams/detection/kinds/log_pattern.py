@@ -1,0 +1,155 @@
+"""So many log records in so much time say something that matches an expression."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
+
+from schemas.contract import LabelName
+from schemas.origin import Origin
+from schemas.telemetry import LogV1, Signal
+from streams.detection.fingerprint import likeness
+from streams.detection.holding import Says
+from streams.detection.matching import expression
+from streams.detection.rule import Evidence, Rule
+from streams.detection.window import Sample, Window
+from streams.durations import Duration, written
+
+#: The lowest OpenTelemetry severity number of each level.
+LEVELS: Final[Mapping[str, int]] = {
+    "trace": 1,
+    "debug": 5,
+    "info": 9,
+    "warn": 13,
+    "error": 17,
+    "fatal": 21,
+}
+#: Characters of a log record that an alert quotes.
+_QUOTED: Final = 300
+
+
+def _level(given: Any) -> Any:
+    if isinstance(given, str) and given.lower() in LEVELS:
+        return LEVELS[given.lower()]
+    if isinstance(given, bool) or not isinstance(given, int):
+        message = (
+            f"must be one of {', '.join(LEVELS)}, or an OpenTelemetry severity number from 1 to 24"
+        )
+        raise ValueError(message)
+    return given
+
+
+def _compiles(pattern: str) -> str:
+    expression(pattern)
+    return pattern
+
+
+@dataclass(slots=True)
+class Memory:
+    """The latest matches, and what the newest one said."""
+
+    window: Window = field(default_factory=Window)
+    message: str = ""
+
+
+class LogPattern(Rule):
+    """
+    Fires when *count* records within *within* match; resolves when none has matched for that time.
+
+    A record that arrives late counts as long as it lies in the window. Two records with the same content and the same time
+    are one.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "log_pattern",
+                    "name": "database-errors",
+                    "pattern": r"(?i)connection (refused|reset)",
+                    "level": "error",
+                    "count": 5,
+                    "within": "1m",
+                    "severity": 2,
+                }
+            ]
+        }
+    )
+
+    kind: Literal["log_pattern"] = "log_pattern"
+    group_by: tuple[LabelName, ...] | None = ()
+    """
+    The labels whose values are counted apart; all records of a service and environment are counted together where it is left
+    out, and null counts every set of labels apart.
+    """
+    pattern: Annotated[str, Field(min_length=1), AfterValidator(_compiles)] = "."
+    """RE2 expression that is looked for anywhere in the message; any message where it is left out."""
+    level: Annotated[int, Field(ge=1, le=24), BeforeValidator(_level)] = LEVELS["error"]
+    """The lowest level that counts: ``trace``, ``debug``, ``info``, ``warn``, ``error``, ``fatal``, or a severity number."""
+    count: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """How many records must match."""
+    within: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=1)
+    """In how much event time."""
+
+    _search: Any = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._search = expression(self.pattern).search
+
+    def patience(self) -> dict[str, timedelta]:
+        return super().patience() | {"within": self.within}
+
+    def counts_late(self) -> bool:
+        return True
+
+    def hears(self) -> tuple[type[Signal], ...]:
+        return (LogV1,)
+
+    def concerns(self, signal: LogV1) -> bool:
+        return (
+            signal.severity_number >= self.level
+            and super().concerns(signal)
+            and self._search(signal.body) is not None
+        )
+
+    def fresh(self) -> Memory:
+        return Memory()
+
+    def judge(self, memory: Memory, signal: LogV1, at: datetime, origin: Origin) -> Says | None:
+        # Of more matches than are asked for, only the newest can ever decide.
+        if not memory.window.take(
+            Sample(at, 1.0, likeness(signal), origin), self.within, self.count
+        ):
+            return None
+        if memory.window.samples[-1].at == at:
+            memory.message = signal.body[:_QUOTED]
+        return Says.BAD if len(memory.window.samples) >= self.count else Says.BETWEEN
+
+    def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
+        del heard_at
+        samples = memory.window.samples
+        if not samples:
+            return None
+        # Enough matches: until the oldest of them falls out. Fewer: until the newest does.
+        return samples[0 if len(samples) == self.count else -1].at + self.within
+
+    def look(self, memory: Memory, heard_at: datetime, at: datetime) -> Says:
+        del heard_at
+        memory.window.slide(at, self.within)
+        return Says.BETWEEN if memory.window.samples else Says.CLEAR
+
+    def evidence(self, memory: Memory, says: Says) -> Evidence:
+        what = "" if self.pattern == "." else f" that match {self.pattern}"
+        samples = memory.window.samples
+        if says is Says.CLEAR:
+            return Evidence(f"no log records{what} for {written(self.within)}", value=0.0)
+        return Evidence(
+            f"at least {self.count} log records{what} within {written(self.within)}",
+            value=float(len(samples)),
+            started_at=samples[0].at,
+            first=samples[0].origin,
+            message=memory.message,
+        )

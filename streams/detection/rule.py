@@ -1,0 +1,199 @@
+"""
+What every rule kind has: which signals it is about, whom its alerts name, how patient it is.
+
+A kind is one file in ``kinds/``: a subclass of ``Rule`` with its own settings, what it remembers of each series, and what it
+says. It never sees the clock: it is asked when a signal came, and at the moments that it asked to be asked at.
+"""
+
+from abc import abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from schemas.contract import LabelName, Name, Severity
+from schemas.origin import Origin
+from schemas.telemetry import Signal
+from streams.detection.holding import Says, Terms
+from streams.detection.matching import Matchers, Predicate, predicate
+from streams.detection.wording import Template, Wording, template
+from streams.durations import Duration, written
+
+#: Series that one rule may watch in one partition.
+MAX_SERIES: Final = 100_000
+
+
+def _several(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else given
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(_several)]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a rule says what it says about one series."""
+
+    reason: str
+    """The comparison, with its numbers."""
+    value: float | None = None
+    """The value that decided."""
+    started_at: datetime | None = None
+    """Event time of the first bad signal that it rests on, where that is earlier than the moment it was found."""
+    first: Origin | None = None
+    """That signal."""
+    message: str = ""
+    """What the signal itself says about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the templates of a rule made of an alert."""
+
+    summary: str | None
+    description: str | None
+    group: str | None
+
+
+class Rule(BaseModel):
+    """One rule, as it stands in the policy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    #: The label by which alerts show the subject, such as the name of the check.
+    subject_label: ClassVar[str | None] = None
+
+    name: Name
+    """The rule's name: alerts carry it, and no other rule has it."""
+    service: Names = ()
+    """The service or services it is about; all where none is named."""
+    match: Matchers = ()
+    """Comparisons of labels that must all hold: ``[region=~"eu-.*"]``, or ``{region: eu-1}``."""
+    severity: Severity
+    """1 critical to 4 low."""
+    group_by: tuple[LabelName, ...] | None = None
+    """
+    The labels that tell alerts of this rule apart, besides tenant, service and environment; all labels where it is left out.
+    Of several series that become one by it, the latest signal decides.
+    """
+    group: Wording | None = None
+    """
+    What the alerts of one incident have in common, as a template; the service where it is left out. The environment is always
+    added.
+    """
+    wait: Annotated[Duration, Field(ge=timedelta(0), alias="for")] = timedelta(0)
+    """A finding must hold so long before an alert fires."""
+    keep_firing_for: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(0)
+    """It must be clear so long before the alert is resolved."""
+    summary: Wording | None = None
+    """Template of the one line that says what is wrong."""
+    description: Wording | None = None
+    """Template of what else helps."""
+    runbook: Annotated[str, Field(max_length=2_000, pattern=r"^https?://\S+$")] | None = None
+    """Link to what to do about it."""
+    owner: Name | None = None
+    """The team that owns the rule."""
+    max_series: Annotated[int, Field(ge=1, le=MAX_SERIES)] = 10_000
+    """
+    How many series it watches in one partition. Signals of further series are left out, and an alert of the rule says so
+    until a tenth of the room is free again.
+    """
+    forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=1)
+    """A series that is silent so long is forgotten; if it fires, its alert is resolved first, and says why."""
+
+    _holds: Predicate | None = PrivateAttr(default=None)
+    _summary: Template | None = PrivateAttr(default=None)
+    _description: Template | None = PrivateAttr(default=None)
+    _group: Template | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Compile what is used for every signal or alert."""
+        del context
+        self._holds = predicate(self.match)
+        self._summary = template(self.summary) if self.summary else None
+        self._description = template(self.description) if self.description else None
+        self._group = template(self.group) if self.group else None
+
+    @model_validator(mode="after")
+    def _remembers_long_enough(self) -> Self:
+        for name, span in self.patience().items():
+            if span >= self.forget_after:
+                message = (
+                    f"{name} ({written(span)}) must be shorter than forget_after ({written(self.forget_after)}), "
+                    "or the series is forgotten first"
+                )
+                raise ValueError(message)
+        return self
+
+    @property
+    def terms(self) -> Terms:
+        """How patient it is."""
+        return Terms(self.wait, self.keep_firing_for)
+
+    def patience(self) -> dict[str, timedelta]:
+        """Return the settings for whose time a silent series must be remembered."""
+        return {"for": self.wait, "keep_firing_for": self.keep_firing_for}
+
+    # -- what a kind says of itself ---------------------------------------------------------------
+
+    @abstractmethod
+    def hears(self) -> tuple[type[Signal], ...]:
+        """Return the kinds of signal that it is about."""
+
+    def counts_late(self) -> bool:
+        """Whether a signal that is not newer than the newest one of its series may still count."""
+        return False
+
+    def names(self) -> Collection[str]:
+        """Return the names of the metrics or checks that it is about; none where it is about all."""
+        return ()
+
+    def concerns(self, signal: Any) -> bool:
+        """Whether *signal*, whose kind, service and name are right, is one that it is about."""
+        return self._holds is None or self._holds(signal)
+
+    def subject(self, signal: Any) -> str:
+        """Return what tells series apart besides their labels."""
+        del signal
+        return ""
+
+    @abstractmethod
+    def fresh(self) -> Any:
+        """Return what it remembers of a series that it has not heard yet: a dataclass."""
+
+    @abstractmethod
+    def judge(self, memory: Any, signal: Any, at: datetime, origin: Origin) -> Says | None:
+        """
+        Remember *signal*, which happened at *at*, and say what is the matter; None where it changes nothing.
+        """
+
+    def next_look(self, memory: Any, heard_at: datetime) -> datetime | None:
+        """Return when time alone could change what it says, if nothing more is heard; None where it could not."""
+        del memory, heard_at
+        return None
+
+    def look(self, memory: Any, heard_at: datetime, at: datetime) -> Says | None:
+        """Say what is the matter at the moment that it asked for, and never ask for it again."""
+        del memory, heard_at, at
+        return None
+
+    @abstractmethod
+    def evidence(self, memory: Any, says: Says) -> Evidence:
+        """Return why it says so."""
+
+    def severity_of(self, memory: Any) -> int:
+        """Return how bad it is."""
+        del memory
+        return self.severity
+
+    # -- what its alerts say ----------------------------------------------------------------------
+
+    def words(self, named: Mapping[str, Any]) -> Said:
+        """Return what its templates make of the words that are *named*; None where there is none, or it fails."""
+        return Said(
+            self._summary(named) if self._summary else None,
+            self._description(named) if self._description else None,
+            self._group(named) if self._group else None,
+        )

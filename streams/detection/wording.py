@@ -1,0 +1,79 @@
+"""
+What alerts say: templates in sandboxed Jinja2, compiled once.
+
+A template never stops an alert: where it fails, the rule's name and reason are said instead. Texts from signals are values, never
+templates.
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Final
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import AfterValidator, Field
+
+from schemas import limits
+
+#: What a template can name.
+WORDS: Final = (
+    "rule",
+    "tenant",
+    "service",
+    "environment",
+    "subject",
+    "labels",
+    "severity",
+    "value",
+    "reason",
+    "message",
+    "started_at",
+)
+
+_SANDBOX: Final = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+
+Template = Callable[[Mapping[str, Any]], str | None]
+
+
+class Labels(dict[str, str]):
+    """Labels inside a template: one that is missing is empty, as in matchers."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _readable(source: str) -> str:
+    try:
+        named = meta.find_undeclared_variables(_SANDBOX.parse(source))
+        _SANDBOX.from_string(source)
+    except TemplateError as error:
+        message = f"is no Jinja2 template: {error}"
+        raise ValueError(message) from None
+    for name in sorted(named - set(WORDS)):
+        close = get_close_matches(name, WORDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(WORDS)}"
+        message = f"names {name!r}, which templates do not have; {hint}"
+        raise ValueError(message)
+    return source
+
+
+Wording = Annotated[str, Field(max_length=limits.TEXT_LENGTH), AfterValidator(_readable)]
+
+
+def template(source: str) -> Template:
+    """Return *source* as a function of its words, which returns None where it fails or says nothing."""
+    compiled = _SANDBOX.from_string(source)
+
+    def render(words: Mapping[str, Any]) -> str | None:
+        try:
+            return compiled.render(words).strip() or None
+        except Exception:  # noqa: BLE001 - a template can raise whatever its filters do
+            return None
+
+    return render
+
+
+def line(text: str) -> str:
+    """Return *text* as one line that fits."""
+    joined = " ".join(text.split())
+    return joined if len(joined) <= limits.LINE_LENGTH else joined[: limits.LINE_LENGTH - 1] + "…"

@@ -1,0 +1,1 @@
+"""What `tocsin up` and `tocsin demo` run on one machine."""

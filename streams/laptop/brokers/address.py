@@ -1,0 +1,51 @@
+"""A broker that somebody else runs: it is only asked whether it answers."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from streams.errors import SettingsError, Unavailable
+from streams.laptop.brokers.answering import wait_for_answer
+from streams.laptop.children import Child
+
+_ANSWERS_WITHIN: Final = 10.0
+_ADDRESS: Final = re.compile(r"[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*")
+
+
+class AddressedBroker:
+    """The broker at ``HOST:PORT``, or several of its cluster separated by commas."""
+
+    title = "a broker that runs already"
+    limits: tuple[str, ...] = ()
+    client_settings: Mapping[str, object] = {}
+
+    def __init__(self, address: str) -> None:
+        """
+        Take its address.
+
+        Raises:
+            SettingsError: It is none.
+        """
+        if not _ADDRESS.fullmatch(address):
+            message = (
+                f"--broker {address}: it is one of auto, apache, wheel, or an address HOST:PORT"
+            )
+            raise SettingsError(message)
+        self.bootstrap = address
+        self.child: Child | None = None
+
+    async def start(self) -> None:
+        """
+        Ask whether it answers.
+
+        Raises:
+            Unavailable: It does not.
+        """
+        try:
+            await wait_for_answer(self.bootstrap, _ANSWERS_WITHIN)
+        except Unavailable as error:
+            message = f"{error}: start it, correct --broker, or take --broker auto"
+            raise Unavailable(message) from None
+
+    async def stop(self) -> None:
+        """Leave it alone."""

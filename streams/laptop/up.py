@@ -1,0 +1,322 @@
+"""
+`tocsin up`: a broker, the embedded warehouse, every role, on one machine.
+
+They are started in the order in which they need each other and stopped in the reverse one. State is under one folder;
+started again, everything goes on where it was, as far as the broker keeps it.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from pydantic import SecretStr
+
+from streams.errors import SettingsError, TocsinError, Unavailable
+from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.migrations import migrate
+from streams.gateways.topics import create_topics
+from streams.laptop.brokers import Broker
+from streams.laptop.brokers.choosing import choose
+from streams.laptop.children import Child, check_free, free_port
+from streams.laptop.restarts import GiveUp, after_exit
+from streams.laptop.warehouse.authentication import User, read_passwords, write_passwords
+from streams.policy import read_policy
+from streams.settings import RUN_FILE, Settings, read_settings
+
+ROLES: Final = ("detect", "incidents", "notify", "record", "probe")
+DATABASE: Final = "tocsin"
+
+_READY_WITHIN: Final = 60.0
+_WAREHOUSE_WITHIN: Final = 30.0
+_WORKER_STOPS_WITHIN: Final = 7.0
+_WAREHOUSE_STOPS_WITHIN: Final = 10.0
+_LOOK_EVERY: Final = 0.2
+
+Say = Callable[[str], None]
+
+
+class Installation:
+    """One running `tocsin up`."""
+
+    def __init__(self, *, broker: str, state: Path, policy: Path, port_base: int, say: Say) -> None:
+        self._wanted = broker
+        self._state = state
+        self._policy = policy
+        self._say = say
+        names = ("broker", "warehouse", *ROLES)
+        self._ports = {
+            name: port_base + place if port_base else free_port()
+            for place, name in enumerate(names)
+        }
+        self._logs = state / "logs"
+        self._stop = asyncio.Event()
+        self._failed: str | None = None
+        self._ends: dict[str, list[timedelta]] = defaultdict(list)
+
+    async def run(self) -> int:
+        """
+        Start everything, watch it until told to stop, stop everything; return the exit code.
+
+        Raises:
+            TocsinError: Something could not be started; what was started is stopped.
+        """
+        loop = asyncio.get_running_loop()
+        for told in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(told, self._stop.set)
+        with _locked(self._state):
+            read_policy(self._policy)
+            async with AsyncExitStack() as running:
+                starting = asyncio.create_task(self._start(running))
+                stopping = asyncio.create_task(self._stop.wait())
+                await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not starting.done():
+                    starting.cancel()
+                with suppress(asyncio.CancelledError):
+                    await starting
+                    self._say("ready: Ctrl-C stops everything")
+                await stopping
+                self._say("stopping")
+            if self._failed:
+                self._say(f"stopped: {self._failed}")
+                return 1
+            self._say("stopped")
+            return 0
+
+    async def _start(self, running: AsyncExitStack) -> None:
+        broker = await running.enter_async_context(self._broker())
+        warehouse = await running.enter_async_context(self._warehouse())
+        settings = self._settings(broker, warehouse)
+        created = await create_topics(settings)
+        applied = await migrate(ClickHouse(settings.warehouse))
+        self._say(f"topics     {len(created)} created; {len(applied)} migrations applied")
+        await running.enter_async_context(self._published(settings, broker))
+        await asyncio.gather(
+            *[running.enter_async_context(self._worker(role, settings)) for role in ROLES]
+        )
+
+    # -- parts ------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _broker(self) -> AsyncIterator[Broker]:
+        broker, why = choose(
+            self._wanted, self._state / "broker", self._ports["broker"], self._logs / "broker.log"
+        )
+        await broker.start()
+        self._say(f"broker     ready  {broker.bootstrap}  {broker.title}: {why}")
+        for limit in broker.limits:
+            self._say(f"           limit: {limit}")
+        watching = (
+            asyncio.create_task(self._watch("broker", broker.child, restartable=False))
+            if broker.child is not None
+            else None
+        )
+        try:
+            yield broker
+        finally:
+            await _cancelled(watching)
+            await broker.stop()
+
+    @asynccontextmanager
+    async def _warehouse(self) -> AsyncIterator[SecretStr]:
+        port = self._ports["warehouse"]
+        check_free(port, "warehouse")
+        passwords = self._state / "passwords"
+        known = read_passwords(passwords) if passwords.exists() else write_passwords(passwords)
+        child = Child(
+            "warehouse",
+            [
+                *(sys.executable, "-m", "streams.laptop.warehouse"),
+                *("--path", str(self._state / "warehouse"), "--port", str(port)),
+                *("--password-file", str(passwords)),
+            ],
+            self._logs / "warehouse.log",
+            dict(os.environ),
+        )
+        await child.start()
+        try:
+            await _answers(f"http://127.0.0.1:{port}/ping", child, _WAREHOUSE_WITHIN)
+            self._say(f"warehouse  ready  127.0.0.1:{port}  ClickHouse engine, embedded")
+            watching = asyncio.create_task(self._watch("warehouse", child, restartable=False))
+            try:
+                secret = known[User.TOCSIN].get_secret_value()
+                yield SecretStr(f"http://{User.TOCSIN}:{secret}@127.0.0.1:{port}/{DATABASE}")
+            finally:
+                await _cancelled(watching)
+        finally:
+            await child.stop(_WAREHOUSE_STOPS_WITHIN)
+
+    @asynccontextmanager
+    async def _worker(self, role: str, settings: Settings) -> AsyncIterator[None]:
+        port = self._ports[role]
+        check_free(port, role)
+        command = [role] if role == "probe" else ["worker", role]
+        child = Child(
+            role,
+            [sys.executable, "-m", "streams", *command],
+            self._logs / f"{role}.log",
+            {**os.environ, **_environment(settings), "TOCSIN_WEB_PORT": str(port)},
+        )
+        await child.start()
+        try:
+            await _answers(f"http://127.0.0.1:{port}/readyz", child, _READY_WITHIN)
+            self._say(f"{role:10} ready  127.0.0.1:{port}  {child.log}")
+            watching = asyncio.create_task(self._watch(role, child, restartable=True))
+            try:
+                yield
+            finally:
+                await _cancelled(watching)
+        finally:
+            await child.stop(_WORKER_STOPS_WITHIN)
+
+    @asynccontextmanager
+    async def _published(self, settings: Settings, broker: Broker) -> AsyncIterator[None]:
+        """Tell commands that are typed on this machine where everything is."""
+        said = {
+            "pid": os.getpid(),
+            "broker": broker.title,
+            "ports": self._ports,
+            "ready": {
+                "warehouse": f"http://127.0.0.1:{self._ports['warehouse']}/ping",
+                **{role: f"http://127.0.0.1:{self._ports[role]}/readyz" for role in ROLES},
+            },
+            "settings": _plain(settings),
+        }
+        path = self._state / RUN_FILE
+        # It holds the warehouse's password.
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(said, indent=2))
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    # -- watching ---------------------------------------------------------------------------------
+
+    async def _watch(self, name: str, child: Child, *, restartable: bool) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            code = await child.wait()
+            lines = [f"           | {line}" for line in child.last_lines()]
+            self._say("\n".join([f"{name:10} ended with code {code}; {child.log} says:", *lines]))
+            self._ends[name].append(timedelta(seconds=loop.time()))
+            follows = after_exit(self._ends[name], restartable=restartable)
+            if isinstance(follows, GiveUp):
+                self._failed = f"{name} ended with code {code}, and {follows.reason}"
+                self._stop.set()
+                return
+            self._say(f"{name:10} starts again in {follows.wait.total_seconds():g} s")
+            await asyncio.sleep(follows.wait.total_seconds())
+            await child.start()
+            self._say(f"{name:10} started again")
+
+    def _settings(self, broker: Broker, warehouse: SecretStr) -> Settings:
+        return read_settings(
+            broker=broker.bootstrap,
+            warehouse=warehouse,
+            policy=self._policy.resolve(),
+            state=self._state,
+            web_host="127.0.0.1",
+            **broker.client_settings,
+        )
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    """Return what other processes need to be told, as JSON values."""
+    return {
+        "broker": settings.broker,
+        "topic_prefix": settings.topic_prefix,
+        "partitions": settings.partitions,
+        "linger": settings.linger.total_seconds(),
+        "idempotent": settings.idempotent,
+        "session_timeout": settings.session_timeout.total_seconds(),
+        "warehouse": settings.warehouse.get_secret_value(),
+        "policy": str(settings.policy),
+    }
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    values = {**_plain(settings), "state": str(settings.state), "log_level": settings.log_level}
+    return {f"TOCSIN_{name.upper()}": str(value) for name, value in values.items()}
+
+
+async def _answers(url: str, child: Child, within: float) -> None:
+    try:
+        async with (
+            asyncio.timeout(within),
+            httpx.AsyncClient(timeout=2.0, trust_env=False) as client,
+        ):
+            while True:
+                with suppress(httpx.HTTPError):
+                    if (await client.get(url)).is_success:
+                        return
+                if not child.running:
+                    message = f"the {child.name} ended with code {child.code} while it started"
+                    raise Unavailable(_with_log(message, child))
+                await asyncio.sleep(_LOOK_EVERY)
+    except TimeoutError:
+        message = f"the {child.name} was not ready within {within:g} s"
+        raise Unavailable(_with_log(message, child)) from None
+
+
+def _with_log(message: str, child: Child) -> str:
+    lines = [f"  {line}" for line in child.last_lines()]
+    return "\n".join([f"{message}; the end of {child.log}:", *lines])
+
+
+async def _cancelled(task: "asyncio.Task[None] | None") -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@contextmanager
+def _locked(state: Path) -> Iterator[None]:
+    """
+    Hold the state folder for this process alone.
+
+    Raises:
+        SettingsError: It cannot be used, or another `tocsin up` uses it.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "lock").open("a")
+    except OSError as error:
+        message = (
+            f"the state folder {state} cannot be used ({error.strerror}): choose another by --state"
+        )
+        raise SettingsError(message) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            message = (
+                f"the state folder {state} is in use by another `tocsin up`: "
+                "stop that one, or choose another folder by --state"
+            )
+            raise SettingsError(message) from None
+        yield
+
+
+async def run(**given: Any) -> int:
+    """
+    Run an installation; see ``Installation``.
+
+    Raises:
+        TocsinError: Something could not be started.
+    """
+    try:
+        return await Installation(**given).run()
+    except* TocsinError as errors:
+        # Roles start side by side: the first that failed says why.
+        raise errors.exceptions[0] from None

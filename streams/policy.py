@@ -1,0 +1,296 @@
+"""
+The policy: everything that decides, read from files and checked as a whole before anything starts.
+
+A policy is a YAML file, or a folder of them whose parts are put together: lists are joined, maps must not overlap.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from schemas.contract import Line, Name
+from streams.detection import kinds
+from streams.detection.rule import Rule
+from streams.discovery import declared_in, kind_of
+from streams.durations import Duration
+from streams.errors import PolicyError
+from streams.gateways.probes import Probe
+from streams.incidents.settings import IncidentSettings
+from streams.notifications import channels
+from streams.notifications.routing import Route
+from streams.policy_faults import faults, meant
+from streams.policy_files import Document, Place, Problem, documents
+
+PARTS: Final = ("rules", "channels", "routes", "probes", "incidents", "severities")
+
+
+class SeverityLevel(BaseModel):
+    """What one severity means, and how soon it is dealt with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: Name
+    """One word for it."""
+    meaning: Line
+    """When an incident has it."""
+    respond_within: Duration
+    """How soon somebody is on it."""
+    resolve_within: Duration
+    """How soon it is over."""
+    escalation: Line = ""
+    """Who is told when."""
+
+
+#: Where the policy says nothing else.
+SEVERITIES: Final[Mapping[int, SeverityLevel]] = {
+    1: SeverityLevel(
+        name="critical",
+        meaning="Complete service outage",
+        respond_within=timedelta(minutes=15),
+        resolve_within=timedelta(hours=1),
+        escalation="Immediately to the on-call engineer and management",
+    ),
+    2: SeverityLevel(
+        name="high",
+        meaning="Major feature degradation",
+        respond_within=timedelta(minutes=30),
+        resolve_within=timedelta(hours=4),
+        escalation="On-call engineer within 1 hour",
+    ),
+    3: SeverityLevel(
+        name="medium",
+        meaning="Minor feature issues",
+        respond_within=timedelta(hours=2),
+        resolve_within=timedelta(hours=24),
+        escalation="Standard business hours support",
+    ),
+    4: SeverityLevel(
+        name="low",
+        meaning="Cosmetic, or an enhancement",
+        respond_within=timedelta(days=1),
+        resolve_within=timedelta(weeks=1),
+        escalation="Standard development workflow",
+    ),
+}
+
+
+class Policy(BaseModel):
+    """All that decides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    rules: tuple[Rule, ...] = ()
+    """What turns signals into alerts."""
+    channels: Mapping[str, Any] = {}
+    """Where people can be told, by name."""
+    routes: tuple[Route, ...] = ()
+    """Who is told."""
+    probes: tuple[Probe, ...] = ()
+    """The health endpoints that are asked."""
+    incidents: IncidentSettings = IncidentSettings()
+    """How incidents live."""
+    severities: Mapping[int, SeverityLevel] = SEVERITIES
+    """What severities mean."""
+
+
+def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Policy:
+    """
+    Return the policy that *path*, a file or a folder, holds.
+
+    Raises:
+        PolicyError: It cannot be used; the text has one line for each problem.
+    """
+    read = list(documents(path, os.environ if environment is None else environment))
+    reading = _Reading()
+    for document in read:
+        reading.take(document)
+    if not read:
+        reading.problems.append(Problem(path.name, 0, "", "has no .yaml files"))
+    reading.check_references()
+    if reading.problems:
+        lines = [f"  {problem}" for problem in reading.problems]
+        raise PolicyError("\n".join([f"{path} cannot be used:", *lines]))
+    return reading.policy()
+
+
+class _Reading:
+    """A policy while its files are read."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self._rules: list[Rule] = []
+        self._channels: dict[str, Any] = {}
+        self._routes: list[Route] = []
+        self._probes: list[Probe] = []
+        self._incidents: IncidentSettings | None = None
+        self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
+        #: What has a name, by part and name: the same name twice is a mistake.
+        self._named: dict[tuple[str, str], str] = {}
+        self._channel_names: set[str] = set()
+        #: Channels that routes name.
+        self._references: list[tuple[Document, Place, str]] = []
+        self._rule_kinds = {kind_of(each): each for each in declared_in(kinds)}
+        self._channel_kinds = {kind_of(each): each for each in declared_in(channels)}
+
+    def take(self, document: Document) -> None:
+        """Take in one file."""
+        self.problems.extend(document.problems)
+        if document.meant is None:
+            return
+        if not isinstance(document.meant, dict):
+            self._say(document, (), f"must be a map with any of {', '.join(PARTS)}")
+            return
+        for part, value in document.meant.items():
+            if part not in PARTS:
+                self._say(document, (part,), f"is no part of a policy; {meant(str(part), PARTS)}")
+            elif value is not None:
+                getattr(self, f"_take_{part}")(document, value)
+
+    def check_references(self) -> None:
+        """Find routes to channels that are nowhere."""
+        for document, place, name in self._references:
+            if name not in self._channel_names:
+                hint = meant(name, self._channel_names)
+                self._say(document, place, f"{name!r} is not defined under channels; {hint}")
+
+    def policy(self) -> Policy:
+        """Return what was read."""
+        return Policy(
+            rules=tuple(self._rules),
+            channels=self._channels,
+            routes=tuple(self._routes),
+            probes=tuple(self._probes),
+            incidents=self._incidents or IncidentSettings(),
+            severities=self._severities,
+        )
+
+    # -- parts ------------------------------------------------------------------------------------
+
+    def _take_rules(self, document: Document, value: Any) -> None:
+        for place, each in self._each(document, "rules", value):
+            model = self._kind(document, place, each, self._rule_kinds)
+            if model is not None:
+                rule = self._model(document, place, each, model)
+                self._once(document, (*place, "name"), "rule", each.get("name"))
+                if rule is not None:
+                    self._rules.append(rule)
+
+    def _take_channels(self, document: Document, value: Any) -> None:
+        if not isinstance(value, dict):
+            self._say(document, ("channels",), "must be a map of names to channels")
+            return
+        for name, each in value.items():
+            place = ("channels", name)
+            self._channel_names.add(str(name))
+            self._once(document, place, "channel", name)
+            if not isinstance(each, dict):
+                self._say(document, place, "must be a map of settings")
+                continue
+            model = self._kind(document, place, each, self._channel_kinds)
+            if model is not None:
+                self._channels[str(name)] = self._model(document, place, each, model)
+
+    def _take_routes(self, document: Document, value: Any) -> None:
+        for place, each in self._each(document, "routes", value):
+            route = self._model(document, place, each, Route)
+            self._references.extend(
+                (document, where, name) for where, name in _channels_of(place, each)
+            )
+            if route is not None:
+                self._routes.append(route)
+
+    def _take_probes(self, document: Document, value: Any) -> None:
+        for place, each in self._each(document, "probes", value):
+            probe = self._model(document, place, each, Probe)
+            if probe is not None:
+                name = f"{probe.name} of {probe.service} ({probe.environment}, {probe.tenant})"
+                self._once(document, (*place, "name"), "probe", name)
+                self._probes.append(probe)
+
+    def _take_incidents(self, document: Document, value: Any) -> None:
+        self._once(document, ("incidents",), "part", "incidents")
+        self._incidents = self._model(document, ("incidents",), value, IncidentSettings)
+
+    def _take_severities(self, document: Document, value: Any) -> None:
+        if not isinstance(value, dict):
+            self._say(document, ("severities",), "must be a map from 1, 2, 3 and 4")
+            return
+        for number, each in value.items():
+            place = ("severities", number)
+            if number not in SEVERITIES:
+                self._say(document, place, "is no severity; there are 1, 2, 3, 4")
+                continue
+            self._once(document, place, "severity", str(number))
+            level = self._model(document, place, each, SeverityLevel)
+            if level is not None:
+                self._severities[number] = level
+
+    # -- pieces -----------------------------------------------------------------------------------
+
+    def _say(self, document: Document, place: Place, text: str) -> None:
+        self.problems.append(document.problem(place, text))
+
+    def _each(
+        self, document: Document, part: str, value: Any
+    ) -> Iterator[tuple[Place, dict[str, Any]]]:
+        if not isinstance(value, list):
+            self._say(document, (part,), "must be a list: begin each entry with '- '")
+            return
+        for number, each in enumerate(value):
+            if isinstance(each, dict):
+                yield (part, number), each
+            else:
+                self._say(document, (part, number), "must be a map of settings")
+
+    def _kind(
+        self, document: Document, place: Place, given: dict[str, Any], known: Mapping[str, Any]
+    ) -> Any:
+        kind = given.get("kind")
+        if kind in known:
+            return known[kind]
+        if kind is None:
+            choices = ", ".join(sorted(known))
+            self._say(document, (*place, "kind"), f"is missing; there are {choices}")
+        else:
+            written = str(document.written_at((*place, "kind")))
+            text = f"{written!r} is no kind; {meant(written, known)}"
+            self._say(document, (*place, "kind"), text)
+        return None
+
+    def _model(self, document: Document, place: Place, given: Any, model: Any) -> Any:
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            self.problems.extend(faults(document, place, model, error))
+            return None
+
+    def _once(self, document: Document, place: Place, what: str, name: Any) -> None:
+        if name is None:
+            return
+        before = self._named.get((what, str(name)))
+        if before is not None:
+            self._say(document, place, f"the {what} {name!r} is defined before, in {before}")
+        else:
+            line = document.problem(place, "").line
+            self._named[what, str(name)] = f"{document.name}:{line}"
+
+
+def _channels_of(place: Place, route: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Yield the channels that a route names, and where."""
+    one, several = route.get("channel"), route.get("channels")
+    for key, named in (("channel", one), ("channels", several)):
+        if isinstance(named, str):
+            yield (*place, key), named
+        elif isinstance(named, list):
+            for number, name in enumerate(named):
+                if isinstance(name, str):
+                    yield (*place, key, number), name
+    nested = route.get("routes")
+    if isinstance(nested, list):
+        for number, each in enumerate(nested):
+            if isinstance(each, dict):
+                yield from _channels_of((*place, "routes", number), each)

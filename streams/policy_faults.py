@@ -1,0 +1,100 @@
+"""What is wrong with a setting, in words for its author: what it is, what it must be, what may have been meant."""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from streams.policy_files import Document, Place, Problem
+
+_REWORDED: Final = (
+    (re.compile(r"^Value error, "), ""),
+    (re.compile(r"^Input should be "), "must be "),
+    (re.compile(r"^(String|List|Tuple|Dictionary|Value) should "), "must "),
+    (re.compile(r"a valid (tuple|list)"), "a list"),
+    (re.compile(r"a valid dictionary( or instance of \w+)?"), "a map"),
+    (re.compile(r"a valid string"), "a text"),
+    (re.compile(r"a valid (integer|number|boolean)"), r"a \1"),
+    (re.compile(r"\ba integer"), "an integer"),
+    (re.compile(r", unable to parse string as an? \w+"), ""),
+)
+#: Parts whose values may hold something that nobody should read.
+_UNQUOTED: Final = frozenset({"channels", "url", "headers"})
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return what a writer of *name* may have meant: one of *known*, or all of them."""
+    choices = sorted(known)
+    close = get_close_matches(name, choices, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there are {', '.join(choices)}" if choices else "there are none"
+
+
+def faults(
+    document: Document, place: Place, model: type[BaseModel], error: ValidationError
+) -> list[Problem]:
+    """Return what is wrong with the settings of a *model* that stand at *place*."""
+    said: dict[Place, list[str]] = {}
+    for fault in error.errors(include_url=False):
+        missing = fault["type"] == "missing"
+        where = _where(document, place, fault["loc"], missing=missing)
+        text = _text(document, where, model, fault)
+        texts = said.setdefault(where, [])
+        if text not in texts:
+            texts.append(text)
+    return [document.problem(where, "; or ".join(texts)) for where, texts in said.items()]
+
+
+def _where(
+    document: Document, place: Place, steps: tuple[str | int, ...], *, missing: bool
+) -> Place:
+    """Return the part of pydantic's path that the author wrote: it also names the members of unions."""
+    where = place
+    for number, step in enumerate(steps):
+        last = missing and number == len(steps) - 1
+        if last or document.written_at((*where, step)) is not None:
+            where = (*where, step)
+    return where
+
+
+def _text(document: Document, where: Place, model: type[BaseModel], fault: Any) -> str:
+    kind = fault["type"]
+    if kind == "missing":
+        description = _description(model, where)
+        return "is missing" + (f"; it says: {description}" if description else "")
+    if kind == "extra_forbidden":
+        return f"is not known here; {meant(str(where[-1]), _names(model))}"
+    text = str(fault["msg"])
+    for pattern, instead in _REWORDED:
+        text = pattern.sub(instead, text)
+    written = document.written_at(where)
+    if not isinstance(written, str | int | float) or _UNQUOTED & set(where):
+        return text
+    if kind == "literal_error" and isinstance(written, str):
+        choices = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+        return f"{written!r} is none of its values; {meant(written, choices)}"
+    if kind == "value_error":
+        # Ours; they begin with what the value is or does.
+        return (
+            text
+            if text.startswith(repr(written))
+            or not text.startswith(("is ", "has ", "names ", "must "))
+            else f"{written!r} {text}"
+        )
+    return f"{written!r} {text}"
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _description(model: type[BaseModel], where: Place) -> str:
+    fields: Mapping[str, Any] = {
+        field.alias or name: field for name, field in model.model_fields.items()
+    }
+    field = fields.get(str(where[-1]))
+    text = (field.description or "") if field else ""
+    return " ".join(text.split()).rstrip(".")

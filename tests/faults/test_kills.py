@@ -1,0 +1,121 @@
+"""Each hop is killed in the middle of a stream of 20,000 signals: nothing is lost, nothing counts twice."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.lifecycle import StepV1
+from schemas.notices import NoticeV1, Outcome, ReceiptV1
+from schemas.topics import DECLARED, LIFECYCLE, METRICS, NOTICES, RECEIPTS
+from streams.gateways.clickhouse import ClickHouse
+from streams.settings import Settings
+from tests.integration.pipeline import ROLES, Pipeline, eventually, publish, read_topic
+from tests.integration.world import SERVICES, stream
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+SIGNALS = 20_000
+#: What one service's failure becomes, on every run.
+STEPS = ("opened", "alert_resolved", "resolved")
+CHANNELS = ("on-call", "pager")
+
+
+async def outcome(settings: Settings) -> dict[str, Any]:
+    """What the log says happened, told apart by service and not by number: numbers follow the order of arrival."""
+    steps = [StepV1.from_wire(each.value) for each in await read_topic(settings, LIFECYCLE.name)]
+    notices = [NoticeV1.from_wire(each.value) for each in await read_topic(settings, NOTICES.name)]
+    receipts = [
+        ReceiptV1.from_wire(each.value) for each in await read_topic(settings, RECEIPTS.name)
+    ]
+    service = {step.incident_id: step.incident.service for step in steps}
+    unique_steps = {step.step_id: step for step in steps}
+    delivered = {
+        receipt.notice_id: receipt for receipt in receipts if receipt.outcome is Outcome.DELIVERED
+    }
+    return {
+        "steps": Counter((step.incident.service, step.kind.value) for step in unique_steps.values()),
+        "notices": Counter(
+            (service[notice.incident_id], notice.channel, notice.purpose.value)
+            for notice in {notice.notice_id: notice for notice in notices}.values()
+        ),
+        "delivered": Counter(
+            (service[receipt.incident_id], receipt.channel, receipt.purpose.value)
+            for receipt in delivered.values()
+        ),
+        "ids": (set(unique_steps), set(delivered)),
+    }
+
+
+def expected() -> dict[str, Any]:
+    notices = Counter(
+        (service, channel, purpose)
+        for service in SERVICES
+        for channel in CHANNELS
+        for purpose in ("initial", "resolution")
+    )
+    return {
+        "steps": Counter((service, kind) for service in SERVICES for kind in STEPS),
+        "notices": notices,
+        "delivered": notices,
+    }
+
+
+@pytest.mark.parametrize("killed", [None, *ROLES])
+async def test_a_killed_hop_changes_nothing(
+    killed: str | None, pipeline: Pipeline, receivers: Any, tmp_path: Path
+) -> None:
+    """Somebody would not be paged, or paged again, or a report would be wrong after a crash."""
+    settings = pipeline.settings
+    pipeline.start()
+    await pipeline.ready()
+    half = SIGNALS // 2
+    signals = list(stream(SIGNALS))
+    await publish(settings, METRICS, signals[:half])
+    if killed:
+        victim = pipeline.workers[killed]
+        victim.kill()
+        await publish(settings, METRICS, signals[half : half + half // 2])
+        pipeline.start(killed)
+        await publish(settings, METRICS, signals[half + half // 2 :])
+    else:
+        await publish(settings, METRICS, signals[half:])
+
+    wanted = expected()
+    warehouse = ClickHouse(settings.warehouse)
+
+    async def all_recorded() -> bool:
+        rows = await warehouse.select(
+            "SELECT (SELECT count() FROM incident_steps FINAL WHERE kind = 'resolved') AS resolved, "
+            "(SELECT uniqExact(notice_id) FROM receipts FINAL WHERE outcome = 'delivered') AS receipts"
+        )
+        return (rows[0]["resolved"], rows[0]["receipts"]) == (
+            len(SERVICES),
+            sum(wanted["delivered"].values()),
+        )
+
+    def told() -> str:
+        return "\n".join(worker.tail() for worker in pipeline.workers.values())
+
+    await eventually(all_recorded, "every incident is resolved, told and recorded", told)
+    found = await outcome(settings)
+    for name, count in wanted.items():
+        assert found[name] == count, name
+
+    # The warehouse has each of them, once.
+    step_ids, delivered_ids = found["ids"]
+    rows = await warehouse.select("SELECT step_id FROM incident_steps FINAL")
+    assert sorted(row["step_id"] for row in rows) == sorted(step_ids)
+    rows = await warehouse.select("SELECT notice_id FROM receipts FINAL WHERE outcome = 'delivered'")
+    assert sorted(row["notice_id"] for row in rows) == sorted(delivered_ids)
+
+    # Receivers that can tell repeats apart were told each thing; at most the one under way was repeated.
+    told_ids = Counter(receivers.notice_ids("on-call"))
+    assert len(told_ids) == 2 * len(SERVICES)
+    if killed != "notify":
+        assert set(told_ids.values()) == {1}
+
+    for topic in DECLARED:
+        if topic.dead_letters:
+            assert await read_topic(settings, topic.dead, 1, quiet=0.3) == [], topic.dead

@@ -1,0 +1,203 @@
+"""The hops as processes of their own, on a broker and a warehouse of the test's, with everything they wrote read back."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from schemas.topics import TopicDeclaration
+from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.migrations import migrate
+from streams.gateways.topics import create_topics
+from streams.laptop.ports import free_port
+from streams.settings import Settings
+
+ROLES = ("detect", "incidents", "notify", "record")
+#: Seconds within which anything that a test waits for has happened, even on a busy machine.
+WITHIN = 90.0
+
+
+class Worker:
+    """One hop, as a process."""
+
+    def __init__(self, role: str, settings: Settings, folder: Path, *arguments: str) -> None:
+        self.role = role
+        self.port = free_port()
+        self.log = folder / f"{role}-{self.port}.log"
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")},
+            **environment_of(settings),
+            "TOCSIN_WEB_PORT": str(self.port),
+        }
+        command = arguments or ("-m", "streams", "worker", role)
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=1).is_success
+        except httpx.HTTPError:
+            return False
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> tuple[int, float]:
+        """End it as a supervisor does; return its exit code and how many seconds it took."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15), time.monotonic() - started
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-3_000:]
+
+
+class Pipeline:
+    """The hops of one installation."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.workers: dict[str, Worker] = {}
+
+    async def prepare(self) -> None:
+        await create_topics(self.settings)
+        await migrate(ClickHouse(self.settings.warehouse))
+
+    def start(self, *roles: str) -> None:
+        for role in roles or ROLES:
+            self.workers[role] = Worker(role, self.settings, self.folder)
+
+    async def ready(self) -> None:
+        for worker in self.workers.values():
+            await eventually(worker.ready, f"{worker.role} is ready", worker.tail)
+
+    def end(self) -> None:
+        for worker in self.workers.values():
+            if worker.alive():
+                worker.kill()
+
+
+async def eventually(
+    holds: Callable[[], Any], what: str, told: Callable[[], str] = str, *, within: float = WITHIN
+) -> Any:
+    """Wait until *holds* returns something true, and return it."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within
+    while True:
+        found = holds()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        assert loop.time() < until, f"after {within:.0f} s not true: {what}\n{told()}"
+        await asyncio.sleep(0.1)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    values = settings.model_dump(mode="python")
+    values["warehouse"] = settings.warehouse.get_secret_value()
+    for name in ("linger", "session_timeout"):
+        values[name] = values[name].total_seconds()
+    return {f"TOCSIN_{name.upper()}": str(value) for name, value in values.items()}
+
+
+async def publish(
+    settings: Settings, topic: TopicDeclaration, messages: Iterable[Any], **how: Any
+) -> None:
+    """Publish contracts, or pairs of key and value, as a producer would."""
+    async with producing(settings, **how) as producer:
+        waiting = []
+        for message in messages:
+            key, value = (
+                message
+                if isinstance(message, tuple)
+                else (topic.key_of(message), message.to_wire())
+            )
+            name = settings.topic(topic.name)
+            waiting.append(await producer.send(name, key=key, value=value))
+        for confirmation in waiting:
+            await confirmation
+
+
+class producing:  # noqa: N801 - reads as a verb at the call site
+    """A plain producer, confirmed by the broker."""
+
+    def __init__(self, settings: Settings, **how: Any) -> None:
+        self._how = {
+            "bootstrap_servers": settings.broker,
+            "acks": "all",
+            "enable_idempotence": settings.idempotent,
+            "linger_ms": max(5, int(settings.linger.total_seconds() * 1000)),
+            **how,
+        }
+
+    async def __aenter__(self) -> AIOKafkaProducer:
+        self._producer = AIOKafkaProducer(**self._how)
+        await self._producer.start()
+        return self._producer
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+
+async def read_topic(
+    settings: Settings, name: str, partitions: int | None = None, *, quiet: float = 1.5
+) -> list[Any]:
+    """Return every record of a topic, partition by partition, in order; it ends when nothing comes for a while."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [
+            TopicPartition(settings.topic(name), number)
+            for number in range(partitions or settings.partitions)
+        ]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        found: dict[int, list[Any]] = defaultdict(list)
+        while fetched := await consumer.getmany(timeout_ms=int(quiet * 1_000)):
+            for place, records in fetched.items():
+                found[place.partition].extend(records)
+        return [record for number in sorted(found) for record in found[number]]
+    finally:
+        await consumer.stop()
+
+
+async def dead_letters(settings: Settings, topic: TopicDeclaration) -> list[Any]:
+    return await read_topic(settings, topic.dead, 1)
+
+
+@contextmanager
+def ending(pipeline: Pipeline) -> Any:
+    try:
+        yield pipeline
+    finally:
+        pipeline.end()
+
+
+def counted(rows: Iterable[Mapping[str, Any]], *names: str) -> dict[tuple[Any, ...], int]:
+    """How many rows there are of each combination of values."""
+    found: dict[tuple[Any, ...], int] = defaultdict(int)
+    for row in rows:
+        found[tuple(row[name] for name in names)] += 1
+    return dict(found)

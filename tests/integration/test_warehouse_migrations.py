@@ -1,0 +1,111 @@
+"""Migrations on a real ClickHouse engine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from streams.cli.migrate import migrate as migrate_command
+from streams.gateways.clickhouse import ClickHouse, WarehouseUnavailable
+from streams.gateways.migrations import migrate
+from streams.laptop.warehouse.authentication import User
+from streams.warehouse.migration import Migration, MigrationRefused, migrations
+from tests.integration.history import (
+    connected,
+    count,
+    emptied,
+)
+from tests.integration.warehouse import RunningWarehouse, running_warehouse
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWarehouse]:
+    with running_warehouse(tmp_path_factory.mktemp("warehouse")) as running:
+        yield running
+
+
+@pytest.fixture
+async def clickhouse(warehouse: RunningWarehouse) -> AsyncIterator[ClickHouse]:
+    async with emptied(warehouse) as it:
+        yield it
+
+
+async def test_migrations_are_applied_once(clickhouse: ClickHouse) -> None:
+    """Each start of a worker would run them all again."""
+    applied = await clickhouse.select("SELECT name FROM schema_migrations FINAL ORDER BY number")
+
+    assert [row["name"] for row in applied] == [it.name for it in migrations()[1:]]
+    assert await migrate(clickhouse) == []
+
+
+async def test_two_migrators_at_once_do_no_harm(
+    clickhouse: ClickHouse, warehouse: RunningWarehouse
+) -> None:
+    """Two workers that start together would fail or leave half a table."""
+    for view in ("mttr_by_severity", "incidents_now"):
+        await clickhouse.command(f"DROP VIEW {view}")
+    for table in ("schema_migrations", "incidents", "alerts"):
+        await clickhouse.command(f"DROP TABLE {table} SYNC")
+    async with connected(warehouse) as other:
+        await asyncio.gather(migrate(clickhouse), migrate(other))
+
+    assert await migrate(clickhouse) == []
+    assert await count(clickhouse, "mttr_by_severity") == 0
+    assert await count(clickhouse, "schema_migrations FINAL") == len(migrations()) - 1
+
+
+async def test_an_edited_migration_is_refused_by_name(clickhouse: ClickHouse) -> None:
+    """Two installations of one release would have different tables."""
+    first, second, *others = migrations()
+    edited = Migration(second.number, second.name, (*second.statements, "SELECT 1"))
+
+    with pytest.raises(MigrationRefused) as refused:
+        await migrate(clickhouse, [first, edited, *others])
+
+    assert str(refused.value) == (
+        "0001_incident_steps.sql: was edited after it was applied (as 0001_incident_steps.sql); "
+        "put it back and write a new migration"
+    )
+
+
+async def test_a_migration_that_failed_goes_on_where_it_stopped(clickhouse: ClickHouse) -> None:
+    """A half-applied migration would have to be mended by hand."""
+    number = len(migrations())
+    good = "CREATE TABLE IF NOT EXISTS later (a UInt8) ENGINE = MergeTree ORDER BY a"
+    broken = Migration(
+        number, f"{number:04}_later.sql", (good, "ALTER TABLE nowhere DELETE WHERE 1")
+    )
+    mended = Migration(number, f"{number:04}_later.sql", (good,))
+
+    with pytest.raises(WarehouseUnavailable):
+        await migrate(clickhouse, [*migrations(), broken])
+
+    assert await migrate(clickhouse, [*migrations(), mended]) == [mended]
+
+
+async def test_every_table_and_column_says_what_it_is(clickhouse: ClickHouse) -> None:
+    """Analysts read the warehouse without this repository."""
+    silent = await clickhouse.select(
+        "SELECT name FROM system.tables WHERE database = 'tocsin' AND comment = ''"
+    )
+    columns = await clickhouse.select(
+        "SELECT table, c.name AS name FROM system.columns AS c"
+        " JOIN system.tables AS t ON t.database = c.database AND t.name = c.table"
+        " WHERE c.database = 'tocsin' AND t.engine != 'View' AND c.comment = ''"
+    )
+
+    assert silent == []
+    assert columns == []
+
+
+def test_the_command_says_what_it_applied(
+    clickhouse: ClickHouse, warehouse: RunningWarehouse
+) -> None:
+    """An operator sees what a release changed."""
+    run = CliRunner(env={"TOCSIN_WAREHOUSE": warehouse.url()})
+
+    assert run.invoke(migrate_command).output == "nothing to apply\n"
+    refused = run.invoke(migrate_command, env={"TOCSIN_WAREHOUSE": warehouse.url(User.READER)})
+    assert refused.exit_code == 1
+    assert refused.output.startswith(f"Error: ClickHouse at 127.0.0.1:{warehouse.port} could not")
