@@ -112,7 +112,9 @@ def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Pol
         reading.problems.append(Problem(path.name, 0, "", "has no .yaml files"))
     reading.check_references()
     if reading.problems:
-        lines = [f"  {problem}" for problem in reading.problems]
+        # File by file and line by line, in the order of the files: that is how they are mended.
+        found = sorted(reading.problems, key=lambda problem: (problem.file, problem.line))
+        lines = [f"  {problem}" for problem in found]
         raise PolicyError("\n".join([f"{path} cannot be used:", *lines]))
     return reading.policy()
 

@@ -259,7 +259,7 @@ class Journal:
         changes: Mapping[str, bytes | None],
         decided: list[Outgoing],
         aside: list[tuple[str, int]],
-    ) -> Iterator[tuple[bytes, bytes]]:
+    ) -> Iterator[tuple[bytes, bytes | None]]:
         parts = list(_parted(changes))
         for place, part in enumerate(parts):
             yield (

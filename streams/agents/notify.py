@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from schemas.notices import NoticeV1
 from schemas.ticks import TickV1
-from schemas.topics import NOTICES, TICKS, TopicDeclaration
+from schemas.topics import NOTICES, RECEIPTS, TICKS, TopicDeclaration
 from streams.agents.app import HopApp
 from streams.agents.checkpoints import Slice
 from streams.agents.hop import Hop
-from streams.agents.outgoing import Outgoing
+from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
 from streams.gateways.courier import Courier
 from streams.notifications.delivery import Deliveries

@@ -65,7 +65,7 @@ def read_matchers(written: Any) -> tuple[Matcher, ...]:
         written = [written]
     if not isinstance(written, Sequence):
         message = 'must be a list such as [region=~"eu-.*"] or a map such as {region: eu-1}'
-        raise ValueError(message)
+        raise ValueError(message)  # noqa: TRY004 - pydantic reports nothing else
     return tuple(each if isinstance(each, Matcher) else _comparison(each) for each in written)
 
 
@@ -87,7 +87,7 @@ def _equal(label: Any, value: Any) -> Matcher:
         value = str(value).lower()
     if not isinstance(value, str | int | float):
         message = f"the value of {label!r} must be a text; for other comparisons write a list such as [{label}!=test]"
-        raise ValueError(message)
+        raise ValueError(message)  # noqa: TRY004 - pydantic reports nothing else
     return _matcher(str(label), MatchOperator.EQUAL, str(value))
 
 

@@ -165,9 +165,7 @@ class Rule(BaseModel):
 
     @abstractmethod
     def judge(self, memory: Any, signal: Any, at: datetime, origin: Origin) -> Says | None:
-        """
-        Remember *signal*, which happened at *at*, and say what is the matter; None where it changes nothing.
-        """
+        """Remember *signal*, which happened at *at*, and say what is the matter; None where it changes nothing."""
 
     def next_look(self, memory: Any, heard_at: datetime) -> datetime | None:
         """Return when time alone could change what it says, if nothing more is heard; None where it could not."""

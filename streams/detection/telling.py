@@ -5,45 +5,48 @@ from datetime import datetime
 from schemas import limits
 from schemas.alerts import AlertState, AlertV1
 from schemas.origin import Origin
+from schemas.telemetry import Signal
 from streams.detection.fingerprint import fingerprint
 from streams.detection.rule import Evidence, Rule
 from streams.detection.series import Series
 from streams.detection.wording import Labels, line
 
 
-def begun(
-    rule: Rule, series: Series, evidence: Evidence, at: datetime, *, severity: int, sequence: int
-) -> AlertV1:
+def begun(rule: Rule, series: Series, evidence: Evidence, at: datetime, sequence: int) -> AlertV1:
     """Return the alert that *series* fires, or fires with another severity."""
     reason = line(evidence.reason)
     started_at, first = series.began or (at, series.origin)
-    words = {
-        "rule": rule.name,
-        "tenant": series.tenant,
-        "service": series.service,
-        "environment": series.environment,
-        "subject": series.subject,
-        "labels": Labels(series.labels),
-        "severity": severity,
-        "value": evidence.value,
-        "reason": reason,
-        "message": line(evidence.message),
-        "started_at": started_at,
-    }
-    said = rule.words(words)
+    severity = series.held.severity
+    said = rule.words(
+        {
+            "rule": rule.name,
+            "tenant": series.tenant,
+            "service": series.service,
+            "environment": series.environment,
+            "subject": series.subject,
+            "labels": Labels(series.labels),
+            "severity": severity,
+            "value": evidence.value,
+            "reason": reason,
+            "message": line(evidence.message),
+            "started_at": started_at,
+        }
+    )
+    before = series.alert
     return AlertV1(
         occurred_at=at,
         tenant=series.tenant,
         fingerprint=series.fingerprint,
         sequence=sequence,
-        state=AlertState.FIRING if series.alert is None else AlertState.CHANGED,
+        state=AlertState.CHANGED if before else AlertState.FIRING,
         rule=rule.name,
         severity=severity,
         service=series.service,
         environment=series.environment,
         labels=shown_labels(rule, series),
-        group_key=series.alert.group_key
-        if series.alert
+        # An alert stays with its incident, whatever its words become.
+        group_key=before.group_key
+        if before
         else group_key(said.group or series.service, series.environment),
         summary=line(said.summary or f"{rule.name}: {reason}"),
         description=(said.description or "")[: limits.TEXT_LENGTH],
@@ -57,20 +60,46 @@ def begun(
 
 
 def ended(
-    series: Series, fired: AlertV1, reason: str, at: datetime, *, value: float | None, sequence: int
+    fired: AlertV1, evidence: Evidence, at: datetime, sequence: int, *decided: Origin
 ) -> AlertV1:
-    """Return the alert that says that *fired* is over."""
+    """Return the alert that says that *fired* is over; *decided* is the record that showed it, if there is one."""
     return fired.model_copy(
         update={
             "occurred_at": at,
             "sequence": sequence,
             "state": AlertState.RESOLVED,
-            "reason": line(reason),
-            "value": value,
-            "origins": _distinct(
-                fired.origins[0] if fired.origins else series.origin, series.origin
-            ),
+            "reason": line(evidence.reason),
+            "value": evidence.value,
+            "origins": _distinct(*fired.origins[:1], *decided),
         }
+    )
+
+
+def crowded(  # noqa: PLR0913, PLR0917 - one alert, from all that it names
+    rule: Rule, watched: int, signal: Signal, at: datetime, sequence: int, origin: Origin
+) -> AlertV1:
+    """Return the alert that says that *rule* has no room for the series of *signal*."""
+    return AlertV1(
+        occurred_at=at,
+        tenant=signal.tenant,
+        # No signal has an empty environment, so no series can have this fingerprint.
+        fingerprint=fingerprint(
+            tenant=signal.tenant, service="", environment="", rule=rule.name, subject="", labels={}
+        ),
+        sequence=sequence,
+        state=AlertState.FIRING,
+        rule=rule.name,
+        severity=rule.severity_of(rule.fresh()),
+        service=signal.service,
+        environment=signal.environment,
+        group_key=group_key(signal.service, signal.environment),
+        summary=f"{rule.name} does not see everything: it has too many series",
+        reason=f"{watched} series are watched, as many as max_series allows: further ones are left out",
+        value=float(watched),
+        runbook=rule.runbook,
+        owner=rule.owner,
+        started_at=at,
+        origins=(origin,),
     )
 
 

@@ -45,7 +45,7 @@ def read_signals(
     if known:
         payload = Payload(topic, value, {name.lower(): each for name, each in headers})
     chosen = next((each for each in known if each.recognises(payload)), fallback)
-    signals = cast(Sequence[Signal], chosen.read(payload))
+    signals = cast("Sequence[Signal]", chosen.read(payload))
     for signal in signals:
         _check_time(signal.occurred_at, stamped)
     return signals

@@ -1,14 +1,15 @@
 """Commands and looks over a real broker; the incidents hop at the other end is played by the test."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
 
 from schemas.commands import Acknowledge, Close, Command, CommandV1, Reopen
@@ -22,7 +23,6 @@ from streams.gateways import incidents as under_test
 from streams.gateways.incidents import Done, Refused, Unanswered, ask, current, timeline
 from streams.gateways.producer import Publisher
 from streams.gateways.topics import create_topics
-from streams.laptop.brokers.choosing import choose
 from streams.laptop.children import free_port
 from streams.settings import Settings
 
@@ -32,20 +32,18 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = "INC-2026-03-01-001"
 
 
-@asynccontextmanager
-async def installation(folder: Path) -> AsyncIterator[Settings]:
-    """A broker of this test's own, with all topics."""
-    wanted = os.environ.get("TOCSIN_TEST_BROKER", "wheel")
-    broker, _ = choose(wanted, folder / "broker", free_port(), folder / "broker.log")
-    await broker.start()
-    try:
-        settings = Settings(
-            broker=broker.bootstrap, state=folder, partitions=2, **broker.client_settings
-        )
-        await create_topics(settings)
-        yield settings
-    finally:
-        await broker.stop()
+@pytest_asyncio.fixture
+async def settings(broker: Any, tmp_path: Path) -> Settings:
+    """An installation of this test's own on the shared broker."""
+    made = Settings(
+        broker=broker.bootstrap,
+        state=tmp_path,
+        topic_prefix=f"asking-{uuid4().hex[:8]}.",
+        partitions=2,
+        **broker.client_settings,
+    )
+    await create_topics(made)
+    return made
 
 
 def incident(number: int, **changes: Any) -> IncidentV1:
@@ -124,18 +122,17 @@ def command(kind: type[Command], number: int, **fields: Any) -> Any:
     )
 
 
-async def test_each_command_learns_what_became_of_it_and_of_no_other(tmp_path: Path) -> None:
+async def test_each_command_learns_what_became_of_it_and_of_no_other(settings: Settings) -> None:
     """Otherwise a person would be told of somebody else's command, or of nothing."""
-    async with installation(tmp_path) as settings:
-        async with hop(settings):
-            together = await asyncio.gather(
-                *(ask(settings, command(Acknowledge, n), source="cli") for n in range(3))
-            )
-            refused = await ask(settings, command(Reopen, 8, reason="again"), source="cli")
-            aside = await ask(settings, command(Close, 9), source="cli")
-        nobody = await ask(
-            settings, command(Close, 10), source="cli", within=timedelta(milliseconds=300)
+    async with hop(settings):
+        together = await asyncio.gather(
+            *(ask(settings, command(Acknowledge, n), source="cli") for n in range(3))
         )
+        refused = await ask(settings, command(Reopen, 8, reason="again"), source="cli")
+        aside = await ask(settings, command(Close, 9), source="cli")
+    nobody = await ask(
+        settings, command(Close, 10), source="cli", within=timedelta(milliseconds=300)
+    )
     assert [each.step.trigger_id for each in together if isinstance(each, Done)] == [
         "c-0",
         "c-1",
@@ -146,41 +143,37 @@ async def test_each_command_learns_what_became_of_it_and_of_no_other(tmp_path: P
     assert nobody == Unanswered(timedelta(milliseconds=300))
 
 
-async def test_incidents_are_shown_as_they_stand(tmp_path: Path) -> None:
+async def test_incidents_are_shown_as_they_stand(settings: Settings) -> None:
     """Otherwise an old state, or somebody else's incident, would be shown."""
-    async with installation(tmp_path) as settings:
-        assert await current(settings) == []
-        async with Publisher(settings, source="incidents") as publisher:
-            first, second = incident(1), incident(2)
-            resolved = incident(1, sequence=2, status=Status.RESOLVED)
-            elsewhere = incident(3, tenant="other")
-            await publisher.send_all(CURRENT, [first, second, elsewhere])
-            await publisher.send(CURRENT, resolved)
-            told = [
-                step(StepKind.OPENED, first, 1),
-                step(StepKind.OPENED, second, 1),
-                step(StepKind.RESOLVED, first, 2),
-            ]
-            # A redelivery is the same step.
-            await publisher.send_all(LIFECYCLE, [*told, told[0]])
-        assert await current(settings, tenant="default") == [second, resolved]
-        assert await current(settings) == [elsewhere, second, resolved]
-        assert await timeline(settings, resolved) == [told[0], told[2]]
+    assert await current(settings) == []
+    async with Publisher(settings, source="incidents") as publisher:
+        first, second = incident(1), incident(2)
+        resolved = incident(1, sequence=2, status=Status.RESOLVED)
+        elsewhere = incident(3, tenant="other")
+        await publisher.send_all(CURRENT, [first, second, elsewhere])
+        await publisher.send(CURRENT, resolved)
+        told = [
+            step(StepKind.OPENED, first, 1),
+            step(StepKind.OPENED, second, 1),
+            step(StepKind.RESOLVED, first, 2),
+        ]
+        # A redelivery is the same step.
+        await publisher.send_all(LIFECYCLE, [*told, told[0]])
+    assert await current(settings, tenant="default") == [second, resolved]
+    assert await current(settings) == [elsewhere, second, resolved]
+    assert await timeline(settings, resolved) == [told[0], told[2]]
 
 
-async def test_a_broker_without_the_topics_is_told_from_one_that_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_topics_that_are_not_there_are_told_from_a_broker_that_is_away(
+    broker: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise an installation that was never set up would look like an outage."""
     monkeypatch.setattr(under_test, "ANSWERS_WITHIN", timedelta(seconds=2))
-    async with installation(tmp_path) as settings:
-        if (
-            os.environ.get("TOCSIN_TEST_BROKER", "wheel") != "wheel"
-        ):  # It creates what is asked for.
-            other = settings.model_copy(update={"topic_prefix": "other."})
-            with pytest.raises(
-                Unavailable, match=r"about other\.incidents\.current: `tocsin topics`"
-            ):
-                await current(other)
-    with pytest.raises(Unavailable, match=f"no broker answers at {settings.broker}"):
-        await current(settings)
+    away = settings.model_copy(update={"broker": f"127.0.0.1:{free_port()}"})
+    with pytest.raises(Unavailable, match=f"no broker answers at {away.broker}"):
+        await current(away)
+    if broker.kind == "wheel":
+        return  # It creates every topic that is asked for.
+    other = settings.model_copy(update={"topic_prefix": "other."})
+    with pytest.raises(Unavailable, match=r"about other\.incidents\.current: `tocsin topics`"):
+        await current(other)

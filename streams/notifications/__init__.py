@@ -1,0 +1,1 @@
+"""Stage 6: steps to what is told to whom."""

@@ -1,0 +1,212 @@
+"""Laws of detection, for any signals in any order: no broker, no clock."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.alerts import AlertState, AlertV1
+from schemas.origin import Origin
+from schemas.telemetry import HealthV1, LogV1, MetricV1, Signal
+from streams.detection.evaluation import Detector
+from streams.detection.kinds.absence import Absence
+from streams.detection.kinds.health import Health
+from streams.detection.kinds.log_pattern import LogPattern
+from streams.detection.kinds.threshold import Threshold
+
+MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
+
+RULES = (
+    Health(
+        name="check", failures=2, of=3, successes=2, severity={"critical": 1, "otherwise": 3}
+    ),
+    Threshold(name="high", metric="load", threshold=5, clear=3, severity=2, **{"for": "20s"}),
+    Threshold(
+        name="average",
+        metric="load",
+        aggregate="avg",
+        over="30s",
+        threshold=4,
+        severity=3,
+        keep_firing_for="10s",
+    ),
+    Threshold(name="sum", metric="load", aggregate="sum", over="15s", threshold=9, severity=3),
+    LogPattern(name="errors", pattern="refused", count=3, within="20s", severity=2),
+    Absence(name="silent", signal="metrics", within="25s", severity=3, forget_after="90s"),
+)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """The time."""
+
+    at: datetime
+
+
+def moment(seconds: int) -> datetime:
+    return MIDNIGHT + timedelta(seconds=seconds)
+
+
+seconds = st.integers(0, 240)
+services = st.sampled_from(["api", "database"])
+
+healths = st.builds(
+    lambda s, service, status, critical: HealthV1(
+        occurred_at=moment(s), service=service, check="ping", status=status, critical=critical
+    ),
+    seconds,
+    services,
+    st.sampled_from(["healthy", "unhealthy", "degraded"]),
+    st.booleans(),
+)
+metrics = st.builds(
+    lambda s, service, value, host: MetricV1(
+        occurred_at=moment(s), service=service, name="load", value=value, labels={"host": host}
+    ),
+    seconds,
+    services,
+    st.sampled_from([0, 2, 4, 6, 0.1]),
+    st.sampled_from(["a", "b"]),
+)
+logs = st.builds(
+    lambda s, service, body: LogV1(
+        occurred_at=moment(s), service=service, body=body, severity_number=17
+    ),
+    seconds,
+    services,
+    st.sampled_from(["refused 1", "refused 2", "fine"]),
+)
+ticks = st.builds(lambda s: Tick(moment(s)), seconds)
+signals = st.one_of(healths, metrics, logs)
+inputs = st.lists(st.one_of(signals, ticks), max_size=60)
+
+
+def run(detector: Detector, given_inputs: Iterable[Any], start: int = 0) -> list[AlertV1]:
+    alerts = []
+    for offset, each in enumerate(given_inputs, start):
+        if isinstance(each, Tick):
+            alerts += detector.tick(each.at)
+        else:
+            alerts += detector.hear(each, Origin(topic="t", partition=0, offset=offset))
+    return alerts
+
+
+def told(alerts: Iterable[AlertV1], *, origins: bool = False) -> dict[str, list[Any]]:
+    """Return what was said of each fingerprint, without the numbers that depend on its neighbours."""
+    said = defaultdict(list)
+    for alert in alerts:
+        left_out = {"sequence"} | (set() if origins else {"origins"})
+        said[alert.fingerprint].append(alert.model_dump(exclude=left_out))
+    return dict(said)
+
+
+@given(inputs)
+def test_firing_and_resolved_alternate_and_time_and_numbers_only_grow(given_inputs):
+    """Otherwise an incident would wait for an end that came before its beginning."""
+    # A series that was forgotten begins anew: what was late for the old one is not for the new one.
+    alerts = run(Detector([rule for rule in RULES if rule.name != "silent"]), given_inputs)
+
+    assert [alert.sequence for alert in alerts] == list(range(1, len(alerts) + 1))
+    latest: dict[str, AlertV1] = {}
+    for alert in alerts:
+        before = latest.get(alert.fingerprint)
+        fires = before is not None and before.state is not AlertState.RESOLVED
+        assert (alert.state is not AlertState.FIRING) == fires
+        assert before is None or alert.occurred_at >= before.occurred_at
+        assert alert.started_at <= alert.occurred_at
+        latest[alert.fingerprint] = alert
+
+
+@given(inputs, st.data())
+def test_state_that_is_restored_goes_on_as_if_nothing_had_happened(given_inputs, data):
+    """Otherwise a restart would lose an alert, or tell it twice."""
+    cut = data.draw(st.integers(0, len(given_inputs)))
+    once = Detector(RULES)
+    before = run(once, given_inputs[:cut])
+    kept: dict[str, bytes] = {}
+    for name, entry in once.changes().items():
+        if entry is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = entry
+    again = Detector(RULES)
+    again.restore(kept)
+
+    expected = before + run(once, given_inputs[cut:], cut)
+    assert before + run(again, given_inputs[cut:], cut) == expected
+    assert {n: e for n, e in again.changes().items() if e} == {
+        n: e for n, e in once.changes().items() if e
+    }
+
+
+@given(inputs)
+def test_changes_taken_after_every_input_add_up_to_the_same_state(given_inputs):
+    """Otherwise an entry would be missing from the journal that nothing touched later."""
+    detector, kept = Detector(RULES), {}
+    for offset, each in enumerate(given_inputs):
+        run(detector, [each], offset)
+        for name, entry in detector.changes().items():
+            kept[name] = entry
+    kept = {name: entry for name, entry in kept.items() if entry is not None}
+    at_once = Detector(RULES)
+    run(at_once, given_inputs)
+    assert kept == {n: e for n, e in at_once.changes().items() if e is not None}
+
+
+@given(st.lists(signals, max_size=40), st.data())
+def test_the_same_signal_twice_is_harmless(given_inputs, data):
+    """Otherwise a producer that tries again would page somebody."""
+    # Where series are forgotten in between, an old signal is one of a new series.
+    rules = [rule for rule in RULES if rule.name != "silent"]
+    repeated = []
+    for number, each in enumerate(given_inputs):
+        repeated.append(each)
+        repeated.extend(
+            given_inputs[data.draw(st.integers(0, number))] for _ in range(data.draw(st.integers(0, 2)))
+        )
+    expected = told(run(Detector(rules), given_inputs))
+    assert told(run(Detector(rules), repeated)) == expected
+
+
+@given(st.lists(signals, max_size=50), st.data())
+def test_the_order_of_different_series_does_not_matter(given_inputs, data):
+    """Otherwise the same telemetry, read again in other chunks, would give other alerts."""
+    of_one = defaultdict(list)
+    for each in given_inputs:
+        of_one[type(each), each.service].append(each)
+    left = [list(each) for each in of_one.values()]
+    shuffled = []
+    while left:
+        chosen = data.draw(st.sampled_from(left))
+        shuffled.append(chosen.pop(0))
+        left = [each for each in left if each]
+    assert told(run(Detector(RULES), shuffled)) == told(run(Detector(RULES), given_inputs))
+
+
+@given(st.lists(signals, max_size=50))
+def test_it_does_not_matter_whether_ticks_come_between_signals_or_after_them(given_inputs):
+    """Otherwise reading ahead of the clock after an outage would give other alerts than reading along with it."""
+    in_time = sorted(given_inputs, key=lambda each: each.occurred_at)
+    clock = [Tick(moment(s)) for s in range(0, 400, 7)]
+    along = sorted([*in_time, *clock], key=when)
+    assert told(run(Detector(RULES), along)) == told(run(Detector(RULES), [*in_time, *clock]))
+
+
+def when(each: Signal | Tick) -> tuple[datetime, bool]:
+    """Signals first: a tick comes after whatever happened by then."""
+    tick = isinstance(each, Tick)
+    return (each.at if tick else each.occurred_at, tick)
+
+
+@given(st.lists(signals, max_size=50))
+def test_everything_that_fires_ends_when_nothing_more_is_heard(given_inputs):
+    """Otherwise an alert of a machine that is gone would stay for ever."""
+    detector = Detector(RULES)
+    alerts = run(detector, [*given_inputs, Tick(moment(100_000))])
+    latest = {alert.fingerprint: alert.state for alert in alerts}
+    assert set(latest.values()) <= {AlertState.RESOLVED}
+    assert all(entry is None for name, entry in detector.changes().items() if name != "sequence")

@@ -1,0 +1,256 @@
+"""The policy: read as a whole, or refused with everything that is wrong with it, in full texts."""
+
+from datetime import timedelta
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from streams.errors import PolicyError
+from streams.policy import read_policy
+
+RULE = """
+rules:
+  - {name: busy, kind: threshold, metric: load, threshold: 5, severity: 2}
+"""
+
+
+def refused(folder: Path, environment: dict[str, str] | None = None, **files: str) -> str:
+    """Return what is said of a policy that cannot be used, without its first line."""
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(dedent(text).lstrip("\n"))
+    with pytest.raises(PolicyError) as refusal:
+        read_policy(folder, environment or {})
+    first, *lines = str(refusal.value).split("\n")
+    assert first == f"{folder} cannot be used:"
+    return "\n".join(line.removeprefix("  ") for line in lines)
+
+
+def test_the_example_policy_can_be_used_without_any_of_its_environment():
+    """Otherwise the first thing a newcomer sees is a list of variables to set."""
+    policy = read_policy(Path("deploy/policy"), {})
+    assert {rule.name for rule in policy.rules} >= {"health-check-failed", "slow-responses"}
+    assert [probe.name for probe in policy.probes] == [
+        "API Health",
+        "Database",
+        "Redis",
+        "AI Service",
+    ]
+    assert [probe.critical for probe in policy.probes] == [True, True, False, False]
+    assert policy.severities[1].resolve_within == timedelta(hours=1)
+
+
+def test_files_of_a_folder_are_put_together(tmp_path):
+    """Otherwise rules and channels could not be kept by different people."""
+    (tmp_path / "a.yaml").write_text(RULE)
+    (tmp_path / "b.yml").write_text(RULE.replace("busy", "idle"))
+    (tmp_path / "notes.txt").write_text("no policy: [")
+    assert [rule.name for rule in read_policy(tmp_path, {}).rules] == ["busy", "idle"]
+    assert [rule.name for rule in read_policy(tmp_path / "b.yml", {}).rules] == ["idle"]
+
+
+def test_every_problem_is_said_at_once(tmp_path):
+    """Otherwise an author mends one thing, and is told of the next."""
+    assert refused(
+        tmp_path,
+        bad="""
+        rulez: []
+        rules:
+          - {name: a, kind: treshold}
+          - name: b
+            kind: threshold
+            metrik: load
+            threshold: 5
+            compare: "=>"
+            for: 5 min
+            severity: 9
+          - just text
+        severities: {7: {}}
+        """,
+    ) == (
+        "bad.yaml:1: rulez: is no part of a policy; did you mean 'rules'?\n"
+        "bad.yaml:3: rules[0].kind: 'treshold' is no kind; did you mean 'threshold'?\n"
+        "bad.yaml:4: rules[1].metric: is missing; it says: Name of the metric\n"
+        "bad.yaml:6: rules[1].metrik: is not known here; did you mean 'metric'?\n"
+        "bad.yaml:8: rules[1].compare: '=>' is none of its values; did you mean '>'?\n"
+        "bad.yaml:9: rules[1].for: '5 min' is not a duration: "
+        "write a number and a unit, such as 30s, 5m, 1h or 7d\n"
+        "bad.yaml:10: rules[1].severity: 9 must be less than or equal to 4\n"
+        "bad.yaml:11: rules[2]: must be a map of settings\n"
+        "bad.yaml:12: severities[7]: is no severity; there are 1, 2, 3, 4"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            "kind: threshold, metric: load, threshold: 5, clear: 6",
+            "rules[0]: clear (6) must be at most threshold (5) with compare: '>'",
+        ),
+        (
+            "kind: threshold, metric: load, threshold: 5, compare: '==', clear: 5",
+            "rules[0]: clear has no meaning with compare: '=='; leave it out",
+        ),
+        (
+            "kind: threshold, metric: load, threshold: 5, aggregate: avg",
+            "rules[0]: aggregate: avg needs a window: add over: 5m",
+        ),
+        (
+            "kind: threshold, metric: load, threshold: 5, over: 5m",
+            "rules[0]: over needs something to make of the window: "
+            "add aggregate: avg, min, max, sum or count",
+        ),
+        (
+            "kind: threshold, metric: load, threshold: 5, for: 2h",
+            "rules[0]: for (2h) must be shorter than forget_after (1h), "
+            "or the series is forgotten first",
+        ),
+        (
+            "kind: health, failures: 3, of: 2",
+            "rules[0]: of (2) must be at least failures (3)",
+        ),
+        (
+            "kind: log_pattern, pattern: '(?=x)'",
+            "rules[0].pattern: '(?=x)' is no RE2 expression (invalid perl operator: (?=); "
+            "look-around and back-references do not exist there",
+        ),
+        (
+            "kind: log_pattern, level: loud",
+            "rules[0].level: 'loud' must be one of trace, debug, info, warn, error, fatal, "
+            "or an OpenTelemetry severity number from 1 to 24",
+        ),
+        (
+            "kind: absence, signal: logs, only: a, within: 5m",
+            "rules[0]: only has no meaning with signal: logs; leave it out",
+        ),
+        (
+            "kind: absence, signal: log, within: 5m",
+            "rules[0].signal: 'log' is none of its values; did you mean 'logs'?",
+        ),
+        (
+            "kind: health, match: [region~eu]",
+            "rules[0].match: 'region~eu' is no comparison: "
+            'write label=value, label!=value, label=~"expression" or label!~"expression"',
+        ),
+        (
+            "kind: health, match: ['region=~(']",
+            "rules[0].match: '(' is no RE2 expression (missing ): (); "
+            "look-around and back-references do not exist there",
+        ),
+        (
+            "kind: health, summary: '{{ servce }}'",
+            "rules[0].summary: '{{ servce }}' names 'servce', which templates do not have; "
+            "did you mean 'service'?",
+        ),
+        (
+            "kind: health, summary: '{{ service'",
+            "rules[0].summary: '{{ service' is no Jinja2 template: "
+            "unexpected end of template, expected 'end of print statement'.",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_said_with_what_would_be_right(tmp_path, settings, said):
+    """Otherwise an author has to guess."""
+    written = f"rules: [{{name: a, severity: 2, {settings}}}]"
+    assert refused(tmp_path, bad=written) == f"bad.yaml:1: {said}"
+
+
+def test_a_route_to_a_channel_that_is_nowhere_is_said(tmp_path):
+    """Otherwise nobody would be told, and nobody would know."""
+    assert refused(
+        tmp_path,
+        channels="""
+        channels:
+          pager: {kind: pagerduty, routing_key: a-routing-key}
+        """,
+        routes="""
+        routes:
+          - channels: [pager, pagr]
+        """,
+    ) == "routes.yaml:2: routes[0].channels[1]: 'pagr' is not defined under channels; did you mean 'pager'?"
+
+
+def test_names_are_defined_once_in_all_files(tmp_path):
+    """Otherwise one of two rules would silently win."""
+    assert refused(tmp_path, a=RULE, b="incidents: {}\n" + RULE.lstrip(), c="incidents: {}") == (
+        "b.yaml:3: rules[0].name: the rule 'busy' is defined before, in a.yaml:2\n"
+        "c.yaml:1: incidents: the part 'incidents' is defined before, in b.yaml:1"
+    )
+
+
+def test_a_key_that_stands_twice_is_said(tmp_path):
+    """Otherwise YAML takes the last one, and the first is lost in silence."""
+    assert refused(tmp_path, bad="incidents: {}\nrules: []\nincidents: {}\n") == (
+        "bad.yaml:3: incidents: stands twice; only the last would count"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules: [\n  - x", "bad.yaml:2: is no YAML: did not find expected node content"),
+        ("- a", "bad.yaml:1: must be a map with any of rules, channels, routes, probes, incidents, severities"),
+        ("rules: {}", "bad.yaml:1: rules: must be a list: begin each entry with '- '"),
+        ("rules: &a [*a]", "bad.yaml:1: is no YAML: an alias contains itself"),
+    ],
+)
+def test_a_file_that_is_no_policy_is_said_with_its_line(tmp_path, text, said):
+    """Otherwise a typing error ends in a traceback."""
+    said_instead = refused(tmp_path, bad=text)
+    # PyYAML's parsers in C and in Python word syntax errors differently.
+    assert said_instead.startswith(said.split("did not")[0])
+
+
+def test_a_folder_without_a_policy_is_said(tmp_path):
+    """Otherwise a mistyped path would be a pipeline that never alerts."""
+    assert refused(tmp_path) == f"{tmp_path.name}: has no .yaml files"
+    with pytest.raises(PolicyError, match="nowhere.yaml: cannot be read: No such file or directory"):
+        read_policy(tmp_path / "nowhere.yaml", {})
+
+
+def test_the_environment_is_put_in_and_its_absence_said(tmp_path):
+    """Otherwise addresses and secrets would have to stand in files."""
+    text = """
+    probes:
+      - {name: A, service: s, url: "${WHERE}/health"}
+      - {name: B, service: s, url: "${ELSE:-http://127.0.0.1:1}/$${x}"}
+    """
+    assert refused(tmp_path, bad=text) == (
+        "bad.yaml:2: probes[0].url: the environment has no WHERE; set it, or write ${WHERE:-a default}\n"
+        "bad.yaml:2: probes[0].url: must be an address that starts with http:// or https://"
+    )
+    policy = read_policy(tmp_path, {"WHERE": "http://127.0.0.1:2"})
+    assert [probe.url for probe in policy.probes] == [
+        "http://127.0.0.1:2/health",
+        "http://127.0.0.1:1/${x}",
+    ]
+
+
+def test_a_value_cannot_change_the_shape_of_the_policy(tmp_path):
+    """Otherwise whoever sets a variable could add rules."""
+    (tmp_path / "a.yaml").write_text(RULE.replace("severity: 2", "severity: 2, owner: '${OWNER}'"))
+    policy = read_policy(tmp_path, {"OWNER": "x'}\n  - {name: other"[:3] + "}"})
+    assert len(policy.rules) == 1
+
+
+def test_no_secret_is_ever_said(tmp_path):
+    """Otherwise a log of a failed deploy would hold them."""
+    said = refused(
+        tmp_path,
+        {"SECRET": "topsecret", "KIND": "topsecret"},
+        bad="""
+        rules:
+          - {name: "${SECRET}", kind: threshold, metric: "${SECRET}", threshold: "${SECRET}", severity: 2}
+          - {name: "${SECRET}", kind: health, severity: "${SECRET}", match: ["${SECRET}"]}
+        channels:
+          hook: {kind: "${KIND}", secret: literal-secret}
+          pager: {kind: pagerduty, routing_key: [literal-secret], extra: "${SECRET}"}
+        probes:
+          - {name: A, service: s, url: "${SECRET}"}
+          - {name: A, service: s, url: "ftp://user:literal-secret@host"}
+        """,
+    )
+    assert "topsecret" not in said
+    assert "literal-secret" not in said
+    assert "bad.yaml:2: rules[0].threshold: '${SECRET}' must be a number" in said
