@@ -190,6 +190,8 @@ class StepV1(Contract):
     """The records that it rests on."""
     before: Status | None = None
     """Status before; None for the first step."""
+    severity_before: Severity | None = None
+    """Severity before; None for the first step."""
     incident: IncidentV1
     """The incident after this step."""
 

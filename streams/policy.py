@@ -21,6 +21,7 @@ from streams.errors import PolicyError
 from streams.gateways.probes import Probe
 from streams.incidents.settings import IncidentSettings
 from streams.notifications import channels
+from streams.notifications.channel import Channel
 from streams.notifications.routing import Route
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
@@ -85,7 +86,7 @@ class Policy(BaseModel):
 
     rules: tuple[Rule, ...] = ()
     """What turns signals into alerts."""
-    channels: Mapping[str, Any] = {}
+    channels: Mapping[str, Channel] = {}
     """Where people can be told, by name."""
     routes: tuple[Route, ...] = ()
     """Who is told."""
@@ -252,7 +253,7 @@ class _Reading:
         self, document: Document, place: Place, given: dict[str, Any], known: Mapping[str, Any]
     ) -> Any:
         kind = given.get("kind")
-        if kind in known:
+        if isinstance(kind, str) and kind in known:
             return known[kind]
         if kind is None:
             choices = ", ".join(sorted(known))

@@ -100,6 +100,9 @@ def _document(file: Path, environment: Mapping[str, str]) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         document.problems.append(Problem(document.name, 0, "", f"cannot be read: {why}"))
+    except ValueError as error:
+        # What looks like a date and is none.
+        document.problems.append(Problem(document.name, 0, "", f"is no YAML: {error}"))
     else:
         document.meant = _replaced(document, document.written, (), environment)
     return document

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -17,10 +17,22 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from streams.durations import read_duration
 from streams.errors import SettingsError
 
 #: Where a running `tocsin up` writes its addresses, below its state folder.
 RUN_FILE = "run.json"
+
+
+def _span(given: Any) -> Any:
+    """Read a number as seconds, and everything else as policies write durations."""
+    try:
+        return timedelta(seconds=float(given))
+    except (TypeError, ValueError):
+        return read_duration(given)
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
 
 
 class Settings(BaseSettings):
@@ -43,12 +55,12 @@ class Settings(BaseSettings):
     """Partitions of every topic. All topics have the same number; it cannot be changed later."""
     replication: Annotated[int, Field(ge=1, le=9)] = 1
     """Replicas of every topic."""
-    linger: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(seconds=1))] = timedelta(0)
-    """How long a producer waits to fill a batch, in seconds."""
+    linger: Annotated[Span, Field(ge=timedelta(0), le=timedelta(seconds=1))] = timedelta(0)
+    """How long a producer waits to fill a batch: seconds, or ``100ms``."""
     idempotent: bool = True
     """Whether producers ask the broker to drop their own repeats."""
-    session_timeout: Annotated[timedelta, Field(ge=timedelta(seconds=6))] = timedelta(seconds=10)
-    """After how many seconds of silence a worker loses its partitions to others."""
+    session_timeout: Annotated[Span, Field(ge=timedelta(seconds=6))] = timedelta(seconds=10)
+    """After how long a silence a worker loses its partitions to others: seconds, or ``10s``."""
     warehouse: SecretStr = SecretStr("http://tocsin:@127.0.0.1:8123/tocsin")
     """ClickHouse, as ``http://USER:PASSWORD@HOST:PORT/DATABASE``."""
     policy: Path = Path("deploy/policy")

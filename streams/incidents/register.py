@@ -210,7 +210,7 @@ class Register:
             )
             return [
                 self._step(
-                    refused, StepKind.REFUSED, incident.status, replace(cause, reason=str(refusal))
+                    refused, StepKind.REFUSED, incident, replace(cause, reason=str(refusal))
                 )
             ]
 
@@ -339,10 +339,10 @@ class Register:
     def _advance(self, incident: IncidentV1, asked: Asked, at: datetime, cause: Cause) -> StepV1:
         # An incident's steps never go back in time.
         changed, kind = advance(incident, asked, max(at, incident.occurred_at))
-        return self._step(changed, kind, incident.status, cause)
+        return self._step(changed, kind, incident, cause)
 
     def _step(
-        self, incident: IncidentV1, kind: StepKind, before: Status | None, cause: Cause
+        self, incident: IncidentV1, kind: StepKind, before: IncidentV1 | None, cause: Cause
     ) -> StepV1:
         self._keep(incident)
         return StepV1(
@@ -358,7 +358,8 @@ class Register:
             detail=cause.detail,
             trigger_id=cause.trigger_id,
             origins=cause.origins,
-            before=before,
+            before=before.status if before else None,
+            severity_before=before.severity if before else None,
             incident=incident,
         )
 

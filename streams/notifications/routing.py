@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.contract import Name, Severity
-from schemas.lifecycle import StepKind, StepV1
+from schemas.lifecycle import IncidentV1, StepKind, StepV1
 from schemas.notices import NoticeV1, Purpose
 
 #: When the next message can be expected, until the incident is resolved.
@@ -58,7 +58,39 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
         return []
     incident = step.incident
     # Whoever was called at the worst moment hears of the end.
-    severity = incident.severity_peak if purpose is Purpose.RESOLUTION else incident.severity
+    ends = purpose is Purpose.RESOLUTION
+    severity = incident.severity_peak if ends else incident.severity
+    knowing = (
+        _chosen(routes, incident, step.severity_before, purpose)
+        if step.kind is StepKind.SEVERITY_CHANGED and step.severity_before
+        else None
+    )
+    notices = []
+    for channel, reason in _chosen(routes, incident, severity, purpose).items():
+        # Whoever is called because it became worse has not heard the beginning.
+        new = knowing is not None and channel not in knowing
+        notices.append(
+            NoticeV1(
+                occurred_at=step.occurred_at,
+                notice_id=f"{step.step_id}/{channel}",
+                tenant=step.tenant,
+                incident_id=step.incident_id,
+                step=step.kind,
+                purpose=Purpose.INITIAL if new else purpose,
+                channel=channel,
+                reason=reason,
+                update=_update(step),
+                next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
+                incident=incident,
+            )
+        )
+    return notices
+
+
+def _chosen(
+    routes: Sequence[Route], incident: IncidentV1, severity: int, purpose: Purpose
+) -> dict[str, str]:
+    """Return the channels that are told, each with the route that chose it first."""
     chosen: dict[str, str] = {}
     for number, route in enumerate(routes):
         if (
@@ -67,26 +99,9 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
             and (not route.services or not set(route.services).isdisjoint(incident.services))
         ):
             for channel in route.channels:
-                chosen.setdefault(
-                    channel, f"routes[{number}]: severity {severity}, {purpose} message"
-                )
-    ends = purpose is Purpose.RESOLUTION
-    return [
-        NoticeV1(
-            occurred_at=step.occurred_at,
-            notice_id=f"{step.step_id}/{channel}",
-            tenant=step.tenant,
-            incident_id=step.incident_id,
-            step=step.kind,
-            purpose=purpose,
-            channel=channel,
-            reason=reason,
-            update=_update(step),
-            next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
-            incident=incident,
-        )
-        for channel, reason in chosen.items()
-    ]
+                reason = f"routes[{number}]: severity {severity}, {purpose} message"
+                chosen.setdefault(channel, reason)
+    return chosen
 
 
 def _update(step: StepV1) -> str:

@@ -21,9 +21,7 @@ from streams.detection.kinds.threshold import Threshold
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 
 RULES = (
-    Health(
-        name="check", failures=2, of=3, successes=2, severity={"critical": 1, "otherwise": 3}
-    ),
+    Health(name="check", failures=2, of=3, successes=2, severity={"critical": 1, "otherwise": 3}),
     Threshold(name="high", metric="load", threshold=5, clear=3, severity=2, **{"for": "20s"}),
     Threshold(
         name="average",
@@ -149,8 +147,7 @@ def test_changes_taken_after_every_input_add_up_to_the_same_state(given_inputs):
     detector, kept = Detector(RULES), {}
     for offset, each in enumerate(given_inputs):
         run(detector, [each], offset)
-        for name, entry in detector.changes().items():
-            kept[name] = entry
+        kept |= detector.changes()
     kept = {name: entry for name, entry in kept.items() if entry is not None}
     at_once = Detector(RULES)
     run(at_once, given_inputs)
@@ -166,7 +163,8 @@ def test_the_same_signal_twice_is_harmless(given_inputs, data):
     for number, each in enumerate(given_inputs):
         repeated.append(each)
         repeated.extend(
-            given_inputs[data.draw(st.integers(0, number))] for _ in range(data.draw(st.integers(0, 2)))
+            given_inputs[data.draw(st.integers(0, number))]
+            for _ in range(data.draw(st.integers(0, 2)))
         )
     expected = told(run(Detector(rules), given_inputs))
     assert told(run(Detector(rules), repeated)) == expected

@@ -103,8 +103,9 @@ class Health(Rule):
         span = self.of or self.failures
         memory.results.append(Result(at, failed, origin))
         del memory.results[: -max(span, self.successes)]
-        memory.check, memory.critical, memory.status = signal.check, signal.critical, signal.status
-        memory.message = signal.message
+        memory.check, memory.status = signal.check, signal.status
+        if failed:
+            memory.critical, memory.message = signal.critical, signal.message
         if sum(result.failed for result in memory.results[-span:]) >= self.failures:
             return Says.BAD
         good = memory.results[-self.successes :]
@@ -115,7 +116,7 @@ class Health(Rule):
     def evidence(self, memory: Memory, says: Says) -> Evidence:
         if says is Says.CLEAR:
             times = "" if self.successes == 1 else f" {self.successes} times in a row"
-            return Evidence(f"{memory.check} is {memory.status}{times}", message=memory.message)
+            return Evidence(f"{memory.check} is {memory.status}{times}")
         latest = memory.results[-(self.of or self.failures) :]
         failed = [result for result in latest if result.failed]
         return Evidence(

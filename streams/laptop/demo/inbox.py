@@ -8,6 +8,8 @@ import asyncio
 import base64
 import binascii
 import email
+import hashlib
+import hmac
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -155,6 +157,13 @@ class Inbox:
 
     async def _webhook(self, request: web.Request) -> web.Response:
         raw = await request.read()
+        timestamp = request.headers.get("X-Tocsin-Timestamp", "")
+        signed = hmac.new(
+            self.secrets["WEBHOOK_SECRET"].encode(), timestamp.encode() + b"." + raw, hashlib.sha256
+        ).hexdigest()
+        given = request.headers.get("X-Tocsin-Signature", "")
+        if not timestamp or not hmac.compare_digest(given, f"sha256={signed}"):
+            return self._refuse("webhook", web.Response(status=401))
         self._take("webhook", raw.decode(errors="replace")[:120], raw.decode(errors="replace"))
         return web.Response(status=204)
 

@@ -62,13 +62,17 @@ async def _play(
         f"a service answers at {service.url}, receivers at {', '.join(receivers.addresses())}"
     )
 
-    policy = write_policy(folder / "policy", service_url=service.url)
+    policy = write_policy(folder / "policy")
     installation = await stage.enter_async_context(
         Installation(
             folder / "state",
             folder / "up.log",
             broker=broker,
-            given={**receivers.environment(), "TOCSIN_POLICY": str(policy)},
+            given={
+                **receivers.environment(),
+                "SHOP_URL": service.url,
+                "TOCSIN_POLICY": str(policy),
+            },
             hear=telling.quoted,
         )
     )

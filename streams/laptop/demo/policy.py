@@ -1,4 +1,4 @@
-"""The demo's policy: the example policy, with the demo's own probes and a livelier pace."""
+"""The demo's policy: the example policy at a livelier pace."""
 
 import shutil
 from pathlib import Path
@@ -7,20 +7,16 @@ from typing import Any, Final
 import yaml
 
 from streams.errors import SettingsError
-from streams.laptop.demo.service import SERVICE
 
 #: The example policy of a clone.
 EXAMPLE: Final = Path(__file__).parents[3] / "deploy" / "policy"
-#: What the demo replaces: a file of the example that has one of these is left out or rewritten without it.
-_ENDPOINTS: Final = {
-    "API Health": ("/api/health", True),
-    "Database": ("/api/health/database", True),
-    "Redis": ("/api/health/redis", False),
-    "AI Service": ("/api/health/ai", False),
-}
+
+#: What is right at three in the morning is long for somebody who watches.
+RESOLVED_AFTER: Final = "3s"
+LOGS_WITHIN: Final = "8s"
 
 
-def write_policy(folder: Path, *, service_url: str) -> Path:
+def write_policy(folder: Path) -> Path:
     """
     Write the demo's policy to *folder* and return it.
 
@@ -33,32 +29,24 @@ def write_policy(folder: Path, *, service_url: str) -> Path:
         )
         raise SettingsError(message)
     folder.mkdir(parents=True)
-    overridden = overrides(service_url)
     for file in sorted(EXAMPLE.glob("*.y*ml")):
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        if overridden.keys() & content.keys():
-            kept = {key: value for key, value in content.items() if key not in overridden}
-            (folder / file.name).write_text(yaml.safe_dump(kept, allow_unicode=True))
-        else:
+        changed = livelier(content)
+        if changed == content:
             shutil.copy(file, folder / file.name)
-    (folder / "demo.yaml").write_text(yaml.safe_dump(overridden, allow_unicode=True))
+        else:
+            (folder / file.name).write_text(yaml.safe_dump(changed, allow_unicode=True))
     return folder
 
 
-def overrides(service_url: str) -> dict[str, Any]:
-    """Return the parts of the policy that are the demo's own."""
-    return {
-        "probes": [
-            {
-                "name": name,
-                "service": SERVICE,
-                "url": f"{service_url}{path}",
-                "critical": critical,
-                "every": "1s",
-                "within": "900ms",
-            }
-            for name, (path, critical) in _ENDPOINTS.items()
-        ],
-        # A minute is right at three in the morning, and long for somebody who watches.
-        "incidents": {"auto_resolve_after": "4s"},
-    }
+def livelier(content: dict[str, Any]) -> dict[str, Any]:
+    """Return one file of a policy with shorter waits after the end: for auto-resolving, and for counting log records."""
+    changed = dict(content)
+    if "incidents" in changed:
+        changed["incidents"] = {**changed["incidents"], "auto_resolve_after": RESOLVED_AFTER}
+    if "rules" in changed:
+        changed["rules"] = [
+            {**rule, "within": LOGS_WITHIN} if rule.get("kind") == "log_pattern" else rule
+            for rule in changed["rules"]
+        ]
+    return changed
