@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of decided messages after which they are sent without reading on: one journal record must hold them.
 DECIDED_BYTES: Final = 300_000
+#: Seconds after which positions are written although the state did not change.
+POSITIONS_EVERY: Final = 10.0
 #: Seconds without any news from a lagging input after which a tick passes all the same.
 PATIENCE: Final = 15.0
 
@@ -84,7 +86,11 @@ class Slice:
         self._aside: set[tuple[str, int]] = set()
         self._decided: list[Outgoing] = []
         self._decided_bytes = 0
-        self._dirty = False
+        #: What changed in the state and is not in the journal.
+        self._changes: dict[str, bytes | None] = {}
+        #: Whether the positions are ahead of the journal.
+        self._moved = False
+        self._written_at = 0.0
         #: Whether the desk failed: its state is not to be trusted, and nothing more is written.
         self._broken = False
         self._turn = asyncio.Lock()
@@ -115,7 +121,7 @@ class Slice:
         self._read = dict(kept.positions)
         self._aside = set(kept.aside)
         self._desk.restore(kept.entries)
-        self._heard_at = self._clock()
+        self._heard_at = self._written_at = self._clock()
         await self._emitter.send(kept.decided)
 
     def gap(self, chunk: list[Any]) -> int | None:
@@ -145,18 +151,25 @@ class Slice:
             await self._let_time_pass()
             if self._decided:
                 await self._checkpoint()
+            else:
+                self._acknowledge()
 
-    async def flush(self) -> None:
-        """Write the journal where something is not in it yet, and let ticks pass that waited in vain."""
+    async def flush(self, *, final: bool = False) -> None:
+        """
+        Write the journal where the state is ahead of it, and let ticks pass that waited in vain.
+
+        Positions alone are written less often, unless this is the *final* call: reading on from an older one changes
+        nothing.
+        """
         async with self._turn:
             if self._broken:
                 return
             if len(self._gate) and self._clock() - self._heard_at > PATIENCE:
                 await self._force_tick()
-            if self._dirty or self._decided:
+            self._changes.update(self._desk.changes())
+            overdue = final or self._clock() - self._written_at >= POSITIONS_EVERY
+            if self._decided or self._changes or (self._moved and overdue):
                 await self._checkpoint()
-            else:
-                self._acknowledge()
 
     async def decide(self, act: Callable[[], Iterable[Outgoing]]) -> None:
         """Let *act* change the desk for another reason than a record; journal and send what it returns."""
@@ -178,7 +191,7 @@ class Slice:
                 await self._give_in(topic, record, fault)
                 raise
         self._positions[topic.name] = record.offset + 1
-        self._dirty = True
+        self._moved = True
         if self._decided_bytes > DECIDED_BYTES:
             await self._checkpoint()
 
@@ -211,7 +224,7 @@ class Slice:
                 await self._give_in(TICKS, record, fault)
                 raise
         self._positions[TICKS.name] = record.offset + 1
-        self._dirty = True
+        self._moved = True
         if self._decided_bytes > DECIDED_BYTES:
             await self._checkpoint()
 
@@ -267,15 +280,18 @@ class Slice:
             if offset >= self._positions.get(topic, 0)
         }
         with metrics.CHECKPOINT.labels(self._hop).time():
-            await self._journal.append(self._positions, self._desk.changes(), decided, self._aside)
+            changes = {**self._changes, **self._desk.changes()}
+            await self._journal.append(self._positions, changes, decided, self._aside)
             await self._emitter.send(decided)
         for each in decided:
             metrics.DECIDED.labels(self._hop, each.topic).inc()
-        self._dirty = False
+        self._changes = {}
+        self._moved = False
+        self._written_at = self._clock()
         self._acknowledge()
 
     def _acknowledge(self) -> None:
         for topic, waiting in self._unacknowledged.items():
-            position = self._positions.get(topic, 0)
+            position = self._journal.kept.positions.get(topic, 0)
             while waiting and waiting[0][0] <= position:
                 waiting.popleft()[1].ack()

@@ -108,9 +108,9 @@ class Hop:
             await asyncio.sleep(FLUSH_EVERY)
             await self._flush()
 
-    async def _flush(self) -> None:
-        for piece in list(self._slices.values()):
-            await piece.flush()
+    async def _flush(self, *, final: bool = False) -> None:
+        # Side by side: each waits for the broker.
+        await asyncio.gather(*[piece.flush(final=final) for piece in self._slices.values()])
         self._measure()
 
     def _measure(self) -> None:
@@ -138,16 +138,15 @@ class Hop:
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         gone = {place.partition for place in revoked if place.topic in self._inputs}
-        for partition in gone & self._slices.keys():
-            piece = self._slices.pop(partition)
-            await piece.flush()
+        leaving = [self._slices.pop(partition) for partition in gone & self._slices.keys()]
+        await asyncio.gather(*[piece.flush(final=True) for piece in leaving])
         self._sought.clear()
 
     async def _on_shutdown(self, _app: Any, **_: Any) -> None:
         self._stopping = True
         try:
             async with asyncio.timeout(DRAIN_WITHIN):
-                await self._flush()
+                await self._flush(final=True)
         except TimeoutError:
             # Nothing is lost: what is not journaled is not acknowledged either.
             log.warning("work in hand given back hop=%s", self.name)

@@ -56,7 +56,7 @@ class Window:
         begin = end - span
         gone = 0
         for sample in self.samples:
-            if sample.at >= begin:
+            if sample.at > begin:
                 break
             gone += 1
         if gone:

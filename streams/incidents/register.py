@@ -48,6 +48,7 @@ class Register:
 
     def __init__(self, settings: IncidentSettings) -> None:
         self._settings = settings
+        #: The last tick. Not kept: after a restart the next one comes before anything needs it.
         self._now: datetime | None = None
         #: By tenant and incident id.
         self._incidents: dict[tuple[str, str], IncidentV1] = {}
@@ -253,7 +254,6 @@ class Register:
         if self._now is None or at.date() != self._now.date():
             self._forget(at - REMEMBERED)
         self._now = at
-        self._changed["now"] = orjson.dumps(at.isoformat())
         return [
             step
             for place in sorted(self._waiting)
@@ -303,9 +303,7 @@ class Register:
         for name, raw in entries.items():
             kind, *place = _unnamed(name)
             value = orjson.loads(raw)
-            if kind == "now":
-                self._now = datetime.fromisoformat(value)
-            elif kind == "incident":
+            if kind == "incident":
                 self._keep(IncidentV1.model_validate(value))
             elif kind == "member":
                 tenant, incident_id, fingerprint = place
@@ -396,11 +394,11 @@ def _age(incident: IncidentV1) -> tuple[datetime, int, str]:
 
 def _named(*parts: str) -> str:
     # JSON, because tenants and group keys may hold any separator.
-    return orjson.dumps(parts).decode() if len(parts) > 1 else parts[0]
+    return orjson.dumps(parts).decode()
 
 
 def _unnamed(name: str) -> list[str]:
-    return list(orjson.loads(name)) if name.startswith("[") else [name]
+    return list(orjson.loads(name))
 
 
 def _alert_id(alert: AlertV1) -> str:

@@ -10,13 +10,16 @@ from typing import Final
 
 FIRST: Final = timedelta(seconds=1)
 LONGEST: Final = timedelta(minutes=2)
-#: How long a message of each severity is tried: a page that is hours old helps nobody, a mail still does.
+#: How long a message of each severity is tried: no longer than such an incident should last, and a mail at most until the shift is over.
 TRIED_FOR: Final = {
-    1: timedelta(minutes=30),
-    2: timedelta(hours=1),
-    3: timedelta(hours=4),
-    4: timedelta(hours=4),
+    1: timedelta(hours=1),
+    2: timedelta(hours=4),
+    3: timedelta(hours=8),
+    4: timedelta(hours=8),
 }
+
+#: From here on the interval has long reached ``LONGEST``.
+_LAST_DOUBLING: Final = 20
 
 
 def wait(
@@ -32,7 +35,7 @@ def wait(
         retry_after: What the receiver asked for; it is never shortened.
         chance: A random number from 0 to 1.
     """
-    ceiling = min(FIRST * 2 ** min(attempt - 1, 20), LONGEST)
+    ceiling = min(FIRST * 2 ** min(attempt - 1, _LAST_DOUBLING), LONGEST)
     # Half of the interval at least: a first retry after nothing would meet the same fault.
     drawn = ceiling / 2 + ceiling / 2 * chance
     chosen = max(drawn, retry_after or timedelta(0))

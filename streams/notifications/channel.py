@@ -1,20 +1,23 @@
 """
 What every channel is: settings, and two translations.
 
-A channel composes a request from a message, and judges the answer. It sends nothing: that is the courier's.
+A channel composes a request from a message, and judges the answer. It sends nothing: that is the courier's. Reasons end in receipts,
+logs and reports, so no judgement quotes a secret, and what a receiver says is only repeated where the channel asks for it.
 """
 
 from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, ClassVar, Final
+from urllib.parse import quote, urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from schemas.notices import NoticeV1
 from streams.durations import Duration
@@ -22,6 +25,9 @@ from streams.notifications.rendering import Message
 
 #: Longest wait that a receiver may ask for and be given.
 LONGEST_WAIT: Final = timedelta(minutes=15)
+
+#: Characters of what a receiver said that a reason repeats.
+SAID_LENGTH: Final = 200
 
 #: The request may have been fine: asked again later it can succeed.
 _TRY_AGAIN: Final = frozenset(
@@ -52,6 +58,9 @@ class Channel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    #: What the receiver takes: characters of each text, by its name.
+    limits: ClassVar[Mapping[str, int]] = {}
+
     kind: str
     """What sort of channel it is."""
     answers_within: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = (
@@ -76,30 +85,99 @@ class Channel(BaseModel):
             return Judgement(
                 Verdict.DELIVERED, f"HTTP {code}", provider_id=self.provider_id(response)
             )
+        said = self.explanation(response)
+        reason = f"HTTP {code}: {said}" if said else f"HTTP {code}"
         if code in _TRY_AGAIN or response.is_server_error:
             wait = _retry_after(response.headers.get("Retry-After"), at)
-            return Judgement(Verdict.TRY_AGAIN, f"HTTP {code}", retry_after=wait)
-        return Judgement(Verdict.GIVE_UP, f"HTTP {code}: the receiver refuses the message")
+            return Judgement(Verdict.TRY_AGAIN, reason, retry_after=wait)
+        if said:
+            return Judgement(Verdict.GIVE_UP, reason)
+        if response.has_redirect_location:
+            return Judgement(Verdict.GIVE_UP, f"{reason}: redirects are not followed")
+        return Judgement(Verdict.GIVE_UP, f"{reason}: the receiver refuses the message")
 
     def provider_id(self, response: httpx.Response) -> str | None:
         """Return the receiver's own id of the message, if it gives one."""
         del response
         return None
 
+    def explanation(self, response: httpx.Response) -> str | None:
+        """Return why the receiver refused, where it says so in words that can be repeated."""
+        del response
+        return None
 
-def trimmed(text: str, length: int) -> str:
-    """Return *text* in at most *length* characters; what was cut is shown by an ellipsis."""
-    return text if len(text) <= length else text[: length - 1] + "…"
+    def redacted(self, text: str) -> str:
+        """Return one short line of *text* without any of this channel's secrets."""
+        for secret in _secrets(self):
+            text = text.replace(secret, "***")
+        return trimmed("".join(each if each.isprintable() else " " for each in text), SAID_LENGTH)
+
+
+def trimmed(text: str, length: int, mark: str = "…") -> str:
+    """Return *text* in at most *length* characters; what was cut is shown by *mark*."""
+    return text if len(text) <= length else text[: length - len(mark)] + mark
+
+
+def document(response: httpx.Response) -> dict[str, Any]:
+    """Return the object that a JSON answer is; an empty one where it is none."""
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def field_of(response: httpx.Response, name: str) -> str | None:
     """Return a text field of a JSON answer; None where there is none."""
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    value = body.get(name) if isinstance(body, dict) else None
+    value = document(response).get(name)
     return value[:255] if isinstance(value, str) else None
+
+
+def as_header(notice_id: str) -> str:
+    """Return *notice_id* as a header can carry it: tenants and channels may be called anything."""
+    return quote(notice_id, safe="/:@!$&'()*+,;=-._~#")
+
+
+def web_address(text: str) -> str:
+    """
+    Return *text*, which is empty or an address.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        parts = urlsplit(text)
+        named = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        reachable = named and (parts.port or 1) > 0 and text.isprintable() and " " not in text
+    except ValueError:
+        reachable = False
+    if text and not reachable:
+        # Never with the text: an address can be its own password.
+        message = "must be an address that starts with http:// or https://"
+        raise ValueError(message)
+    return text
+
+
+def _secret_address(secret: SecretStr) -> SecretStr:
+    web_address(secret.get_secret_value())
+    return secret
+
+
+#: An address that anybody may know.
+WebAddress = Annotated[str, AfterValidator(web_address)]
+#: One that is a password, or holds one.
+SecretAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
+
+
+def _secrets(channel: Channel) -> Iterator[str]:
+    for name in type(channel).model_fields:
+        value = getattr(channel, name)
+        if isinstance(value, SecretStr) and value.get_secret_value():
+            secret = value.get_secret_value()
+            yield secret
+            # Of an address, what follows the host is what nobody else knows.
+            if secret.startswith(("http://", "https://")) and len(urlsplit(secret).path) > 1:
+                yield urlsplit(secret).path
 
 
 def _retry_after(header: str | None, at: datetime) -> timedelta | None:
@@ -108,11 +186,11 @@ def _retry_after(header: str | None, at: datetime) -> timedelta | None:
         return None
     try:
         wait = timedelta(seconds=int(header))
+    except OverflowError:
+        return LONGEST_WAIT
     except ValueError:
         try:
             wait = parsedate_to_datetime(header) - at
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
-    except OverflowError:
-        return LONGEST_WAIT
     return min(max(wait, timedelta(0)), LONGEST_WAIT)

@@ -2,9 +2,10 @@
 What is not settled: the notices of one partition, from the first sight to the last receipt.
 
 A notice that was delivered or given up is remembered for a while, so that a repeat is not sent again. Notices of one incident to
-one channel go in order: an update never overtakes the message that it updates. Everything else waits for nobody.
+one channel stand in one line and go in order: an update never overtakes the message that it updates. Lines do not wait for each other.
 """
 
+import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +13,17 @@ from typing import Final
 
 import orjson
 
+from schemas import limits
 from schemas.notices import NoticeV1, Outcome, ReceiptV1
 from streams.notifications.backoff import wait
 from streams.notifications.channel import Judgement, Verdict
 
-#: How long a settled notice is remembered. Repeats come within seconds of a crash; a week outlasts any outage of ours.
+#: How long a settled notice is remembered. Repeats come within seconds of a crash; a week outlasts any outage of ours, and is what a
+#: person who replays a topic by hand can still do without calling anybody a second time.
 REMEMBERED: Final = timedelta(days=7)
+
+#: Tenant, incident and channel.
+_Line = tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -26,10 +32,10 @@ class Pending:
 
     notice: NoticeV1
     attempts: int = 0
+    #: When the first attempt had ended.
     first_at: datetime | None = None
     #: When it may be tried; None as soon as possible.
     retry_at: datetime | None = None
-    under_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,12 @@ class Deliveries:
     """The notices of one partition."""
 
     def __init__(self) -> None:
-        #: In the order in which they came.
         self._pending: dict[str, Pending] = {}
+        #: Each line's notices, in order; a line without any is not here.
+        self._lines: dict[_Line, dict[str, None]] = {}
+        #: Lines whose first notice may be tried. Those of which one is under way are in neither.
+        self._ready: dict[_Line, None] = {}
+        self._waiting: list[tuple[datetime, _Line]] = []
         self._settled: dict[str, datetime] = {}
         self._changed: dict[str, bytes | None] = {}
         self._forgotten_at: datetime | None = None
@@ -55,58 +65,38 @@ class Deliveries:
         """Take in a notice; False where it is known."""
         if notice.notice_id in self._pending or notice.notice_id in self._settled:
             return False
-        self._pending[notice.notice_id] = Pending(notice)
+        self._stand(Pending(notice))
         self._keep(notice.notice_id)
         return True
 
     def due(self, at: datetime) -> list[Pending]:
         """Return what may be tried at *at*: the first of each line, unless it waits or is under way."""
-        first: dict[tuple[str, str, str], Pending] = {}
-        for pending in self._pending.values():
-            notice = pending.notice
-            first.setdefault((notice.tenant, notice.incident_id, notice.channel), pending)
-        return [
-            pending
-            for pending in first.values()
-            if not pending.under_way and (pending.retry_at is None or pending.retry_at <= at)
-        ]
+        while self._waiting and self._waiting[0][0] <= at:
+            self._ready[heapq.heappop(self._waiting)[1]] = None
+        return [self._first(line) for line in self._ready]
 
     def started(self, notice_id: str) -> None:
         """Note that an attempt is under way; a crash forgets it, and the notice is tried again."""
-        self._pending[notice_id].under_way = True
+        del self._ready[_line(self._pending[notice_id].notice)]
 
     def settle(
         self, notice_id: str, attempted: Attempted, at: datetime, chance: float
     ) -> ReceiptV1:
         """
-        Take in how an attempt ended at *at*, and return its receipt.
+        Take in how an attempt that was ``started`` ended at *at*, and return its receipt.
 
         *chance*, from 0 to 1, spreads the retries.
         """
         pending = self._pending[notice_id]
         notice, judged = pending.notice, attempted.judgement
-        pending.under_way = False
         pending.attempts += 1
         pending.first_at = pending.first_at or at
-        outcome, reason, retry_at = Outcome.DELIVERED, judged.reason, None
-        if judged.verdict is not Verdict.DELIVERED:
-            pause = None
-            if judged.verdict is Verdict.TRY_AGAIN:
-                pause = wait(
-                    pending.attempts,
-                    at - pending.first_at,
-                    notice.incident.severity,
-                    judged.retry_after,
-                    chance,
-                )
-                if pause is None:
-                    reason = f"{reason}; no more attempts after {pending.attempts}"
-            outcome = Outcome.GIVEN_UP if pause is None else Outcome.RETRYING
-            retry_at = None if pause is None else at + pause
-        if outcome is Outcome.RETRYING:
+        outcome, reason, retry_at = _outcome(pending, judged, at, chance)
+        if outcome is Outcome.RETRYING and retry_at:
             pending.retry_at = retry_at
+            heapq.heappush(self._waiting, (retry_at, _line(notice)))
         else:
-            del self._pending[notice_id]
+            self._leave(pending)
             self._settled[notice_id] = at
         self._keep(notice_id)
         return ReceiptV1(
@@ -119,7 +109,7 @@ class Deliveries:
             channel_kind=attempted.channel_kind,
             attempt=pending.attempts,
             outcome=outcome,
-            reason=reason[:1_000],
+            reason=reason[: limits.LINE_LENGTH],
             requested_at=notice.occurred_at,
             took=attempted.took,
             retry_at=retry_at,
@@ -158,8 +148,34 @@ class Deliveries:
             kept.append(pending)
         # Entries come back in any order; steps of an incident are numbered.
         for pending in sorted(kept, key=lambda each: each.notice.incident.sequence):
-            self._pending[pending.notice.notice_id] = pending
-        self._changed = {}
+            self._stand(pending)
+
+    def _stand(self, pending: Pending) -> None:
+        """Put a notice at the end of its line."""
+        notice = pending.notice
+        line = _line(notice)
+        self._pending[notice.notice_id] = pending
+        notices = self._lines.setdefault(line, {})
+        notices[notice.notice_id] = None
+        if len(notices) > 1:
+            return
+        if pending.retry_at is None:
+            self._ready[line] = None
+        else:
+            heapq.heappush(self._waiting, (pending.retry_at, line))
+
+    def _leave(self, pending: Pending) -> None:
+        """Take a notice, the first, out of its line; the next one may go."""
+        notice_id, line = pending.notice.notice_id, _line(pending.notice)
+        del self._pending[notice_id]
+        del self._lines[line][notice_id]
+        if self._lines[line]:
+            self._ready[line] = None
+        else:
+            del self._lines[line]
+
+    def _first(self, line: _Line) -> Pending:
+        return self._pending[next(iter(self._lines[line]))]
 
     def _keep(self, notice_id: str) -> None:
         pending = self._pending.get(notice_id)
@@ -175,6 +191,31 @@ class Deliveries:
                 "retry_at": pending.retry_at,
             }
         )
+
+
+def _outcome(
+    pending: Pending, judged: Judgement, at: datetime, chance: float
+) -> tuple[Outcome, str, datetime | None]:
+    """Return what became of the notice, why, and when it is tried again."""
+    if judged.verdict is Verdict.DELIVERED:
+        return Outcome.DELIVERED, judged.reason, None
+    if judged.verdict is Verdict.GIVE_UP:
+        return Outcome.GIVEN_UP, judged.reason, None
+    pause = wait(
+        pending.attempts,
+        at - (pending.first_at or at),
+        pending.notice.incident.severity,
+        judged.retry_after,
+        chance,
+    )
+    if pause is None:
+        why = f"{judged.reason}; given up after attempt {pending.attempts}"
+        return Outcome.GIVEN_UP, why, None
+    return Outcome.RETRYING, judged.reason, at + pause
+
+
+def _line(notice: NoticeV1) -> _Line:
+    return notice.tenant, notice.incident_id, notice.channel
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -1,28 +1,40 @@
 """
 What a notice says, in every form that a channel may need.
 
-Templates are sandboxed, and see texts only as values. One that fails gives a plain message: silence is worse than plain words.
+Texts of an incident are only ever values: templates are sandboxed, values are stripped of control characters, escaped for their form and
+cut to what the form has room for. A template that fails gives a plain message: silence is worse than plain words.
 """
 
 import logging
-from collections.abc import Callable
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import accumulate
 from typing import Any, Final
 
 from jinja2 import PackageLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
+from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Purpose
 
 log = logging.getLogger(__name__)
 
 SEVERITIES: Final = {1: "critical", 2: "high", 3: "medium", 4: "low"}
 
-#: Forms and their templates' endings.
-_FORMS: Final = {"text": "txt", "slack": "mrkdwn", "html": "html", "short": "short"}
+#: Services that a message names; the rest is counted.
+_SERVICES_NAMED: Final = 10
+#: They reverse what a reader sees (Unicode TR 36): a text could look like another.
+_REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_HEADLINES: Final = {
+    Purpose.INITIAL: "INCIDENT DETECTED",
+    Purpose.UPDATE: "STATUS UPDATE",
+    Purpose.RESOLUTION: "INCIDENT RESOLVED",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +53,46 @@ class Message:
     short: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How values get into one form."""
+
+    ending: str
+    escaped: Callable[[str], str]
+    #: Characters of a value, escaped; what everybody reads comes first.
+    line: int
+    paragraph: int
+
+
+def slack_escaped(text: str) -> str:
+    """Return *text* without Slack's three control characters: with them it could mention everybody."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _html_escaped(text: str) -> str:
+    return str(escape(text))
+
+
+_FORMS: Final[Mapping[str, _Form]] = {
+    "text": _Form("txt", str, 2_000, 16_000),
+    # A section has 3000 characters, and the last line must still be in it.
+    "slack": _Form("mrkdwn", slack_escaped, 400, 1_000),
+    "html": _Form("html", _html_escaped, 10_000, 80_000),
+    "short": _Form("short", str, 160, 160),
+}
+
+
 def render(notice: NoticeV1) -> Message:
     """Return what *notice* says."""
-    words = _words(notice)
     forms: dict[str, str] = {}
-    for form, ending in _FORMS.items():
-        name = f"{notice.purpose}.{ending}"
+    for name, form in _FORMS.items():
+        template = f"{notice.purpose}.{form.ending}"
         try:
-            forms[form] = _environment(form).get_template(name).render(words).strip()
+            words = _words(notice, form)
+            forms[name] = _environment(name).get_template(template).render(words).strip()
         except Exception as error:  # noqa: BLE001 - whatever a template does, somebody must be told
-            log.error("template failed template=%s fault=%s", name, type(error).__name__)  # noqa: TRY400 - the trace would quote texts
-            forms[form] = _plain(notice, form)
+            log.error("template failed template=%s fault=%s", template, type(error).__name__)  # noqa: TRY400 - the trace would quote texts
+            forms[name] = _plain(notice, form)
     return Message(subject=_subject(notice), **forms)
 
 
@@ -66,76 +107,110 @@ def duration(span: timedelta) -> str:
     return " ".join(said[:2]) or "0 s"
 
 
-def _words(notice: NoticeV1) -> dict[str, Any]:
+def one_line(text: str) -> str:
+    """Return *text* as one line without control characters: a value can begin no line, and no header."""
+    return " ".join(_harmless(text).split())
+
+
+def paragraphs(text: str) -> str:
+    """Return *text* without control characters except the ends of its lines."""
+    return "\n".join(_harmless(line).rstrip() for line in text.strip().splitlines())
+
+
+def _harmless(text: str) -> str:
+    return "".join(
+        # Cc: control characters, Cs: halves of characters, Zl and Zp: ends of lines.
+        " " if unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"} else each
+        for each in text
+        if each not in _REORDERING
+    )
+
+
+def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
     incident = notice.incident
     ended = incident.resolved_at or incident.occurred_at
-    return {
+    runbook = one_line(incident.runbook or "")
+    lines = {
         "id": incident.incident_id,
-        "channel": f"#incident-{incident.incident_id.removeprefix('INC-')}",
         "severity": SEVERITIES[incident.severity].upper(),
         "summary": incident.summary,
         "impact": incident.impact or "not stated yet",
         "assigned": incident.assigned_to or "unassigned",
         "status": str(incident.status).capitalize(),
         "service": incident.service,
-        "services": ", ".join(incident.services) or incident.service,
-        "update": notice.update,
+        "services": _services(notice),
         "at": _clock(notice.occurred_at),
         "next_update": _clock(notice.next_update_at) if notice.next_update_at else "none planned",
         "duration": duration(ended - incident.started_at - incident.time_resolved),
+    }
+    texts = {
+        "update": notice.update,
         "root_cause": incident.root_cause or "under investigation",
         "resolution": incident.resolution or "not stated yet",
-        "runbook": incident.runbook or "",
+    }
+    return {
+        **{name: _fitted(one_line(text), form.line, form) for name, text in lines.items()},
+        **{name: _fitted(paragraphs(text), form.paragraph, form) for name, text in texts.items()},
+        # Half a link leads nowhere, and what is no link must not look like one.
+        "runbook": runbook if _is_link(runbook) and len(form.escaped(runbook)) <= form.line else "",
+        "reopened": notice.step is StepKind.REOPENED,
         "drill": incident.drill,
     }
 
 
+def _services(notice: NoticeV1) -> str:
+    services = notice.incident.services or (notice.incident.service,)
+    named = ", ".join(services[:_SERVICES_NAMED])
+    more = len(services) - _SERVICES_NAMED
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _is_link(text: str) -> bool:
+    return text.startswith(("http://", "https://")) and not set(text) & set(" <>|\"'")
+
+
+def _fitted(text: str, length: int, form: _Form) -> str:
+    """Return as much of *text* as has *length* characters when it is escaped."""
+    if len(form.escaped(text)) <= length:
+        return text
+    grown = list(accumulate(len(form.escaped(each)) for each in text))
+    # An SMS pays for characters outside the GSM alphabet, as an ellipsis is.
+    return text[: bisect_right(grown, length - 3)] + "..."
+
+
 def _subject(notice: NoticeV1) -> str:
     incident = notice.incident
-    what = {
-        Purpose.INITIAL: "INCIDENT DETECTED",
-        Purpose.UPDATE: "STATUS UPDATE",
-        Purpose.RESOLUTION: "INCIDENT RESOLVED",
-    }[notice.purpose]
     severity = SEVERITIES[incident.severity].upper()
     drill = "[DRILL] " if incident.drill else ""
-    # A header is one line, whatever a summary holds.
-    summary = " ".join(incident.summary.split())
-    return f"{drill}{what} - {severity}: {incident.incident_id} {summary}"
+    again = " again" if notice.step is StepKind.REOPENED else ""
+    what = f"{drill}{_HEADLINES[notice.purpose]}{again} - {severity}"
+    return f"{what}: {incident.incident_id} {one_line(incident.summary)}".rstrip()
 
 
-def _plain(notice: NoticeV1, form: str) -> str:
-    text = f"{_subject(notice)}\n{notice.update}".strip()
-    if form == "html":
-        return str(Markup("<p>%s</p>") % text)
-    return slack_escaped(text) if form == "slack" else text
+def _plain(notice: NoticeV1, form: _Form) -> str:
+    text = f"{_subject(notice)}\n{_fitted(paragraphs(notice.update), form.paragraph, form)}"
+    escaped = form.escaped(text.strip())
+    return f"<p>{escaped}</p>" if form.ending == "html" else escaped
 
 
 def _clock(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def slack_escaped(text: str) -> str:
-    """Return *text* without Slack's three control characters: with them it could mention everybody."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _html_escaped(value: Any) -> str:
-    return str(escape(str(value)))
-
-
-def _slack(value: Any) -> str:
-    return slack_escaped(str(value))
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @cache
-def _environment(form: str) -> ImmutableSandboxedEnvironment:
-    escaping: dict[str, Callable[[Any], str]] = {"html": _html_escaped, "slack": _slack}
-    return ImmutableSandboxedEnvironment(
+def _environment(name: str) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
         loader=PackageLoader("streams.notifications"),
         undefined=StrictUndefined,
-        finalize=escaping.get(form, str),
-        autoescape=False,
+        autoescape=name == "html",
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    if name == "slack":
+        environment.finalize = _slack_value
+    return environment
+
+
+def _slack_value(value: Any) -> str:
+    # What is marked as safe came from the template itself.
+    return str(value) if isinstance(value, Markup) else slack_escaped(str(value))

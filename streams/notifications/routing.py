@@ -2,15 +2,17 @@
 Who is told of a step, and why.
 
 A route chooses by severity, service and message. Every route that fits adds its channels, so an incident that becomes worse is
-told to more people. The end is told to everybody whom the worst moment was told to.
+told to more people. Its end, and that it was made less severe, is told to everybody whom the worst moment was told to.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas import limits
 from schemas.contract import Name, Severity
 from schemas.lifecycle import IncidentV1, StepKind, StepV1
 from schemas.notices import NoticeV1, Purpose
@@ -18,9 +20,11 @@ from schemas.notices import NoticeV1, Purpose
 #: When the next message can be expected, until the incident is resolved.
 UPDATE_EVERY: Final = timedelta(minutes=30)
 
-#: The steps that somebody is told of, and the message each is told by.
+#: The steps that somebody is told of, and the message each is told by. Alerts that come and go, and notes, are read where the
+#: incident is worked on: telling everybody of each would teach them to look away.
 TOLD: Final = {
     StepKind.OPENED: Purpose.INITIAL,
+    # Whoever is only called at the beginning is called again.
     StepKind.REOPENED: Purpose.INITIAL,
     StepKind.ACKNOWLEDGED: Purpose.UPDATE,
     StepKind.ASSIGNED: Purpose.UPDATE,
@@ -29,6 +33,9 @@ TOLD: Final = {
     StepKind.MITIGATED: Purpose.UPDATE,
     StepKind.RESOLVED: Purpose.RESOLUTION,
 }
+
+#: Steps that those hear of who were told at the worst moment.
+_BY_THE_WORST: Final = frozenset({StepKind.RESOLVED, StepKind.SEVERITY_CHANGED})
 
 
 class Route(BaseModel):
@@ -57,53 +64,68 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     if purpose is None:
         return []
     incident = step.incident
-    # Whoever was called at the worst moment hears of the end.
-    ends = purpose is Purpose.RESOLUTION
-    severity = incident.severity_peak if ends else incident.severity
-    knowing = (
-        _chosen(routes, incident, step.severity_before, purpose)
-        if step.kind is StepKind.SEVERITY_CHANGED and step.severity_before
-        else None
-    )
-    notices = []
-    for channel, reason in _chosen(routes, incident, severity, purpose).items():
-        # Whoever is called because it became worse has not heard the beginning.
-        new = knowing is not None and channel not in knowing
-        notices.append(
-            NoticeV1(
-                occurred_at=step.occurred_at,
-                notice_id=f"{step.step_id}/{channel}",
-                tenant=step.tenant,
-                incident_id=step.incident_id,
-                step=step.kind,
-                purpose=Purpose.INITIAL if new else purpose,
-                channel=channel,
-                reason=reason,
-                update=_update(step),
-                next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
-                incident=incident,
-            )
-        )
-    return notices
-
-
-def _chosen(
-    routes: Sequence[Route], incident: IncidentV1, severity: int, purpose: Purpose
-) -> dict[str, str]:
-    """Return the channels that are told, each with the route that chose it first."""
+    worst = step.kind in _BY_THE_WORST
+    severity = incident.severity_peak if worst else incident.severity
     chosen: dict[str, str] = {}
     for number, route in enumerate(routes):
-        if (
-            severity in route.severities
-            and purpose in route.purposes
-            and (not route.services or not set(route.services).isdisjoint(incident.services))
-        ):
+        if _fits(route, severity, purpose, incident):
+            reason = _reason(number, route, severity, purpose, incident)
             for channel in route.channels:
-                reason = f"routes[{number}]: severity {severity}, {purpose} message"
                 chosen.setdefault(channel, reason)
-    return chosen
+    ends = purpose is Purpose.RESOLUTION
+    return [
+        NoticeV1(
+            occurred_at=step.occurred_at,
+            notice_id=notice_id(step, channel),
+            tenant=step.tenant,
+            incident_id=step.incident_id,
+            step=step.kind,
+            purpose=purpose,
+            channel=channel,
+            reason=reason,
+            update=_update(step),
+            next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
+            incident=incident,
+        )
+        for channel, reason in chosen.items()
+    ]
+
+
+def notice_id(step: StepV1, channel: str) -> str:
+    """Return the id of what *channel* is told of *step*."""
+    whole = f"{step.step_id}/{channel}"
+    if len(whole) <= limits.ID_LENGTH:
+        return whole
+    # Tenants and channels can have long names: the end of the id tells them apart.
+    rest = hashlib.sha256(whole.encode()).hexdigest()[:32]
+    return f"{whole[: limits.ID_LENGTH - len(rest) - 1]}#{rest}"
+
+
+def _fits(route: Route, severity: int, purpose: Purpose, incident: IncidentV1) -> bool:
+    return (
+        severity in route.severities
+        and purpose in route.purposes
+        and (not route.services or not _services(incident).isdisjoint(route.services))
+    )
+
+
+def _services(incident: IncidentV1) -> set[str]:
+    return {incident.service, *incident.services}
+
+
+def _reason(
+    number: int, route: Route, severity: int, purpose: Purpose, incident: IncidentV1
+) -> str:
+    """Say why *route*, the policy's *number*, chose its channels."""
+    at_worst = "" if severity == incident.severity else " at its worst"
+    parts = [f"severity {severity}{at_worst}", f"{purpose} message"]
+    if route.services:
+        parts.append(f"service {min(_services(incident).intersection(route.services))}")
+    return f"routes[{number}]: {', '.join(parts)}"
 
 
 def _update(step: StepV1) -> str:
-    """Say what is new: the words that came with the step, else its reason."""
-    return f"{step.reason}\n{step.detail}".strip() if step.detail else step.reason
+    """Say what is new: why it happened, and the words that came with it."""
+    text = f"{step.reason}\n{step.detail}".strip() if step.detail else step.reason
+    # Each fits into a notice, both together may not.
+    return text[: limits.TEXT_LENGTH]

@@ -11,8 +11,8 @@ from schemas.notices import NoticeV1, Outcome, ReceiptV1
 from schemas.topics import DECLARED, LIFECYCLE, METRICS, NOTICES, RECEIPTS
 from streams.gateways.clickhouse import ClickHouse
 from streams.settings import Settings
-from tests.integration.pipeline import ROLES, Pipeline, eventually, publish, read_topic
-from tests.integration.world import SERVICES, stream
+from tests.pipeline import ROLES, Pipeline, eventually, publish, read_topic
+from tests.world import SERVICES, stream
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 

@@ -45,6 +45,12 @@ def story_is_complete(steps: Sequence[StepV1]) -> str | None:
     return None
 
 
+def one_incident(steps: Sequence[StepV1]) -> str | None:
+    """All that happened belongs to the same incident."""
+    incidents = sorted({step.incident_id for step in steps})
+    return None if len(incidents) == 1 else f"one incident, seen {', '.join(incidents) or 'none'}"
+
+
 def undelivered(
     notices: Sequence[NoticeV1], receipts: Sequence[ReceiptV1], purpose: Purpose
 ) -> list[str]:

@@ -23,6 +23,8 @@ UNION ALL
 SELECT 'notices', count() FROM notices FINAL WHERE incident_id = {incident:String}
 UNION ALL
 SELECT 'receipts', count() FROM receipts FINAL WHERE incident_id = {incident:String}
+UNION ALL
+SELECT 'alerts', count() FROM alert_transitions
 """
 _TIMES: Final = """
 SELECT severity, severity_name, status, ttd_seconds, tta_seconds, ttr_seconds
@@ -56,6 +58,10 @@ class History:
         """Return an incident's severity, status and durations; None where it has no row."""
         rows = await self._select(_TIMES, {"incident": incident_id})
         return rows[0] if rows else None
+
+    async def by_severity(self) -> Sequence[Mapping[str, Any]]:
+        """Return the table that people are shown how to ask for."""
+        return await self._select(BY_SEVERITY, {})
 
     def by_curl(self) -> str:
         """Return the command by which anybody on this machine who may read the passwords can ask."""

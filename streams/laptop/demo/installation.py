@@ -20,6 +20,8 @@ from streams.settings import RUN_FILE, Settings, read_settings
 _LINES: Final = 40
 #: How long `tocsin up` may take to end everything it started.
 _ENDS_WITHIN: Final = 40.0
+#: Errors of one log that are repeated where the story fails.
+_ERRORS: Final = 3
 _LOOK_EVERY: Final = 0.2
 
 
@@ -42,7 +44,6 @@ class Installation:
     def __init__(
         self,
         state: Path,
-        log: Path,
         *,
         broker: str,
         given: Mapping[str, str],
@@ -60,7 +61,12 @@ class Installation:
             "PYTHONUNBUFFERED": "1",
         }
         command = [sys.executable, "-m", "streams", "up", "--broker", broker]
-        self._up = Child("tocsin up", command, log, self._environment)
+        self._up = Child("tocsin up", command, state / "logs" / "up.log", self._environment)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of `tocsin up`; None before it was started."""
+        return self._up.pid
 
     @property
     def passwords(self) -> Path:
@@ -88,7 +94,7 @@ class Installation:
                 httpx.AsyncClient(timeout=2, trust_env=False) as client,
             ):
                 while True:
-                    self._listen()
+                    self.listen()
                     self.still_runs()
                     run = self._run()
                     if run is not None:
@@ -146,12 +152,22 @@ class Installation:
             return None
         return run if isinstance(run, dict) and isinstance(run.get("settings"), dict) else None
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
         """Hand on the lines that `tocsin up` wrote since the last call."""
-        lines = self._up.last_lines(_LINES)
-        for line in lines[self._heard :]:
-            self._hear(line)
-        self._heard = len(lines)
+        with self._up.log.open(encoding="utf-8", errors="replace") as log:
+            log.seek(self._heard)
+            for line in log.readlines():
+                self._hear(line.rstrip())
+            self._heard = log.tell()
+
+    def complaints(self) -> list[str]:
+        """Return the latest errors in the logs of all parts."""
+        found: list[str] = []
+        for log in sorted((self.state / "logs").glob("*.log")):
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            errors = [line for line in lines if " ERROR " in line or "Error:" in line]
+            found.extend(f"{log.stem}: {line}" for line in errors[-_ERRORS:])
+        return found
 
     def _with_lines(self, message: str) -> str:
         return "\n".join([message, *(f"  up: {line}" for line in self._up.last_lines(_LINES))])

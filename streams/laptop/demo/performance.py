@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from streams.errors import TocsinError
 from streams.gateways.producer import Publisher
 from streams.laptop.demo.history import History
 from streams.laptop.demo.inbox import inbox
@@ -66,7 +67,6 @@ async def _play(
     installation = await stage.enter_async_context(
         Installation(
             folder / "state",
-            folder / "up.log",
             broker=broker,
             given={
                 **receivers.environment(),
@@ -85,14 +85,22 @@ async def _play(
     await stage.enter_async_context(_meanwhile(reporting.keep_publishing(publisher)))
     await stage.enter_async_context(_meanwhile(keep_using(service.url)))
     history = History(settings, installation.passwords)
-    ending = await Story(
+    story = Story(
         installation=installation,
         watch=watch,
         shop=service,
         inbox=receivers,
         history=history,
         telling=telling,
-    ).play()
+    )
+    try:
+        ending = await story.play()
+    except TocsinError:
+        # Its folder is about to go: what its parts said is what helps.
+        installation.listen()
+        for line in installation.complaints():
+            telling.quoted(line)
+        raise
     if keep is not None:
         telling.chapter("Still running")
         for what, where in {

@@ -13,7 +13,7 @@ EXAMPLE: Final = Path(__file__).parents[3] / "deploy" / "policy"
 
 #: What is right at three in the morning is long for somebody who watches.
 RESOLVED_AFTER: Final = "3s"
-LOGS_WITHIN: Final = "8s"
+LOGS_WITHIN: Final = "6s"
 
 
 def write_policy(folder: Path) -> Path:

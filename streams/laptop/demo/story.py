@@ -31,11 +31,14 @@ T = TypeVar("T")
 
 #: The seed's four endpoints.
 CHECKS: Final = ("API Health", "Database", "Redis", "AI Service")
+#: What the service's outage shows in.
+SIGNALS: Final = ("health checks", "logs", "metrics")
 #: Kinds of channels that a severity-1 incident is told to.
 CHANNEL_KINDS: Final = ("slack", "email", "sms", "pagerduty", "webhook")
 
 _BASELINE_WITHIN: Final = timedelta(seconds=30)
 _DETECTED_WITHIN: Final = timedelta(seconds=30)
+_CORRELATED_WITHIN: Final = timedelta(seconds=30)
 _TOLD_WITHIN: Final = timedelta(seconds=30)
 _RESOLVED_WITHIN: Final = timedelta(seconds=60)
 _RECORDED_WITHIN: Final = timedelta(seconds=20)
@@ -98,6 +101,7 @@ class Story:
         incident_id = opened.incident_id
         paged = await self._told(incident_id, Purpose.INITIAL, broken_at)
         await self._people(incident_id)
+        await self._correlation(incident_id)
         await self._recovery(incident_id)
         await self._told(incident_id, Purpose.RESOLUTION, broken_at)
         rows = await self._recorded(incident_id)
@@ -200,6 +204,26 @@ class Story:
                 f"by {answer['step']['author']} (step {answer['step']['sequence']})"
             )
 
+    async def _correlation(self, incident_id: str) -> None:
+        self._telling.chapter("Logs and metrics say the same")
+        with self._telling.waiting("alerts of other rules"):
+            latest = await self._until(
+                f"alerts of {len(SIGNALS)} rules, about {', '.join(SIGNALS)}, in one incident",
+                lambda seen: next(
+                    (
+                        step.incident
+                        for step in seen.steps
+                        if step.incident_id == incident_id
+                        and step.incident.alert_count >= len(SIGNALS)
+                    ),
+                    None,
+                ),
+                _CORRELATED_WITHIN,
+            )
+        self._expect(expectations.one_incident(self._seen.steps))
+        for alert in latest.alerts:
+            self._telling.said(f"{incident_id} has {alert.rule}: {alert.summary}")
+
     async def _recovery(self, incident_id: str) -> None:
         self._telling.chapter("The database comes back")
         self._shop.database.bring_back()
@@ -255,6 +279,8 @@ class Story:
             "steps": len(self._steps(incident_id)),
             "notices": sum(each.incident_id == incident_id for each in self._seen.notices),
             "receipts": sum(each.incident_id == incident_id for each in self._seen.receipts),
+            # The demo's outage is the only one there ever was.
+            "alerts": len(self._seen.alerts),
         }
         try:
             rows = await self._history.counts(incident_id)
@@ -310,14 +336,19 @@ class Story:
             )
             raise Failed(message)
         self._telling.quoted(report.output)
-        self._telling.chapter("Ask it yourself")
-        answer = await self._history.ask_by_curl()
+        self._telling.chapter("Ask it yourself, with curl or with clickhouse-connect")
         self._telling.quoted(self._history.by_curl())
+        answer = await self._history.ask_by_curl()
         if answer is None:
             self._telling.said("curl is not installed here, so this was not tried", good=False)
         else:
             self._telling.quoted(answer)
         self._telling.quoted(self._history.by_python())
+        (line, *more) = await self._history.by_severity()
+        self._telling.quoted(str(line))
+        if more or line["severity"] != row["severity"] or line["resolved"] != 1:
+            message = f"one resolved incident of severity {row['severity']}, seen {[line, *more]}"
+            raise Failed(message)
 
     # -- small things -----------------------------------------------------------------------------
 

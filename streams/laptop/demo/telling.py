@@ -3,9 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+#: Columns where nothing says how many there are.
+_WIDTH: Final = 140
 
 
 class Telling:
@@ -13,6 +17,9 @@ class Telling:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        if not console.is_terminal:
+            # Whoever reads it later has more room than the eighty columns that are taken for granted.
+            console.width = max(console.width, _WIDTH)
         self._begun = time.monotonic()
 
     @property

@@ -1,6 +1,7 @@
 """People who use the demo's service: they order, look, and try again whatever happens."""
 
 import asyncio
+from contextlib import suppress
 from itertools import cycle
 from typing import Final
 
@@ -16,8 +17,7 @@ async def keep_using(url: str) -> None:
     items = cycle(_ITEMS)
     async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False) as client:
         while True:
-            try:
+            # They come back whatever happens.
+            with suppress(httpx.HTTPError):
                 await client.post("/api/orders", content=next(items))
-            except httpx.HTTPError:
-                pass  # They come back.
             await asyncio.sleep(EVERY)

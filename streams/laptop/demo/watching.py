@@ -10,11 +10,13 @@ from typing import Any, Final, Self, TypeVar
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from schemas.alerts import AlertV1
 from schemas.contract import Unreadable
 from schemas.lifecycle import StepV1
 from schemas.notices import NoticeV1, ReceiptV1
 from schemas.telemetry import HealthV1
 from schemas.topics import (
+    ALERTS,
     HEALTH,
     LIFECYCLE,
     NOTICES,
@@ -28,7 +30,7 @@ from streams.settings import Settings
 
 T = TypeVar("T")
 
-_WATCHED: Final = (HEALTH, LIFECYCLE, NOTICES, RECEIPTS)
+_WATCHED: Final = (HEALTH, ALERTS, LIFECYCLE, NOTICES, RECEIPTS)
 _POLL_MS: Final = 200
 
 
@@ -42,6 +44,7 @@ class Seen:
 
     healths: list[HealthV1] = field(default_factory=list)
     steps: list[StepV1] = field(default_factory=list)
+    alerts: list[AlertV1] = field(default_factory=list)
     notices: list[NoticeV1] = field(default_factory=list)
     receipts: list[ReceiptV1] = field(default_factory=list)
     #: Dead-letter topic and reason of what was put aside.
@@ -62,6 +65,7 @@ class Seen:
         self.at[known] = at
         kept: dict[TopicDeclaration, list[Any]] = {
             HEALTH: self.healths,
+            ALERTS: self.alerts,
             LIFECYCLE: self.steps,
             NOTICES: self.notices,
             RECEIPTS: self.receipts,
@@ -155,6 +159,7 @@ def summary(seen: Seen) -> str:
     healths = {f"{health.check} {health.status}": None for health in seen.healths[-8:]}
     parts = [
         f"{len(seen.healths)} health results" + (f" ({', '.join(healths)})" if healths else ""),
+        f"alerts {', '.join(f'{a.rule} {a.state}' for a in seen.alerts[-8:]) or 'none'}",
         f"steps {', '.join(step.kind for step in seen.steps[-12:]) or 'none'}",
         f"{len(seen.notices)} notices",
         "receipts "

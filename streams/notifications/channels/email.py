@@ -1,31 +1,35 @@
 """
 Email by SMTP: text and HTML, one thread for each incident.
 
-Sources: RFC 5321 (reply codes), RFC 5322 section 3.6.4 (Message-ID, In-Reply-To, References), RFC 3834 section 5 (Auto-Submitted).
+Sources: RFC 5322, section 3.6.4 (Message-ID, In-Reply-To, References); RFC 3834, section 5 (Auto-Submitted); RFC 2156, section
+5.3.4 (Importance).
 """
 
 import hashlib
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field
 
+from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1
-from streams.notifications.channel import Channel, Judgement, Verdict, trimmed
+from streams.notifications.channel import as_header, trimmed
+from streams.notifications.mailing import Mailing
 from streams.notifications.rendering import Message
 
-#: Characters of a subject; RFC 5322 allows lines of 998, people read fewer.
-SUBJECT_LENGTH: Final = 200
+#: Incidents of this severity are marked as important.
+_URGENT: Final = 1
 
-_PERMANENT: Final = 500
-_DOMAIN: Final = "incidents.tocsin.invalid"
+# Deliberately narrower than RFC 5322: no quotes, comments or characters beyond ASCII.
+Address = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+$", max_length=254),
+]
 
-Address = Annotated[str, Field(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$", max_length=254)]
 
-
-class Email(Channel):
+class Email(Mailing):
     """Mail to some people."""
 
     model_config = ConfigDict(
@@ -34,61 +38,55 @@ class Email(Channel):
                 {
                     "host": "127.0.0.1",
                     "port": 2525,
+                    "security": "none",
+                    "username": "tocsin",
+                    "password": "a-password",
                     "sender": "tocsin@example.org",
                     "to": ["on-call@example.org"],
-                    "password": "a-password",
                 }
             ]
         }
     )
 
+    # RFC 5322 allows lines of 998 characters; people read fewer.
+    limits: ClassVar = {"Subject": 200}
+
     kind: Literal["email"] = "email"
-    host: str = ""
-    """SMTP server."""
-    port: Annotated[int, Field(ge=1, le=65_535)] = 587
-    """Its port."""
-    security: Literal["none", "starttls", "tls"] = "none"
-    """``starttls`` on port 587, ``tls`` on port 465, ``none`` only on this machine or a trusted network."""
-    username: str = ""
-    """User, where the server asks for one."""
-    password: SecretStr = SecretStr("")
-    """Its password."""
     sender: Address
     """From whom."""
     to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=100)]
     """To whom."""
 
-    def missing(self) -> str | None:
-        """Nothing can be sent without a server."""
-        return None if self.host else "host"
-
     def compose(self, notice: NoticeV1, message: Message, at: datetime) -> EmailMessage:
         """Return the mail; its id is a function of the notice, so a repeat can be told from a new one."""
         mail = EmailMessage(policy=SMTP)
-        mail["Subject"] = trimmed(message.subject, SUBJECT_LENGTH)
+        mail["Subject"] = trimmed(message.subject, self.limits["Subject"])
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.to)
         mail["Date"] = at
-        first = _id(f"{notice.tenant}/{notice.incident_id}")
-        mail["Message-ID"] = _id(notice.notice_id)
-        # Mail programs show what refers to the same message as one thread.
-        mail["In-Reply-To"] = first
-        mail["References"] = first
+        first = self._id(f"{notice.tenant}/{notice.incident_id}/{notice.channel}")
+        if notice.step is StepKind.OPENED:
+            mail["Message-ID"] = first
+        else:
+            mail["Message-ID"] = self._id(notice.notice_id)
+            # Mail programs show what refers to the same message as one thread, even where that one never came.
+            mail["In-Reply-To"] = first
+            mail["References"] = first
         mail["Auto-Submitted"] = "auto-generated"
-        mail["X-Tocsin-Notice"] = notice.notice_id
+        if notice.incident.severity == _URGENT:
+            mail["Importance"] = "high"
+        mail["X-Tocsin-Notice"] = as_header(notice.notice_id)
         mail.set_content(message.text + "\n")
         mail.add_alternative(
-            f"<!doctype html><html><body>{message.html}</body></html>", subtype="html"
+            f"<!doctype html>\n<html><body>\n{message.html}\n</body></html>\n", subtype="html"
         )
+        # A text that knew the boundary could add parts of its own; none can hold a hash of itself.
+        mail.set_boundary(_hash(notice.notice_id + message.text + message.html))
         return mail
 
-    def judge_reply(self, code: int, text: str) -> Judgement:
-        """Say what an SMTP reply that is no success means: 4yz passes, 5yz does not."""
-        del text  # It can quote the message or the user.
-        if code >= _PERMANENT:
-            return Judgement(Verdict.GIVE_UP, f"SMTP {code}: the server refuses the message")
-        return Judgement(Verdict.TRY_AGAIN, f"SMTP {code}")
+    def _id(self, name: str) -> str:
+        return f"<{_hash(name)}@{self.sender.rpartition('@')[2]}>"
 
 
-def _id(name: str) -> str:
-    return f"<{hashlib.sha256(name.encode()).hexdigest()[:32]}@{_DOMAIN}>"
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

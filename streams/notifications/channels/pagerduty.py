@@ -1,26 +1,27 @@
 """
 PagerDuty by Events API v2.
 
-Source: PagerDuty developer documentation, "Events API v2 overview" and "Send an alert event" (dedup_key at most 255 characters,
-summary at most 1024, an event at most 512 KB, 429 when too many come).
+Sources: PagerDuty developer documentation, "Events API v2 overview" and "Send an alert event" (dedup_key at most 255 characters,
+summary at most 1024, an event at most 512 KB, 429 when too many come); "Event management" (a trigger whose key is open is appended to
+the alert's log and calls nobody; other actions without an open alert do nothing).
 """
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import httpx
 from pydantic import ConfigDict, SecretStr
 
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Purpose
-from streams.notifications.channel import Channel, field_of, trimmed
+from streams.notifications.channel import Channel, WebAddress, document, field_of, trimmed
 from streams.notifications.rendering import Message
 
 API: Final = "https://events.pagerduty.com"
-SUMMARY_LENGTH: Final = 1_024
-DEDUP_KEY_LENGTH: Final = 255
 
 _SEVERITIES: Final = {1: "critical", 2: "error", 3: "warning", 4: "info"}
+#: Services that an event names; the notice itself can have a thousand.
+_SERVICES_NAMED: Final = 50
 
 
 class PagerDuty(Channel):
@@ -32,11 +33,13 @@ class PagerDuty(Channel):
         }
     )
 
+    limits: ClassVar = {"summary": 1_024, "dedup_key": 255}
+
     kind: Literal["pagerduty"] = "pagerduty"
     routing_key: SecretStr = SecretStr("")
     """Integration key of the service."""
-    url: str = API
-    """PagerDuty's address."""
+    url: WebAddress = API
+    """PagerDuty's address; ``https://events.eu.pagerduty.com`` in the EU."""
 
     def missing(self) -> str | None:
         """Nothing can be sent without a key."""
@@ -51,27 +54,28 @@ class PagerDuty(Channel):
         body: dict[str, Any] = {
             "routing_key": self.routing_key.get_secret_value(),
             # PagerDuty deduplicates on this: a repeat never pages twice.
-            "dedup_key": f"{notice.tenant}/{notice.incident_id}"[:DEDUP_KEY_LENGTH],
+            "dedup_key": trimmed(f"{notice.tenant}/{notice.incident_id}", self.limits["dedup_key"]),
             "event_action": _action(notice),
             "client": "Tocsin",
             "payload": {
-                "summary": trimmed(message.subject, SUMMARY_LENGTH),
+                "summary": trimmed(message.subject, self.limits["summary"]),
                 "source": incident.service,
                 "severity": _SEVERITIES[incident.severity],
                 "timestamp": incident.started_at.isoformat(),
                 "component": incident.service,
                 "group": incident.group_key,
                 "custom_details": {
+                    "notice": notice.notice_id,
                     "incident": incident.incident_id,
                     "impact": incident.impact,
-                    "services": list(incident.services),
+                    "services": list(incident.services[:_SERVICES_NAMED]),
                     "labels": incident.labels,
-                    "update": trimmed(notice.update, SUMMARY_LENGTH),
+                    "update": trimmed(notice.update, self.limits["summary"]),
                     "reason": notice.reason,
                 },
             },
         }
-        if incident.runbook:
+        if incident.runbook and incident.runbook.startswith(("http://", "https://")):
             body["links"] = [{"href": incident.runbook, "text": "Runbook"}]
         return httpx.Request("POST", f"{self.url.rstrip('/')}/v2/enqueue", json=body)
 
@@ -79,10 +83,20 @@ class PagerDuty(Channel):
         """PagerDuty answers with the key."""
         return field_of(response, "dedup_key")
 
+    def explanation(self, response: httpx.Response) -> str | None:
+        """PagerDuty lists what is wrong with an event."""
+        listed = document(response).get("errors")
+        errors = [each for each in listed if isinstance(each, str)] if listed else []
+        return self.redacted("; ".join(errors)) or None
+
 
 def _action(notice: NoticeV1) -> str:
     if notice.purpose is Purpose.RESOLUTION:
         return "resolve"
-    # A trigger for an acknowledged incident would ring again.
-    acknowledged = notice.incident.acknowledged_at is not None
-    return "acknowledge" if acknowledged and notice.step is not StepKind.REOPENED else "trigger"
+    incident = notice.incident
+    worse = notice.step is StepKind.SEVERITY_CHANGED and incident.severity == incident.severity_peak
+    # Now it may be PagerDuty's turn for the first time, and what it does not know it cannot acknowledge.
+    if worse or notice.step in {StepKind.OPENED, StepKind.REOPENED}:
+        return "trigger"
+    # A trigger would call again where somebody ended the alert over there.
+    return "trigger" if incident.acknowledged_at is None else "acknowledge"

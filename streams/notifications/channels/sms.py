@@ -1,22 +1,28 @@
 """
 SMS by Twilio.
 
-Source: Twilio API reference, "Messages resource" (create, limits), "API responses" (429).
+Source: Twilio API reference, "Messages resource" (a body has at most 1600 characters) and "Twilio's response" (429 when too many come).
+Twilio has no place for an idempotency key: where its answer is lost, a message can arrive twice.
 """
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
 
 import httpx
 from pydantic import ConfigDict, Field, SecretStr
 
 from schemas.notices import NoticeV1
-from streams.notifications.channel import Channel, field_of, trimmed
+from streams.notifications.channel import (
+    Channel,
+    Judgement,
+    Verdict,
+    WebAddress,
+    document,
+    field_of,
+    trimmed,
+)
 from streams.notifications.rendering import Message
-
-#: Characters that people read: two segments of 153 in the GSM alphabet.
-SHORT: Final = 306
 
 API: Final = "https://api.twilio.com"
 
@@ -40,6 +46,9 @@ class Sms(Channel):
         }
     )
 
+    # Two segments in the GSM alphabet: what people read, and pay for.
+    limits: ClassVar = {"Body": 306}
+
     kind: Literal["sms"] = "sms"
     account_sid: str = ""
     """Twilio account."""
@@ -49,28 +58,44 @@ class Sms(Channel):
     """Number that it comes from."""
     to: Number
     """Number that it goes to."""
-    url: str = API
+    url: WebAddress = API
     """Twilio's address."""
 
     def missing(self) -> str | None:
-        """Nothing can be sent without an account."""
+        """Nothing can be sent without an account and its token."""
         if not self.account_sid:
             return "account_sid"
+        if not self.auth_token.get_secret_value():
+            return "auth_token"
         return None if self.url else "url"
 
     def compose(self, notice: NoticeV1, message: Message, at: datetime) -> httpx.Request:
         """Return the short form of the message."""
-        del at
+        del notice, at
         account = quote(self.account_sid, safe="")
+        # An ellipsis is not in the GSM alphabet, and would halve what fits into a segment.
+        body = trimmed(message.short, self.limits["Body"], "...")
         request = httpx.Request(
             "POST",
             f"{self.url.rstrip('/')}/2010-04-01/Accounts/{account}/Messages.json",
-            data={"From": self.sender, "To": self.to, "Body": trimmed(message.short, SHORT)},
-            headers={"I-Twilio-Idempotency-Token": notice.notice_id},
+            data={"From": self.sender, "To": self.to, "Body": body},
         )
         login = httpx.BasicAuth(self.account_sid, self.auth_token.get_secret_value())
         return next(login.auth_flow(request))
 
+    def judge(self, response: httpx.Response, at: datetime) -> Judgement:
+        """Twilio can take a message that it then knows it will not send."""
+        judged = super().judge(response, at)
+        error = document(response).get("error_code")
+        if judged.verdict is Verdict.DELIVERED and isinstance(error, int):
+            return Judgement(Verdict.GIVE_UP, f"HTTP {response.status_code}: Twilio error {error}")
+        return judged
+
     def provider_id(self, response: httpx.Response) -> str | None:
         """Twilio calls a message by its SID."""
         return field_of(response, "sid")
+
+    def explanation(self, response: httpx.Response) -> str | None:
+        """Twilio has a number for each fault; its texts quote telephone numbers."""
+        code = document(response).get("code")
+        return f"Twilio error {code}" if isinstance(code, int) else None

@@ -8,14 +8,14 @@ replayed with another of the other.
 import hashlib
 import hmac
 from datetime import datetime
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import httpx
 import orjson
 from pydantic import ConfigDict, SecretStr
 
 from schemas.notices import NoticeV1
-from streams.notifications.channel import Channel
+from streams.notifications.channel import Channel, SecretAddress, as_header, trimmed
 from streams.notifications.rendering import Message
 
 SIGNATURE: Final = "X-Tocsin-Signature"
@@ -31,8 +31,11 @@ class Webhook(Channel):
         }
     )
 
+    # A notice is a message of ours, and those are bounded; this is what its texts add.
+    limits: ClassVar = {"text": 64_000}
+
     kind: Literal["webhook"] = "webhook"
-    url: SecretStr = SecretStr("")
+    url: SecretAddress = SecretStr("")
     """The address; it can hold a password."""
     secret: SecretStr = SecretStr("")
     """What both sides know: the receiver checks the signature with it."""
@@ -55,7 +58,7 @@ class Webhook(Channel):
                 "time": notice.occurred_at.isoformat(),
                 "datacontenttype": "application/json",
                 "data": {
-                    "text": message.text,
+                    "text": trimmed(message.text, self.limits["text"]),
                     "notice": orjson.Fragment(notice.to_wire()),
                 },
             }
@@ -67,7 +70,7 @@ class Webhook(Channel):
             content=body,
             headers={
                 "Content-Type": "application/cloudevents+json; charset=utf-8",
-                "Idempotency-Key": notice.notice_id,
+                "Idempotency-Key": as_header(notice.notice_id),
                 TIMESTAMP: timestamp,
                 SIGNATURE: signature(self.secret.get_secret_value(), timestamp, body),
             },

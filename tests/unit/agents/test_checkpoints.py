@@ -224,3 +224,22 @@ async def test_an_unreadable_tick_is_put_aside(caplog: pytest.LogCaptureFixture)
     assert event.acked
     assert desk.ticks == []
     assert "value: is not JSON" in caplog.text
+
+
+async def test_positions_alone_are_written_now_and_then_and_at_the_end() -> None:
+    """An idle installation would write a record a second and partition for nothing."""
+    clock = Clock()
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter, clock)
+    first, second = Event(), Event()
+    await piece.take(tick(0), first)
+    before = len(emitter.appended)
+    clock.now = checkpoints.POSITIONS_EVERY - 0.1
+    await piece.flush()
+    assert (len(emitter.appended), first.acked) == (before, False)
+    clock.now = checkpoints.POSITIONS_EVERY
+    await piece.flush()
+    assert (len(emitter.appended), first.acked) == (before + 1, True)
+    await piece.take(tick(1), second)
+    await piece.flush(final=True)
+    assert second.acked

@@ -7,10 +7,11 @@ import pytest
 
 from schemas.alerts import AlertState, AlertV1
 from schemas.origin import Origin
-from schemas.telemetry import MetricV1
+from schemas.telemetry import HealthV1, MetricV1
 from streams.detection.evaluation import Detector
 from streams.detection.fingerprint import fingerprint
 from streams.detection.kinds.absence import Absence
+from streams.detection.kinds.health import Health
 from streams.detection.kinds.threshold import Threshold
 from streams.detection.matching import predicate, read_matchers
 
@@ -206,6 +207,21 @@ def test_an_alert_keeps_its_group_whatever_the_policy_says_by_then():
     after.restore(entries(before))
     (ended,) = after.hear(load(1, 1, labels={"team": "blue"}), origin(1))
     assert fired.group_key == ended.group_key == "blue/production"
+
+
+def test_an_alert_that_changes_stays_with_its_incident():
+    check = Health(
+        name="check",
+        failures=1,
+        severity={"critical": 1, "otherwise": 3},
+        group="of {{ severity }}",
+    )
+    detector = Detector([check])
+    bad = {"service": "shop", "check": "Queue", "status": "unhealthy"}
+    (fired,) = detector.hear(HealthV1(occurred_at=at(0), **bad), origin(0))
+    (changed,) = detector.hear(HealthV1(occurred_at=at(1), critical=True, **bad), origin(1))
+    assert (changed.state, changed.severity) == (AlertState.CHANGED, 1)
+    assert changed.group_key == fired.group_key == "of 3/production"
 
 
 def test_grouping_decides_what_is_one_alert():

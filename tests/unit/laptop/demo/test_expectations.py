@@ -136,6 +136,17 @@ def test_steps_that_are_missing_or_twice_are_seen() -> None:
     assert expectations.story_is_complete([*told, told[0]]) is not None
 
 
+def test_a_second_incident_is_seen() -> None:
+    """Otherwise alerts of one cause could make several incidents."""
+    told = steps(StepKind.OPENED, StepKind.ALERT_ATTACHED)
+    assert expectations.one_incident(told) is None
+    assert expectations.one_incident([]) == "one incident, seen none"
+    other = told[0].model_copy(update={"incident_id": "INC-2026-03-01-002"})
+    assert expectations.one_incident([*told, other]) == (
+        "one incident, seen INC-2026-03-01-001, INC-2026-03-01-002"
+    )
+
+
 def test_everyone_was_told_needs_a_delivered_notice_of_each_kind() -> None:
     """Otherwise a channel that is configured wrong would go unnoticed."""
     seen = Seen()
@@ -212,6 +223,6 @@ def test_what_was_seen_twice_is_seen_once() -> None:
     assert seen.seen_at(opened) == AT
     assert seen.dead == ["receipts: value: is not JSON"]
     assert summary(seen) == (
-        "1 health results (Database healthy); steps opened; 0 notices; "
+        "1 health results (Database healthy); alerts none; steps opened; 0 notices; "
         "receipts sms initial delivered; dead letters receipts: value: is not JSON"
     )

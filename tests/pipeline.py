@@ -82,7 +82,9 @@ class Pipeline:
 
     async def prepare(self) -> None:
         await create_topics(self.settings)
-        await migrate(ClickHouse(self.settings.warehouse))
+        warehouse = ClickHouse(self.settings.warehouse)
+        await migrate(warehouse)
+        await warehouse.close()
 
     def start(self, *roles: str) -> None:
         for role in roles or ROLES:
