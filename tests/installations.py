@@ -28,9 +28,9 @@ def warehouse(tmp_path: Path) -> "Iterator[RunningWarehouse]":
 @pytest_asyncio.fixture
 async def receivers() -> "AsyncIterator[Receivers]":
     """Receivers that stand for people's devices."""
-    from tests.receivers import Receivers  # noqa: PLC0415 - as above
+    from tests.receivers import receiving  # noqa: PLC0415 - as above
 
-    async with Receivers() as running:
+    async with receiving() as running:
         yield running
 
 
@@ -47,8 +47,8 @@ async def pipeline(
     from tests.pipeline import Pipeline, ending  # noqa: PLC0415 - as above
     from tests.world import write_policy  # noqa: PLC0415 - as above
 
-    monkeypatch.setenv("WEBHOOK_URL", receivers.webhook_url)
-    monkeypatch.setenv("PAGER_URL", receivers.pager_url)
+    for name, value in receivers.environment().items():
+        monkeypatch.setenv(name, value)
     settings = Settings(
         broker=broker.bootstrap,
         topic_prefix=f"t{secrets.token_hex(4)}.",

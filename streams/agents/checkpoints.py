@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 DECIDED_BYTES: Final = 300_000
 #: Seconds after which positions are written although the state did not change.
 POSITIONS_EVERY: Final = 10.0
+#: Seconds by which the clocks of who ticks and of the broker may differ.
+TICK_AHEAD: Final = 60.0
 #: Seconds without any news from a lagging input after which a tick passes all the same.
 PATIENCE: Final = 15.0
 
@@ -96,7 +98,9 @@ class Slice:
         self._turn = asyncio.Lock()
         #: Chunks that were read, with the position that is past each.
         self._unacknowledged: dict[str, deque[tuple[int, Any]]] = {}
-        self._heard_at = 0.0
+        #: When each input was last heard.
+        self._heard_at: dict[str, float] = {}
+        self._opened_at = 0.0
 
     @property
     def desk(self) -> Desk:
@@ -121,7 +125,7 @@ class Slice:
         self._read = dict(kept.positions)
         self._aside = set(kept.aside)
         self._desk.restore(kept.entries)
-        self._heard_at = self._written_at = self._clock()
+        self._opened_at = self._written_at = self._clock()
         await self._emitter.send(kept.decided)
 
     def gap(self, chunk: list[Any]) -> int | None:
@@ -135,7 +139,7 @@ class Slice:
         async with self._turn:
             if self._broken:
                 return
-            self._heard_at = self._clock()
+            self._heard_at[topic.name] = self._clock()
             for record in chunk:
                 if record.offset < self._read.get(topic.name, 0):
                     continue  # A redelivery: it has been read.
@@ -164,7 +168,7 @@ class Slice:
         async with self._turn:
             if self._broken:
                 return
-            if len(self._gate) and self._clock() - self._heard_at > PATIENCE:
+            while self._gate.lagging(self._positions) and self._waited_in_vain():
                 await self._force_tick()
             self._changes.update(self._desk.changes())
             overdue = final or self._clock() - self._written_at >= POSITIONS_EVERY
@@ -197,8 +201,10 @@ class Slice:
 
     def _hold(self, record: Any) -> None:
         try:
-            self._gate.hold(TickV1.from_wire(record.value), record)
-        except Unreadable as refusal:
+            tick = TickV1.from_wire(record.value)
+            _check_clock(tick, record)
+            self._gate.hold(tick, record)
+        except (Unreadable, Rejected) as refusal:
             # In line with the others: its position must not pass those that wait.
             self._put_aside(TICKS, record, str(refusal))
             self._gate.hold(None, record)
@@ -206,6 +212,12 @@ class Slice:
     async def _let_time_pass(self) -> None:
         while held := self._gate.passing(self._positions):
             await self._pass(held.tick, held.record)
+
+    def _waited_in_vain(self) -> bool:
+        """Whether none of the inputs that the next tick waits for has said anything for long."""
+        lagging = self._gate.lagging(self._positions)
+        heard_at = max(self._heard_at.get(topic, self._opened_at) for topic in lagging)
+        return self._clock() - heard_at > PATIENCE
 
     async def _force_tick(self) -> None:
         lagging = ", ".join(sorted(self._gate.lagging(self._positions)))
@@ -295,3 +307,16 @@ class Slice:
             position = self._journal.kept.positions.get(topic, 0)
             while waiting and waiting[0][0] <= position:
                 waiting.popleft()[1].ack()
+
+
+def _check_clock(tick: TickV1, record: Any) -> None:
+    """
+    Do nothing.
+
+    Raises:
+        Rejected: The tick is ahead of the time at which it was written: once it passed, time would stand still until then.
+    """
+    ahead = tick.occurred_at.timestamp() - record.timestamp / 1000
+    if record.timestamp >= 0 and ahead > TICK_AHEAD:
+        message = f"occurred_at: is {ahead:.0f} s ahead of the record that carries it"
+        raise Rejected(message)

@@ -170,7 +170,8 @@ class MailReceiver:
         self.port = 0
         self._login = login
         self._ends = asyncio.Event()
-        self._talks: list[_Talk] = []
+        #: The connections there were, as aiosmtpd keeps them.
+        self._talks: list[Any] = []
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -187,11 +188,12 @@ class MailReceiver:
         self._ends.set()
         self._server.close()
         for talk in self._talks:
-            talk.end()
+            if talk.transport is not None:
+                talk.transport.abort()
         await self._server.wait_closed()
 
-    def _talk(self) -> "_Talk":
-        talk = _Talk(
+    def _talk(self) -> Any:
+        talk = SMTP(
             self,
             hostname="localhost",
             loop=asyncio.get_running_loop(),
@@ -246,11 +248,3 @@ class MailReceiver:
             server.transport.abort()
             return "421 gone"
         return reply
-
-
-class _Talk(SMTP):
-    """One connection."""
-
-    def end(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()

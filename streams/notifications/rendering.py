@@ -59,9 +59,11 @@ class _Form:
 
     ending: str
     escaped: Callable[[str], str]
-    #: Characters of a value, escaped; what everybody reads comes first.
+    #: Puts a text, which can have several lines, into the shape that the form has.
+    shaped: Callable[[str], str]
+    #: Characters of a line and of a text, escaped.
     line: int
-    paragraph: int
+    text: int
 
 
 def slack_escaped(text: str) -> str:
@@ -71,15 +73,6 @@ def slack_escaped(text: str) -> str:
 
 def _html_escaped(text: str) -> str:
     return str(escape(text))
-
-
-_FORMS: Final[Mapping[str, _Form]] = {
-    "text": _Form("txt", str, 2_000, 16_000),
-    # A section has 3000 characters, and the last line must still be in it.
-    "slack": _Form("mrkdwn", slack_escaped, 400, 1_000),
-    "html": _Form("html", _html_escaped, 10_000, 80_000),
-    "short": _Form("short", str, 160, 160),
-}
 
 
 def render(notice: NoticeV1) -> Message:
@@ -126,6 +119,15 @@ def _harmless(text: str) -> str:
     )
 
 
+_FORMS: Final[Mapping[str, _Form]] = {
+    "text": _Form("txt", str, paragraphs, 2_000, 16_000),
+    # A section has 3000 characters, and the last line must still be in it.
+    "slack": _Form("mrkdwn", slack_escaped, paragraphs, 400, 1_000),
+    "html": _Form("html", _html_escaped, paragraphs, 10_000, 80_000),
+    "short": _Form("short", str, one_line, 160, 160),
+}
+
+
 def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
     incident = notice.incident
     ended = incident.resolved_at or incident.occurred_at
@@ -150,7 +152,7 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
     }
     return {
         **{name: _fitted(one_line(text), form.line, form) for name, text in lines.items()},
-        **{name: _fitted(paragraphs(text), form.paragraph, form) for name, text in texts.items()},
+        **{name: _fitted(form.shaped(text), form.text, form) for name, text in texts.items()},
         # Half a link leads nowhere, and what is no link must not look like one.
         "runbook": runbook if _is_link(runbook) and len(form.escaped(runbook)) <= form.line else "",
         "reopened": notice.step is StepKind.REOPENED,
@@ -188,7 +190,7 @@ def _subject(notice: NoticeV1) -> str:
 
 
 def _plain(notice: NoticeV1, form: _Form) -> str:
-    text = f"{_subject(notice)}\n{_fitted(paragraphs(notice.update), form.paragraph, form)}"
+    text = f"{_subject(notice)}\n{_fitted(form.shaped(notice.update), form.text, form)}"
     escaped = form.escaped(text.strip())
     return f"<p>{escaped}</p>" if form.ending == "html" else escaped
 

@@ -1,6 +1,7 @@
 """A slice: whatever fails wherever, no record is lost and none counts twice."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -209,9 +210,11 @@ async def test_a_tick_whose_records_are_gone_passes_in_the_end() -> None:
     clock.now = checkpoints.PATIENCE
     await piece.flush()
     assert desk.ticks == []
+    # Other ticks are no news of the records that are waited for.
+    await piece.take(tick(1, telemetry_logs=9), Event())
     clock.now = checkpoints.PATIENCE + 0.1
     await piece.flush()
-    assert desk.ticks == [NOON]
+    assert desk.ticks == [NOON, NOON]
 
 
 async def test_an_unreadable_tick_is_put_aside(caplog: pytest.LogCaptureFixture) -> None:
@@ -243,3 +246,16 @@ async def test_positions_alone_are_written_now_and_then_and_at_the_end() -> None
     await piece.take(tick(1), second)
     await piece.flush(final=True)
     assert second.acked
+
+
+async def test_a_tick_from_the_future_is_put_aside() -> None:
+    """Time would stand still until that future has come."""
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+    (record,) = tick(0)
+    written = int(NOON.timestamp() * 1000)
+    late = replace(record, timestamp=written - int(checkpoints.TICK_AHEAD * 1000) - 1)
+    await piece.take([late, replace(record, offset=1, timestamp=written)], Event())
+    assert desk.ticks == [NOON]
+    (letter,) = emitter.sent
+    assert dict(letter.headers)[REASON] == b"occurred_at: is 60 s ahead of the record that carries it"
