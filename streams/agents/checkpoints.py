@@ -217,7 +217,7 @@ class Slice:
         """Whether none of the inputs that the next tick waits for has said anything for long."""
         lagging = self._gate.lagging(self._positions)
         heard_at = max(self._heard_at.get(topic, self._opened_at) for topic in lagging)
-        return self._clock() - heard_at > PATIENCE
+        return bool(self._clock() - heard_at > PATIENCE)
 
     async def _force_tick(self) -> None:
         lagging = ", ".join(sorted(self._gate.lagging(self._positions)))

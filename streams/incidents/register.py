@@ -210,9 +210,7 @@ class Register:
                 update={"sequence": incident.sequence + 1, "occurred_at": at}
             )
             return [
-                self._step(
-                    refused, StepKind.REFUSED, incident, replace(cause, reason=str(refusal))
-                )
+                self._step(refused, StepKind.REFUSED, incident, replace(cause, reason=str(refusal)))
             ]
 
     def _declare(self, command: Declare, at: datetime, origin: Origin) -> StepV1:

@@ -35,7 +35,9 @@ async def outcome(settings: Settings) -> dict[str, Any]:
         receipt.notice_id: receipt for receipt in receipts if receipt.outcome is Outcome.DELIVERED
     }
     return {
-        "steps": Counter((step.incident.service, step.kind.value) for step in unique_steps.values()),
+        "steps": Counter(
+            (step.incident.service, step.kind.value) for step in unique_steps.values()
+        ),
         "notices": Counter(
             (service[notice.incident_id], notice.channel, notice.purpose.value)
             for notice in {notice.notice_id: notice for notice in notices}.values()
@@ -107,7 +109,9 @@ async def test_a_killed_hop_changes_nothing(
     step_ids, delivered_ids = found["ids"]
     rows = await warehouse.select("SELECT step_id FROM incident_steps FINAL")
     assert sorted(row["step_id"] for row in rows) == sorted(step_ids)
-    rows = await warehouse.select("SELECT notice_id FROM receipts FINAL WHERE outcome = 'delivered'")
+    rows = await warehouse.select(
+        "SELECT notice_id FROM receipts FINAL WHERE outcome = 'delivered'"
+    )
     assert sorted(row["notice_id"] for row in rows) == sorted(delivered_ids)
 
     # Receivers that can tell repeats apart were told each thing; at most the one under way was repeated.

@@ -138,7 +138,7 @@ async def test_the_figures_equal_another_computation(
     clickhouse: ClickHouse, warehouse: RunningWarehouse
 ) -> None:
     """Reopened, open, merged or never acknowledged incidents would bend every mean."""
-    chance = random.Random(20240301)  # noqa: S311 - a repeatable sample
+    chance = random.Random(20240301)
     lives = [_life(number, chance) for number in range(1, 501)]
     rows = [row for life in lives for it in life for row in rows_of(step(it))]
     chance.shuffle(rows)

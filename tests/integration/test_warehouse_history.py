@@ -52,7 +52,7 @@ async def test_a_batch_counts_once_however_often_and_however_cut_it_is_sent(
         for sequence in range(1, 6)
     ]
     rows = [row for it in steps for row in rows_of(it)]
-    chance = random.Random(7)  # noqa: S311 - a repeatable shuffle
+    chance = random.Random(7)
 
     await store(clickhouse, rows)
     await store(clickhouse, rows)

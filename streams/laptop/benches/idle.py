@@ -7,14 +7,15 @@ asking. Cost does not grow with events, rules or incidents here: there are none.
 
 import asyncio
 import os
-import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import click
+
 from streams.laptop.benches.figures import Figures
-from streams.laptop.demo.installation import Installation
-from datetime import timedelta
+from streams.laptop.demo.installation import Installation, InstallationFailed
 
 #: Percent of one core that an idle installation on Apache Kafka may use.
 TARGET: Final = 15.0
@@ -33,18 +34,19 @@ async def measure(broker: str, seconds: float) -> None:
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
         installation = Installation(
-            Path(folder), broker=broker, given={}, hear=lambda line: print(line, file=sys.stderr)
+            Path(folder), broker=broker, given={}, hear=lambda line: click.echo(line, err=True)
         )
         async with installation:
             await installation.ready(_READY_WITHIN)
             root = installation.pid
+            if root is None:
+                message = "`tocsin up` stopped by itself"
+                raise InstallationFailed(message)
             await asyncio.sleep(_SETTLES)
             before = _cpu_seconds(root)
             await asyncio.sleep(seconds)
             after = _cpu_seconds(root)
-    used = {
-        name: 100 * (after[name] - before.get(name, 0.0)) / seconds for name in sorted(after)
-    }
+    used = {name: 100 * (after[name] - before.get(name, 0.0)) / seconds for name in sorted(after)}
     for name, percent in used.items():
         figures.tell(f"idle {name}", percent, "% of one core")
     total = sum(used.values())

@@ -258,4 +258,6 @@ async def test_a_tick_from_the_future_is_put_aside() -> None:
     await piece.take([late, replace(record, offset=1, timestamp=written)], Event())
     assert desk.ticks == [NOON]
     (letter,) = emitter.sent
-    assert dict(letter.headers)[REASON] == b"occurred_at: is 60 s ahead of the record that carries it"
+    assert (
+        dict(letter.headers)[REASON] == b"occurred_at: is 60 s ahead of the record that carries it"
+    )
