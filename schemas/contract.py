@@ -83,6 +83,8 @@ class Contract(Part):
 
     #: The CloudEvents ``type`` of this message: its meaning and its version.
     event_type: ClassVar[str]
+    #: Bytes above which a payload is not read.
+    bytes_read: ClassVar[int] = limits.MESSAGE_BYTES
 
     occurred_at: AwareDatetime
     """When it happened, by the clock of whoever saw it (event time)."""
@@ -104,10 +106,10 @@ class Contract(Part):
         Raises:
             Unreadable: The payload is missing, too large, not JSON or not this message.
         """
-        return read(cls, payload)
+        return read(cls, payload, cls.bytes_read)
 
 
-def read(model: type[ModelT], payload: bytes | None) -> ModelT:
+def read(model: type[ModelT], payload: bytes | None, at_most: int = limits.MESSAGE_BYTES) -> ModelT:
     """
     Read a payload as *model*.
 
@@ -117,8 +119,8 @@ def read(model: type[ModelT], payload: bytes | None) -> ModelT:
     if payload is None:
         message = "the value is empty: this topic carries no tombstones"
         raise Unreadable(message)
-    if len(payload) > limits.MESSAGE_BYTES:
-        message = f"the value has {len(payload)} bytes: at most {limits.MESSAGE_BYTES} are read"
+    if len(payload) > at_most:
+        message = f"the value has {len(payload)} bytes: at most {at_most} are read"
         raise Unreadable(message)
     try:
         return model.model_validate_json(payload)

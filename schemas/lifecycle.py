@@ -86,6 +86,7 @@ class IncidentV1(Contract):
     """
 
     event_type: ClassVar[str] = "tocsin.incident.v1"
+    bytes_read: ClassVar[int] = limits.INCIDENT_BYTES
 
     incident_id: IncidentId
     """``INC-YYYY-MM-DD-NNN``: the UTC day it was detected, and its number in that tenant and day."""
@@ -107,8 +108,8 @@ class IncidentV1(Contract):
     """Who notices what."""
     service: Name
     """The service it began with."""
-    services: Annotated[tuple[Name, ...], Field(max_length=1_000)] = ()
-    """All services of its alerts."""
+    services: Annotated[tuple[Name, ...], Field(max_length=limits.SERVICES_LISTED)] = ()
+    """The services of its alerts, a hundred at most."""
     environment: Name = "production"
     """Deployment environment."""
     labels: Labels = {}
@@ -165,6 +166,7 @@ class StepV1(Contract):
     """One step of an incident's life, and what it led to."""
 
     event_type: ClassVar[str] = "tocsin.incident.step.v1"
+    bytes_read: ClassVar[int] = limits.INCIDENT_BYTES
 
     step_id: Identifier
     """A function of tenant, incident and sequence: a repeat has the same id."""

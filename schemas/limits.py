@@ -7,8 +7,10 @@ sees all of them at once.
 
 from typing import Final
 
-#: Bytes of one message value. Below Kafka's default ``max.message.bytes`` with room for headers.
+#: Bytes of one message value from outside.
 MESSAGE_BYTES: Final = 256 * 1024
+#: Bytes of one step or incident, with every part of it at its own limit. Below Kafka's default ``max.message.bytes``.
+INCIDENT_BYTES: Final = 900 * 1024
 
 #: Labels of one signal, alert or incident.
 LABEL_COUNT: Final = 32
@@ -28,5 +30,7 @@ ID_LENGTH: Final = 255
 
 #: Alerts that one incident's snapshot lists; the rest is counted.
 ALERTS_LISTED: Final = 100
+#: Services that it lists.
+SERVICES_LISTED: Final = 100
 #: Places in the log that one alert names as its evidence.
 ORIGINS_LISTED: Final = 8

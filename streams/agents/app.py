@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol
 
@@ -64,11 +65,17 @@ class HopApp(faust.App):
         app.emitter = Emitter(settings)
         app._held = AsyncExitStack()
         app._needed = [app.emitter]
+        app._awaited = []
         app.transport = ChunkTransport(app.conf.broker_consumer, app)
         return app
 
     _held: AsyncExitStack
     _needed: list[Needed]
+    _awaited: list[Callable[[], str | None]]
+
+    def ready_when(self, missing: Callable[[], str | None]) -> None:
+        """Say that this worker is not ready as long as *missing* names something."""
+        self._awaited.append(missing)
 
     def need(self, connection: Needed) -> None:
         """Start *connection* before the first record is read, and stop it after the last."""
@@ -78,7 +85,7 @@ class HopApp(faust.App):
         """Return what this worker waits for; None when it works."""
         if self.rebalancing or not self.started:
             return "partitions are being assigned"
-        return None
+        return next(filter(None, (missing() for missing in self._awaited)), None)
 
     async def on_first_start(self) -> None:
         """Connect the producer and answer for ourselves, before anything is read."""

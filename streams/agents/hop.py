@@ -48,6 +48,8 @@ class Hop:
         self._settings = settings
         self._emitter = app.emitter
         self._slices: dict[int, Slice] = {}
+        #: Partitions that were assigned; none is opened after it was revoked.
+        self._assigned: set[int] = set()
         self._opening = asyncio.Lock()
         self._stopping = False
         #: Records that were asked for again because some before them were missing.
@@ -60,15 +62,26 @@ class Hop:
         app.on_partitions_assigned.connect(self._on_assigned)
         app.on_before_shutdown.connect(self._on_shutdown)
         app.task(self._keep_flushing)
+        app.ready_when(self._unready)
 
     @property
     def slices(self) -> dict[int, Slice]:
         """The partitions this worker has."""
         return self._slices
 
-    async def slice_of(self, partition: int) -> Slice:
-        """Return the slice of *partition*, taking it over if need be."""
+    def _unready(self) -> str | None:
+        closed = self._assigned - self._slices.keys()
+        return f"{len(closed)} partitions of {self.name} are being opened" if closed else None
+
+    async def _open_assigned(self) -> None:
+        for partition in sorted(self._assigned):
+            await self._slice_of(partition)
+
+    async def _slice_of(self, partition: int) -> Slice | None:
+        """Return the slice of *partition*, taking it over if need be; None where it is no longer ours."""
         async with self._opening:
+            if partition not in self._assigned:
+                return None  # Opening it would void its new owner's entries.
             found = self._slices.get(partition)
             if found is None:
                 found = Slice(
@@ -90,9 +103,9 @@ class Hop:
                 continue
             chunk = event.value
             place = TP(chunk[0].topic, chunk[0].partition)
-            if place not in self._app.consumer.assignment():
-                continue  # Revoked while it waited in a queue: opening it would void its new owner's entries.
-            piece = await self.slice_of(place.partition)
+            piece = await self._slice_of(place.partition)
+            if piece is None:
+                continue  # Revoked while it waited in a queue.
             missing_from = piece.gap(chunk)
             if missing_from is not None and (place, missing_from) not in self._sought:
                 # Asked for once. What is missing then as well was deleted by the broker.
@@ -135,10 +148,15 @@ class Hop:
                 f"every topic must have TOCSIN_PARTITIONS={self._settings.partitions} partitions"
             )
             raise SettingsError(message)
+        self._assigned = {place.partition for place in ours}
+        # Deadlines run from now on, not from the first record on.
+        self._app.add_future(self._open_assigned())
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         gone = {place.partition for place in revoked if place.topic in self._inputs}
-        leaving = [self._slices.pop(partition) for partition in gone & self._slices.keys()]
+        self._assigned -= gone
+        async with self._opening:  # What is half open is opened first, then given away.
+            leaving = [self._slices.pop(partition) for partition in gone & self._slices.keys()]
         await asyncio.gather(*[piece.flush(final=True) for piece in leaving])
         self._sought.clear()
 

@@ -33,7 +33,7 @@ from streams.agents.outgoing import Emitter, Outgoing
 from streams.errors import Unavailable
 from streams.settings import Settings
 
-#: Bytes of one part, before compression: a record must stay below the broker's 1 MB.
+#: Bytes of changes in one part, before compression: what was decided comes beside them.
 PART_BYTES: Final = 400_000
 #: A snapshot is written when the entries since the last one outweigh it so many times, and this much at least.
 SNAPSHOT_RATIO: Final = 2

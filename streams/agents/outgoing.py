@@ -11,6 +11,7 @@ from aiokafka.structs import RecordMetadata
 from schemas import cloudevents
 from schemas.contract import Contract
 from schemas.topics import TopicDeclaration
+from streams.gateways.topics import LARGE_BYTES
 from streams.settings import Settings
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -90,8 +91,7 @@ class Emitter:
             # The broker drops what the producer repeats after a lost answer.
             enable_idempotence=self._settings.idempotent,
             linger_ms=int(self._settings.linger.total_seconds() * 1000),
-            # Journals hold many entries in one record.
-            max_request_size=1_000_000,
+            max_request_size=LARGE_BYTES,
             compression_type="lz4",
         )
         await self._connected.start()

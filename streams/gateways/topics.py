@@ -14,6 +14,9 @@ from streams.settings import Settings
 _TIMEOUT_MS: Final = 30_000
 #: Seconds that it may take to answer.
 _ANSWERS_WITHIN: Final = 10.0
+#: Bytes of one record of a journal or a dead-letter topic. A record of the broker's default limit, 1 MiB, fits in with what
+#: is put beside it, in base64.
+LARGE_BYTES: Final = 4 * 1024 * 1024
 #: Bytes of a journal's segment: small ones are compacted soon, and a take-over reads less.
 _JOURNAL_SEGMENT: Final = 16 * 1024 * 1024
 
@@ -21,6 +24,7 @@ _JOURNAL_SEGMENT: Final = 16 * 1024 * 1024
 def wanted(settings: Settings) -> list[NewTopic]:
     """Return every topic of the installation, with its configuration."""
     topics = []
+    large = {"max.message.bytes": str(LARGE_BYTES)}
     for topic in DECLARED:
         config = {"retention.ms": str(int(topic.retention.total_seconds() * 1000))}
         if topic.compacted:
@@ -28,8 +32,9 @@ def wanted(settings: Settings) -> list[NewTopic]:
         topics.append(_new(topic.name, settings.partitions, config, settings))
         if topic.dead_letters:
             # Few messages, read by people: one partition keeps them in order.
-            topics.append(_new(topic.dead, 1, config, settings))
+            topics.append(_new(topic.dead, 1, {**config, **large}, settings))
     journal = {
+        **large,
         "cleanup.policy": "compact",
         "segment.bytes": str(_JOURNAL_SEGMENT),
         # What a snapshot replaced may go soon.

@@ -1,4 +1,4 @@
-"""``/livez``, ``/readyz`` and ``/metrics`` of processes that are no Faust worker."""
+"""``/livez``, ``/readyz`` and ``/metrics`` of every process that does work."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

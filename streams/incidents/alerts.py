@@ -1,7 +1,7 @@
 """
 What an incident takes from its alerts: their list, the labels they share, the severity of the worst, since when all is clear.
 
-The full list is kept beside the incident; its snapshot lists the first hundred and counts the rest.
+The full list is kept beside the incident; its snapshot lists the worst hundred and counts the rest.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ def attached(
         "firing_count": firing,
         "clear_since": None if firing else incident.clear_since or at,
         "labels": _shared(incident.labels, alert.labels) if incident.alert_count else alert.labels,
-        "services": tuple(sorted({*incident.services, alert.service})),
+        "services": _with(incident.services, alert.service),
         # A late alert can show that it began earlier than was known.
         "started_at": min(incident.started_at, alert.started_at),
         "runbook": incident.runbook or alert.runbook,
@@ -65,14 +65,17 @@ def _fires(alert: AttachedAlert) -> bool:
 
 def _listed(alerts: tuple[AttachedAlert, ...], changed: AttachedAlert) -> tuple[AttachedAlert, ...]:
     others = [each for each in alerts if each.fingerprint != changed.fingerprint]
-    if len(others) == len(alerts) and len(alerts) >= limits.ALERTS_LISTED:
-        return alerts
-    return tuple(
-        sorted(
-            [*others, changed],
-            key=lambda each: (not _fires(each), each.severity, each.since, each.fingerprint),
-        )
+    ordered = sorted(
+        [*others, changed],
+        key=lambda each: (not _fires(each), each.severity, each.since, each.fingerprint),
     )
+    return tuple(ordered[: limits.ALERTS_LISTED])
+
+
+def _with(services: tuple[str, ...], another: str) -> tuple[str, ...]:
+    if another in services or len(services) >= limits.SERVICES_LISTED:
+        return services
+    return tuple(sorted([*services, another]))
 
 
 def _shared(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,102 @@
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from schemas import limits
+from schemas.alerts import AlertState, AlertV1
+from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1
+from streams.incidents.alerts import attached, member
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def alert(number: int, *, state: AlertState = AlertState.FIRING, summary: str = "slow") -> AlertV1:
+    return AlertV1(
+        occurred_at=NOON + timedelta(seconds=number),
+        fingerprint=f"{number:016x}",
+        sequence=1 if state is AlertState.FIRING else 2,
+        state=state,
+        rule="slow",
+        severity=2,
+        service=f"service-{number:03}".ljust(limits.NAME_LENGTH, "€"),
+        summary=summary,
+        reason="too slow",
+        group_key="all",
+        started_at=NOON,
+    )
+
+
+@dataclass
+class Growing:
+    """An incident, and what it remembers of its alerts."""
+
+    incident: IncidentV1
+
+    def hear(self, said: AlertV1) -> None:
+        remembered = {each.fingerprint: each for each in self.incident.alerts}
+        changed = attached(
+            self.incident, remembered.get(said.fingerprint), member(said), said, said.occurred_at
+        )
+        self.incident = self.incident.model_copy(update=changed)
+
+
+def growing(**given: object) -> Growing:
+    return Growing(
+        IncidentV1.model_validate(
+            {
+                "occurred_at": NOON,
+                "incident_id": "INC-2026-11-23-001",
+                "sequence": 1,
+                "status": Status.INVESTIGATING,
+                "severity": 2,
+                "severity_first": 2,
+                "severity_peak": 2,
+                "summary": "slow",
+                "service": "service",
+                "group_key": "all",
+                "started_at": NOON,
+                "detected_at": NOON,
+                **given,
+            }
+        )
+    )
+
+
+def test_a_storm_at_every_limit_still_fits_into_one_message() -> None:
+    """Nobody downstream could read the largest incidents, which are those that matter."""
+    worst = "\x01" * limits.TEXT_LENGTH  # Six bytes a character in JSON.
+    storm = growing(root_cause=worst, resolution=worst, impact=worst[: limits.LINE_LENGTH])
+    for number in range(3 * limits.ALERTS_LISTED):
+        storm.hear(alert(number, summary=worst[: limits.LINE_LENGTH]))
+
+    step = StepV1(
+        occurred_at=NOON,
+        step_id="default/INC-2026-11-23-001.1",
+        incident_id="INC-2026-11-23-001",
+        sequence=1,
+        kind=StepKind.ALERT_ATTACHED,
+        author="tocsin",
+        source="alert",
+        reason=worst[: limits.LINE_LENGTH],
+        detail=worst,
+        trigger_id="alert-1",
+        incident=storm.incident,
+    )
+    read = StepV1.from_wire(step.to_wire())
+    assert read.incident.alert_count == 3 * limits.ALERTS_LISTED
+    assert len(read.incident.alerts) == limits.ALERTS_LISTED
+    assert len(read.incident.services) == limits.SERVICES_LISTED
+
+
+def test_what_fires_takes_the_place_of_what_is_resolved() -> None:
+    """A page about the hundred and first alert would show a hundred that are over."""
+    storm = growing()
+    for number in range(limits.ALERTS_LISTED):
+        storm.hear(alert(number))
+        storm.hear(alert(number, state=AlertState.RESOLVED))
+    assert storm.incident.clear_since is not None
+
+    storm.hear(alert(500))
+
+    assert storm.incident.alerts[0].fingerprint == f"{500:016x}"
+    assert storm.incident.firing_count == 1
+    assert storm.incident.clear_since is None
