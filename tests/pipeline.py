@@ -94,6 +94,10 @@ class Pipeline:
         for worker in self.workers.values():
             await eventually(worker.ready, f"{worker.role} is ready", worker.tail)
 
+    def tails(self) -> str:
+        """The last that each worker logged."""
+        return "\n".join(f"{name}:\n{each.tail()}" for name, each in self.workers.items())
+
     def end(self) -> None:
         for worker in self.workers.values():
             if worker.alive():

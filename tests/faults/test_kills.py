@@ -108,10 +108,7 @@ async def test_killing_each_hop_in_turn_changes_nothing(
             sum(wanted["delivered"].values()),
         )
 
-    def told() -> str:
-        return "\n".join(worker.tail() for worker in pipeline.workers.values())
-
-    await eventually(all_recorded, "every incident is resolved, told and recorded", told)
+    await eventually(all_recorded, "every incident is resolved, told and recorded", pipeline.tails)
     found = await outcome(settings)
     for name, count in wanted.items():
         assert found[name] == count, name

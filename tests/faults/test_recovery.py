@@ -1,0 +1,110 @@
+"""What a hop knows after crashes is what a recomputation from its inputs says."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.alerts import AlertV1
+from schemas.lifecycle import IncidentV1, StepV1
+from schemas.topics import (
+    ALERTS,
+    CURRENT,
+    DETECT_JOURNAL,
+    INCIDENTS_JOURNAL,
+    LIFECYCLE,
+    METRICS,
+    JournalDeclaration,
+)
+from streams.agents.detect import DetectDesk
+from streams.agents.journal import Kept, Replay
+from streams.detection.evaluation import Detector
+from streams.policy import read_policy
+from streams.settings import Settings
+from tests.pipeline import Pipeline, eventually, publish, read_topic
+from tests.world import SERVICES, stream
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+SIGNALS = 6_000
+KILLED = ("detect", "incidents")
+
+
+async def journals(settings: Settings, declared: JournalDeclaration) -> dict[int, Kept]:
+    """What the journal of each partition holds."""
+    replays: dict[int, Replay] = defaultdict(Replay)
+    for record in await read_topic(settings, declared.name):
+        replays[record.partition].hear(record.key, record.value)
+    return {partition: replay.kept for partition, replay in replays.items()}
+
+
+async def resolved_services(settings: Settings) -> set[str]:
+    steps = [StepV1.from_wire(each.value) for each in await read_topic(settings, LIFECYCLE.name)]
+    return {step.incident.service for step in steps if step.kind.value == "resolved"}
+
+
+def values(entries: dict[str, bytes]) -> dict[str, Any]:
+    return {name: orjson.loads(value) for name, value in entries.items()}
+
+
+async def test_state_after_crashes_is_what_the_log_says(pipeline: Pipeline) -> None:
+    """A crash would leave a rule or an incident in a state that nothing in its inputs explains."""
+    settings = pipeline.settings
+    pipeline.start(*KILLED)
+    await pipeline.ready()
+    signals = stream(SIGNALS, datetime.now(UTC) - timedelta(milliseconds=SIGNALS))
+    await publish(settings, METRICS, islice(signals, SIGNALS // 2))
+    for topic, role in ((LIFECYCLE, "incidents"), (ALERTS, "detect")):
+        await eventually(lambda name=topic.name: read_topic(settings, name, quiet=0.2), "it works")
+        pipeline.workers[role].kill()
+        pipeline.start(role)
+    await publish(settings, METRICS, signals)
+
+    async def all_over() -> bool:
+        return await resolved_services(settings) == set(SERVICES)
+
+    await eventually(all_over, "all incidents are over", pipeline.tails)
+    for role in KILLED:
+        assert pipeline.workers[role].stop()[0] == 0
+
+    # Detection: its signals again, through the same rules, without a broker.
+    metrics = await read_topic(settings, METRICS.name)
+    sent = [AlertV1.from_wire(each.value) for each in await read_topic(settings, ALERTS.name)]
+    kept = await journals(settings, DETECT_JOURNAL)
+    rules = read_policy(settings.policy).rules
+    recomputed = []
+    for partition, journal in kept.items():
+        desk = DetectDesk(Detector(rules))
+        theirs = [record for record in metrics if record.partition == partition]
+        assert journal.positions.get(METRICS.name, 0) == len(theirs)
+        for record in theirs:
+            recomputed.extend(desk.hear(METRICS, record))
+        assert values(journal.entries) == values(
+            {name: entry for name, entry in desk.changes().items() if entry is not None}
+        )
+    again = {alert.event_id: alert for alert in sent}
+    assert again == {
+        alert.event_id: alert for alert in (AlertV1.from_wire(each.value) for each in recomputed)
+    }
+
+    # Incidents: the state is the last step of each, and so is the compacted topic.
+    last = {}
+    for record in await read_topic(settings, LIFECYCLE.name):
+        step = StepV1.from_wire(record.value)
+        last[step.incident_id] = step.incident
+    current = {}
+    for record in await read_topic(settings, CURRENT.name):
+        incident = IncidentV1.from_wire(record.value)
+        current[incident.incident_id] = incident
+    remembered = {}
+    for journal in (await journals(settings, INCIDENTS_JOURNAL)).values():
+        for value in values(journal.entries).values():
+            if isinstance(value, dict) and "incident_id" in value:
+                incident = IncidentV1.model_validate_json(orjson.dumps(value))
+                remembered[incident.incident_id] = incident
+    assert len(last) == len(SERVICES)
+    assert current == last
+    assert remembered == last
