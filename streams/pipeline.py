@@ -21,9 +21,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
-from streams.agents import detect, incidents, notify
 from streams.agents.app import HopApp
+from streams.agents.detect import INPUTS as DETECT_INPUTS
+from streams.agents.detect import DetectDesk
 from streams.agents.hop import Hop
+from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
+from streams.agents.incidents import IncidentsDesk
+from streams.agents.notify import INPUTS as NOTIFY_INPUTS
 from streams.agents.notify import Notifier, NotifyDesk
 from streams.agents.record import Recorder
 from streams.agents.tick import Ticker
@@ -54,10 +58,10 @@ def _detect(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
     Hop(
         app,
-        name=detect.NAME,
-        inputs=detect.INPUTS,
+        name="detect",
+        inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
-        desk=lambda: detect.DetectDesk(Detector(policy.rules)),
+        desk=lambda: DetectDesk(Detector(policy.rules)),
     )
 
 
@@ -65,10 +69,10 @@ def _incidents(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
     Hop(
         app,
-        name=incidents.NAME,
-        inputs=incidents.INPUTS,
+        name="incidents",
+        inputs=INCIDENTS_INPUTS,
         journal=INCIDENTS_JOURNAL,
-        desk=lambda: incidents.IncidentsDesk(
+        desk=lambda: IncidentsDesk(
             Register(policy.incidents), policy.routes, reopen_within=policy.incidents.reopen_within
         ),
     )
@@ -84,8 +88,8 @@ def _notify(app: HopApp) -> None:
     notifier = Notifier(app, policy.channels, courier)
     notifier.hop = Hop(
         app,
-        name=notify.NAME,
-        inputs=notify.INPUTS,
+        name="notify",
+        inputs=NOTIFY_INPUTS,
         journal=NOTIFY_JOURNAL,
         desk=lambda: NotifyDesk(Deliveries(), notifier.wake),
     )
@@ -104,7 +108,7 @@ ROLES: Final[Mapping[str, Callable[[HopApp], None]]] = {
 
 
 def __getattr__(name: str) -> Any:
-    # `faust -A streams.pipeline:detect` asks for the app by its role.
+    # `faust -A streams.pipeline:detect` asks for the app by its role: nothing here may be called like one.
     if name in ROLES:
         return build(name, read_settings())
     message = f"there is no hop {name!r}: it is one of {', '.join(ROLES)}"

@@ -92,7 +92,12 @@ class Pipeline:
 
     async def ready(self) -> None:
         for worker in self.workers.values():
-            await eventually(worker.ready, f"{worker.role} is ready", worker.tail)
+            await eventually(
+                lambda one=worker: one.ready() or not one.alive(),
+                f"{worker.role} is ready",
+                worker.tail,
+            )
+            assert worker.alive(), worker.tail()
 
     def tails(self) -> str:
         """The last that each worker logged."""

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol
 
 import faust
+from mode.supervisors import CrashingSupervisor
 from prometheus_client import REGISTRY
 
 from streams.agents.outgoing import Emitter
@@ -52,6 +53,8 @@ class HopApp(faust.App):
             broker_session_timeout=session,
             broker_heartbeat_interval=session / 4,
             broker_commit_interval=1.0,
+            # An agent that raises stops its worker: Faust's other supervisors acknowledge what it was given, and go on.
+            agent_supervisor=CrashingSupervisor,
             # A hop finishes the work in hand itself, within a time limit: see hop.py.
             stream_wait_empty=False,
             # Above zero, Faust's own assignor is used: it gives one worker the same partition of all inputs.

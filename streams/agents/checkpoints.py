@@ -163,7 +163,7 @@ class Slice:
         Write the journal where the state is ahead of it, and let ticks pass that waited in vain.
 
         Positions alone are written less often, unless this is the *final* call: reading on from an older one changes
-        nothing.
+        nothing. After the final call whoever takes over repeats no message.
         """
         async with self._turn:
             if self._broken:
@@ -173,6 +173,8 @@ class Slice:
             self._changes.update(self._desk.changes())
             overdue = final or self._clock() - self._written_at >= POSITIONS_EVERY
             if self._decided or self._changes or (self._moved and overdue):
+                await self._checkpoint()
+            if final and self._journal.kept.decided:
                 await self._checkpoint()
 
     async def decide(self, act: Callable[[], Iterable[Outgoing]]) -> None:
@@ -282,6 +284,7 @@ class Slice:
             kept.positions, {}, [letter], [*self._aside, (topic.name, record.offset)]
         )
         await self._emitter.send([letter])
+        await self._journal.append(kept.positions, {}, [], kept.aside)
 
     async def _checkpoint(self) -> None:
         decided, self._decided, self._decided_bytes = self._decided, [], 0

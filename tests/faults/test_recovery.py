@@ -70,41 +70,41 @@ async def test_state_after_crashes_is_what_the_log_says(pipeline: Pipeline) -> N
     for role in KILLED:
         assert pipeline.workers[role].stop()[0] == 0
 
-    # Detection: its signals again, through the same rules, without a broker.
+    await detection_is_what_its_signals_say(settings)
+    await incidents_are_what_their_steps_say(settings)
+
+
+async def detection_is_what_its_signals_say(settings: Settings) -> None:
+    """The same signals through the same rules again, without a broker."""
     metrics = await read_topic(settings, METRICS.name)
     sent = [AlertV1.from_wire(each.value) for each in await read_topic(settings, ALERTS.name)]
-    kept = await journals(settings, DETECT_JOURNAL)
     rules = read_policy(settings.policy).rules
     recomputed = []
-    for partition, journal in kept.items():
+    for partition, journal in (await journals(settings, DETECT_JOURNAL)).items():
         desk = DetectDesk(Detector(rules))
         theirs = [record for record in metrics if record.partition == partition]
         assert journal.positions.get(METRICS.name, 0) == len(theirs)
         for record in theirs:
-            recomputed.extend(desk.hear(METRICS, record))
-        assert values(journal.entries) == values(
-            {name: entry for name, entry in desk.changes().items() if entry is not None}
-        )
-    again = {alert.event_id: alert for alert in sent}
-    assert again == {
-        alert.event_id: alert for alert in (AlertV1.from_wire(each.value) for each in recomputed)
+            recomputed.extend(AlertV1.from_wire(each.value) for each in desk.hear(METRICS, record))
+        state = {name: entry for name, entry in desk.changes().items() if entry is not None}
+        assert values(journal.entries) == values(state)
+    # After a kill some are sent again, under the same id and the same in every field.
+    assert {(alert.event_id, alert.to_wire()) for alert in sent} == {
+        (alert.event_id, alert.to_wire()) for alert in recomputed
     }
 
-    # Incidents: the state is the last step of each, and so is the compacted topic.
-    last = {}
-    for record in await read_topic(settings, LIFECYCLE.name):
-        step = StepV1.from_wire(record.value)
-        last[step.incident_id] = step.incident
-    current = {}
-    for record in await read_topic(settings, CURRENT.name):
-        incident = IncidentV1.from_wire(record.value)
-        current[incident.incident_id] = incident
-    remembered = {}
-    for journal in (await journals(settings, INCIDENTS_JOURNAL)).values():
-        for value in values(journal.entries).values():
-            if isinstance(value, dict) and "incident_id" in value:
-                incident = IncidentV1.model_validate_json(orjson.dumps(value))
-                remembered[incident.incident_id] = incident
+
+async def incidents_are_what_their_steps_say(settings: Settings) -> None:
+    """The journal holds the last step of each incident, and so does the compacted topic."""
+    steps = [StepV1.from_wire(each.value) for each in await read_topic(settings, LIFECYCLE.name)]
+    last = {step.incident_id: step.incident for step in steps}
+    told = [IncidentV1.from_wire(each.value) for each in await read_topic(settings, CURRENT.name)]
+    remembered = [
+        IncidentV1.from_wire(entry)
+        for journal in (await journals(settings, INCIDENTS_JOURNAL)).values()
+        for name, entry in journal.entries.items()
+        if orjson.loads(name)[0] == "incident"
+    ]
     assert len(last) == len(SERVICES)
-    assert current == last
-    assert remembered == last
+    assert {incident.incident_id: incident for incident in told} == last
+    assert {incident.incident_id: incident for incident in remembered} == last
