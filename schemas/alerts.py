@@ -3,10 +3,20 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field, FiniteFloat, PositiveInt
+from pydantic import Field, FiniteFloat
 
 from schemas import limits
-from schemas.contract import Contract, Identifier, Labels, Line, Name, Severity, Text
+from schemas.contract import (
+    Contract,
+    Identifier,
+    Labels,
+    Line,
+    Moment,
+    Name,
+    Ordinal,
+    Severity,
+    Text,
+)
 from schemas.origin import Origin
 
 
@@ -27,7 +37,7 @@ class AlertV1(Contract):
     """The scope inside which it correlates."""
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     """Identity of the alert: tenant, rule and identifying labels, hashed."""
-    sequence: PositiveInt
+    sequence: Ordinal
     """Grows with every alert of one detection partition: what is not newer has been seen."""
     state: AlertState
     """Whether it began to fire, changed its severity while firing, or resolved."""
@@ -55,7 +65,7 @@ class AlertV1(Contract):
     """Link to what to do about it."""
     owner: Name | None = None
     """The team that owns the rule."""
-    started_at: AwareDatetime
+    started_at: Moment
     """Event time of the first bad signal of this episode."""
     origins: Annotated[tuple[Origin, ...], Field(max_length=limits.ORIGINS_LISTED)] = ()
     """The records that decided."""

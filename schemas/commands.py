@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field, RootModel
+from pydantic import Field, RootModel
 
 from schemas import limits
 from schemas.contract import (
@@ -11,6 +11,7 @@ from schemas.contract import (
     Identifier,
     Labels,
     Line,
+    Moment,
     Name,
     Part,
     Severity,
@@ -191,7 +192,7 @@ class ActionItem(IncidentCommand):
     """What to do."""
     owner: Name
     """Who does it."""
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
     """Until when."""
     status: Literal["open", "done", "dropped"] = "open"
     """How far it is."""

@@ -4,7 +4,7 @@ The base of every message, and the one way to write and read it.
 A message is JSON in UTF-8. Times are RFC 3339 with an offset, durations are seconds as a number.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
@@ -41,6 +41,14 @@ def _printable(text: str) -> str:
     return text
 
 
+def _plausible(at: datetime) -> datetime:
+    if not limits.EARLIEST <= at < limits.LATEST:
+        message = f"must be between {limits.EARLIEST.year} and {limits.LATEST.year}"
+        raise ValueError(message)
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=limits.NAME_LENGTH, strip_whitespace=True),
@@ -62,7 +70,10 @@ LabelName = Annotated[
 LabelValue = Annotated[str, StringConstraints(max_length=limits.LABEL_VALUE_LENGTH)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=limits.LABEL_COUNT)]
 Severity = Annotated[int, Field(ge=1, le=4)]
-Seconds = Annotated[timedelta, Field(ge=timedelta(0))]
+Seconds = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=36_525))]
+# Within what every JSON reader keeps exactly (RFC 8259, section 6).
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Ordinal = Annotated[int, Field(ge=1, le=2**53 - 1)]
 
 
 class Part(BaseModel):
@@ -86,7 +97,7 @@ class Contract(Part):
     #: Bytes above which a payload is not read.
     bytes_read: ClassVar[int] = limits.MESSAGE_BYTES
 
-    occurred_at: AwareDatetime
+    occurred_at: Moment
     """When it happened, by the clock of whoever saw it (event time)."""
 
     @property

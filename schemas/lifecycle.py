@@ -4,16 +4,19 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from schemas import limits
 from schemas.alerts import AlertState
 from schemas.contract import (
     Contract,
+    Count,
     Identifier,
     Labels,
     Line,
+    Moment,
     Name,
+    Ordinal,
     Part,
     Seconds,
     Severity,
@@ -60,7 +63,7 @@ class AttachedAlert(Part):
 
     fingerprint: Identifier
     """Identity of the alert."""
-    sequence: PositiveInt
+    sequence: Ordinal
     """The latest transition of it that was seen."""
     state: AlertState
     """Whether it fires."""
@@ -72,9 +75,9 @@ class AttachedAlert(Part):
     """The service it is about."""
     summary: Line
     """What is wrong."""
-    since: AwareDatetime
+    since: Moment
     """Event time of its first bad signal."""
-    changed_at: AwareDatetime
+    changed_at: Moment
     """Event time of its latest transition."""
 
 
@@ -92,7 +95,7 @@ class IncidentV1(Contract):
     """``INC-YYYY-MM-DD-NNN``: the UTC day it was detected, and its number in that tenant and day."""
     tenant: Name = "default"
     """The scope of its number and its alerts."""
-    sequence: PositiveInt
+    sequence: Ordinal
     """How many steps it has had."""
     status: Status
     """Where it stands."""
@@ -118,29 +121,29 @@ class IncidentV1(Contract):
     """What its alerts have in common."""
     alerts: Annotated[tuple[AttachedAlert, ...], Field(max_length=limits.ALERTS_LISTED)] = ()
     """Its alerts, the firing ones first."""
-    alert_count: NonNegativeInt = 0
+    alert_count: Count = 0
     """How many distinct alerts it has had."""
-    firing_count: NonNegativeInt = 0
+    firing_count: Count = 0
     """How many of them fire now."""
-    started_at: AwareDatetime
+    started_at: Moment
     """Event time of its first bad signal."""
-    detected_at: AwareDatetime
+    detected_at: Moment
     """When it opened."""
-    acknowledged_at: AwareDatetime | None = None
+    acknowledged_at: Moment | None = None
     """When somebody first took it."""
     acknowledged_by: Name | None = None
     """Who did."""
     assigned_to: Name | None = None
     """Who works on it."""
-    mitigated_at: AwareDatetime | None = None
+    mitigated_at: Moment | None = None
     """When users stopped suffering."""
-    clear_since: AwareDatetime | None = None
+    clear_since: Moment | None = None
     """Since when none of its alerts has fired; None while one does."""
-    resolved_at: AwareDatetime | None = None
+    resolved_at: Moment | None = None
     """When it was last resolved; None while it is open."""
-    closed_at: AwareDatetime | None = None
+    closed_at: Moment | None = None
     """When it was closed."""
-    reopen_count: NonNegativeInt = 0
+    reopen_count: Count = 0
     """How often it came back after it was resolved."""
     time_resolved: Seconds = timedelta(0)
     """Seconds it spent resolved before it was reopened: they do not count as down."""
@@ -174,7 +177,7 @@ class StepV1(Contract):
     """The incident."""
     tenant: Name = "default"
     """Its tenant."""
-    sequence: PositiveInt
+    sequence: Ordinal
     """1 for the first step of the incident; no number is left out."""
     kind: StepKind
     """What happened."""

@@ -5,12 +5,17 @@ Every bound on what a stranger can send stands here, so that a limit is raised i
 sees all of them at once.
 """
 
+from datetime import UTC, datetime
 from typing import Final
 
 #: Bytes of one message value from outside.
 MESSAGE_BYTES: Final = 256 * 1024
 #: Bytes of one step or incident, with every part of it at its own limit. Below Kafka's default ``max.message.bytes``.
 INCIDENT_BYTES: Final = 900 * 1024
+
+#: Moments lie between these: ClickHouse's DateTime64 holds them, and adding any duration that we add gives a time.
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 #: Labels of one signal, alert or incident.
 LABEL_COUNT: Final = 32

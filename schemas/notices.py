@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field, PositiveInt
+from pydantic import Field
 
-from schemas.contract import Contract, Identifier, Line, Name, Seconds, Text
+from schemas.contract import Contract, Identifier, Line, Moment, Name, Ordinal, Seconds, Text
 from schemas.lifecycle import IncidentId, IncidentV1, StepKind
 
 
@@ -43,7 +43,7 @@ class NoticeV1(Contract):
     """Why this channel is told: the route that chose it."""
     update: Text = ""
     """What is new, in words."""
-    next_update_at: AwareDatetime | None = None
+    next_update_at: Moment | None = None
     """When the receiver can expect the next message."""
     incident: IncidentV1
     """The incident after the step."""
@@ -78,17 +78,17 @@ class ReceiptV1(Contract):
     """The channel's name in the policy."""
     channel_kind: Name
     """What sort of channel it is, such as ``slack``."""
-    attempt: PositiveInt
+    attempt: Ordinal
     """1 for the first attempt."""
     outcome: Outcome
     """What became of it."""
     reason: Line
     """What the receiver said, or why it could not be asked."""
-    requested_at: AwareDatetime
+    requested_at: Moment
     """When the step happened that the notice tells of."""
     took: Seconds
     """How long the attempt took, in seconds."""
-    retry_at: AwareDatetime | None = None
+    retry_at: Moment | None = None
     """When it will be tried again."""
     provider_id: Annotated[str, Field(max_length=255)] | None = None
     """The receiver's own id of the message."""

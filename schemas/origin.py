@@ -1,8 +1,6 @@
 """Where in the log something came from."""
 
-from pydantic import NonNegativeInt
-
-from schemas.contract import Name, Part
+from schemas.contract import Count, Name, Part
 
 
 class Origin(Part):
@@ -14,7 +12,7 @@ class Origin(Part):
 
     topic: Name
     """Topic name as on the broker, with the installation's prefix."""
-    partition: NonNegativeInt
+    partition: Count
     """Partition number."""
-    offset: NonNegativeInt
+    offset: Count
     """Offset in that partition."""

@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from schemas.contract import Contract, Identifier, LabelName, LabelValue, Line, Name, Part
+from schemas.contract import Contract, Identifier, LabelName, LabelValue, Line, Moment, Name, Part
 
 
 class MatchOperator(StrEnum):
@@ -43,9 +43,9 @@ class SilenceV1(Contract):
     """The scope inside which it mutes."""
     matchers: Annotated[tuple[Matcher, ...], Field(min_length=1, max_length=32)]
     """All must hold for an alert to be muted."""
-    starts_at: AwareDatetime
+    starts_at: Moment
     """From when it mutes."""
-    ends_at: AwareDatetime
+    ends_at: Moment
     """Until when; the moment itself is not muted any more."""
     author: Name
     """Who made it."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
-from schemas.contract import Contract, Name
+from schemas.contract import Contract, Count, Name
 
 
 class TickV1(Contract):
@@ -12,9 +12,9 @@ class TickV1(Contract):
 
     event_type: ClassVar[str] = "tocsin.tick.v1"
 
-    partition: NonNegativeInt
+    partition: Count
     """The partition that this tick is for."""
-    reached: Annotated[dict[Name, NonNegativeInt], Field(max_length=64)] = {}
+    reached: Annotated[dict[Name, Count], Field(max_length=64)] = {}
     """
     End offset of this partition in each input topic when the tick was made.
 

@@ -194,6 +194,17 @@ async def read_topic(
         await consumer.stop()
 
 
+async def ends_of(settings: Settings, name: str) -> dict[TopicPartition, int]:
+    """Return the end of each partition of a topic."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(settings.topic(name), n) for n in range(settings.partitions)]
+        return dict(await consumer.end_offsets(places))
+    finally:
+        await consumer.stop()
+
+
 async def dead_letters(settings: Settings, topic: TopicDeclaration) -> list[Any]:
     return await read_topic(settings, topic.dead, 1)
 

@@ -4,9 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from schemas.notices import NoticeV1
-from streams.laptop.receivers import DROP, HANG, Answer, HttpReceiver, MailReceiver
+from streams.laptop.receivers import DROP, HALF, HANG, Answer, HttpReceiver, MailReceiver
 
-__all__ = ["DROP", "HANG", "Answer", "HttpReceiver", "MailReceiver", "Receivers", "receiving"]
+__all__ = [
+    "DROP",
+    "HALF",
+    "HANG",
+    "Answer",
+    "HttpReceiver",
+    "MailReceiver",
+    "Receivers",
+    "receiving",
+]
 
 
 class Receivers:

@@ -84,3 +84,7 @@ def health(service: str, status: HealthStatus, at: datetime, *, critical: bool =
         critical=critical,
         message="connection refused" if status is not HealthStatus.HEALTHY else "",
     )
+
+
+def health_now(service: str, status: HealthStatus) -> HealthV1:
+    return health(service, status, datetime.now(UTC))

@@ -30,4 +30,6 @@ def dead_letter(topic: TopicDeclaration, record: Any, *, hop: str, reason: str) 
         (PARTITION, str(record.partition).encode()),
         (OFFSET, str(record.offset).encode()),
     )
-    return Outgoing(topic.dead, record.key, record.value, headers)
+    # The producer refuses a record that has neither key nor value; other clients do not.
+    empty = record.key is None and record.value is None
+    return Outgoing(topic.dead, b"" if empty else record.key, record.value, headers)

@@ -101,10 +101,17 @@ class Courier:
                 return await self._post(notice.channel, channel, composed)
         except TimeoutError:
             return Judgement(Verdict.TRY_AGAIN, f"no answer within {within:g} s")
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
-            return Judgement(Verdict.GIVE_UP, "the channel's address is no address")
+        except (
+            httpx.InvalidURL,
+            httpx.UnsupportedProtocol,
+            httpx.LocalProtocolError,
+            UnicodeError,
+        ):
+            # No address; or a token that was read from a file together with the end of its line.
+            return Judgement(Verdict.GIVE_UP, "the channel's settings make no valid request")
         except (httpx.HTTPError, OSError, aiosmtplib.SMTPException) as error:
-            return Judgement(Verdict.TRY_AGAIN, f"not reached: {type(error).__name__}")
+            # Cut off in the middle it may have been taken; the next attempt has the same idempotency key.
+            return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {type(error).__name__}")
 
     async def _post(self, name: str, channel: Channel, request: httpx.Request) -> Judgement:
         client = self._clients[name]
@@ -123,11 +130,16 @@ class Courier:
             await response.aclose()
         headers = {
             name: response.headers[name]
-            for name in ("Content-Type", "Retry-After", "Location")
+            for name in ("Retry-After", "Location")
             if name in response.headers
         }
         answer = httpx.Response(response.status_code, headers=headers, content=body)
-        return channel.judge(answer, now())
+        try:
+            return channel.judge(answer, now())
+        except Exception as error:  # noqa: BLE001 - an answer from outside must not stop the worker
+            fault = type(error).__name__
+            log.error("not judged channel=%s fault=%s", name, fault)  # noqa: TRY400 - the trace would quote the answer
+            return Judgement(Verdict.TRY_AGAIN, f"the answer could not be judged: {fault}")
 
 
 async def _mail(channel: Any, mail: EmailMessage, within: float) -> Judgement:

@@ -2,10 +2,11 @@
 Receivers on this machine that stand for Slack, PagerDuty, Twilio, a webhook and a mail server.
 
 They are real servers on the loopback interface: they answer as the services do, remember what arrived, and can be told to fail as
-services do: refuse, ask for patience, hang, or drop the connection.
+services do: refuse, ask for patience, hang, drop the connection, or end it in the middle of an answer.
 """
 
 import asyncio
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,9 +45,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-#: Answers that never come: the receiver takes the request and is silent, or ends the connection.
+#: Answers that never come: the receiver takes the request and is silent, ends the connection, or does so after half of a success.
 HANG: Final = Answer(status=0, body=b"hang")
 DROP: Final = Answer(status=0, body=b"drop")
+HALF: Final = Answer(status=0, body=b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf of it")
 
 
 def _slack(_: Posted) -> Answer:
@@ -140,7 +142,12 @@ class HttpReceiver:
             await self._ends.wait()
         if answer.status == 0:
             if request.transport is not None:
-                request.transport.abort()
+                if answer is HALF:
+                    request.transport.write(HALF.body)
+                    # What was written still goes out; the rest never comes.
+                    request.transport.close()
+                else:
+                    request.transport.abort()
             return web.Response()
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
@@ -193,14 +200,17 @@ class MailReceiver:
         await self._server.wait_closed()
 
     def _talk(self) -> Any:
-        talk = SMTP(
-            self,
-            hostname="localhost",
-            loop=asyncio.get_running_loop(),
-            auth_require_tls=False,
-            auth_required=self._login is not None,
-            authenticator=self._authenticate,
-        )
+        with warnings.catch_warnings():
+            # It warns of passwords that are sent readable: here they do not leave the machine.
+            warnings.simplefilter("ignore", UserWarning)
+            talk = SMTP(
+                self,
+                hostname="localhost",
+                loop=asyncio.get_running_loop(),
+                auth_require_tls=False,
+                auth_required=self._login is not None,
+                authenticator=self._authenticate,
+            )
         self._talks.append(talk)
         return talk
 
@@ -210,7 +220,8 @@ class MailReceiver:
         del server, session, envelope, mechanism
         known = isinstance(given, LoginPassword) and self._login is not None
         matches = known and (given.login.decode(), given.password.decode()) == self._login
-        return AuthResult(success=bool(matches))
+        # Not handled: aiosmtpd is to answer, with 535 where they do not match.
+        return AuthResult(success=bool(matches), handled=False)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]

@@ -127,6 +127,11 @@ def document(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+def plain(response: httpx.Response) -> str:
+    """Return an answer as text. Its own word on its encoding is not heard: some of Python's codecs make no text."""
+    return response.content.decode(errors="replace")
+
+
 def field_of(response: httpx.Response, name: str) -> str | None:
     """Return a text field of a JSON answer; None where there is none."""
     value = document(response).get(name)

@@ -30,6 +30,11 @@ SEVERITIES: Final = {1: "critical", 2: "high", 3: "medium", 4: "low"}
 _SERVICES_NAMED: Final = 10
 #: They reverse what a reader sees (Unicode TR 36): a text could look like another.
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: What the initial message is told for, where that is not the beginning: a mark, and what happened at its time.
+_AGAIN: Final = {
+    StepKind.REOPENED: ("REOPENED", "Reopened"),
+    StepKind.SEVERITY_CHANGED: ("RAISED", "Raised"),
+}
 _HEADLINES: Final = {
     Purpose.INITIAL: "INCIDENT DETECTED",
     Purpose.UPDATE: "STATUS UPDATE",
@@ -132,6 +137,7 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
     incident = notice.incident
     ended = incident.resolved_at or incident.occurred_at
     runbook = one_line(incident.runbook or "")
+    mark, happened = _AGAIN.get(notice.step, ("", "Detected"))
     lines = {
         "id": incident.incident_id,
         "severity": SEVERITIES[incident.severity].upper(),
@@ -155,7 +161,8 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
         **{name: _fitted(form.shaped(text), form.text, form) for name, text in texts.items()},
         # Half a link leads nowhere, and what is no link must not look like one.
         "runbook": runbook if _is_link(runbook) and len(form.escaped(runbook)) <= form.line else "",
-        "reopened": notice.step is StepKind.REOPENED,
+        "mark": mark,
+        "happened": happened,
         "drill": incident.drill,
     }
 

@@ -2,7 +2,9 @@
 Who is told of a step, and why.
 
 A route chooses by severity, service and message. Every route that fits adds its channels, so an incident that becomes worse is
-told to more people. Its end, and that it was made less severe, is told to everybody whom the worst moment was told to.
+told to more people: those who are new are called as if it had begun now. Its end, and that it was made less severe, is told to
+everybody whom the worst moment was told to. After its end nobody is told anything until it is reopened: people still correct and
+assign then, and a pager would take that for a new call.
 """
 
 import hashlib
@@ -61,33 +63,21 @@ class Route(BaseModel):
 def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     """Return one notice for each channel that hears of *step*; the same step gives the same ids."""
     purpose = TOLD.get(step.kind)
-    if purpose is None:
+    over = step.incident.resolved_at is not None and purpose is not Purpose.RESOLUTION
+    if purpose is None or over:
         return []
     incident = step.incident
     worst = step.kind in _BY_THE_WORST
     severity = incident.severity_peak if worst else incident.severity
-    chosen: dict[str, str] = {}
-    for number, route in enumerate(routes):
-        if _fits(route, severity, purpose, incident):
-            reason = _reason(number, route, severity, purpose, incident)
-            for channel in route.channels:
-                chosen.setdefault(channel, reason)
-    ends = purpose is Purpose.RESOLUTION
+    called = _newly_concerned(step, routes)
+    others = _chosen(incident, severity, purpose, routes)
     return [
-        NoticeV1(
-            occurred_at=step.occurred_at,
-            notice_id=notice_id(step, channel),
-            tenant=step.tenant,
-            incident_id=step.incident_id,
-            step=step.kind,
-            purpose=purpose,
-            channel=channel,
-            reason=reason,
-            update=_update(step),
-            next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
-            incident=incident,
-        )
-        for channel, reason in chosen.items()
+        *(_notice(step, Purpose.INITIAL, channel, reason) for channel, reason in called.items()),
+        *(
+            _notice(step, purpose, channel, reason)
+            for channel, reason in others.items()
+            if channel not in called
+        ),
     ]
 
 
@@ -99,6 +89,52 @@ def notice_id(step: StepV1, channel: str) -> str:
     # Tenants and channels can have long names: the end of the id tells them apart.
     rest = hashlib.sha256(whole.encode()).hexdigest()[:32]
     return f"{whole[: limits.ID_LENGTH - len(rest) - 1]}#{rest}"
+
+
+def _newly_concerned(step: StepV1, routes: Sequence[Route]) -> dict[str, str]:
+    """Return the channels that are called because the incident became worse, and why."""
+    incident, before = step.incident, step.severity_before
+    # 1 is the worst.
+    if step.kind is not StepKind.SEVERITY_CHANGED or before is None or incident.severity >= before:
+        return {}
+    # Whoever was called in between, and then told that it is less severe, is called again.
+    earlier = {
+        channel
+        for severity in (before, incident.severity_first)
+        for channel in _chosen(incident, severity, Purpose.INITIAL, routes)
+    }
+    now = _chosen(incident, incident.severity, Purpose.INITIAL, routes)
+    return {channel: reason for channel, reason in now.items() if channel not in earlier}
+
+
+def _chosen(
+    incident: IncidentV1, severity: int, purpose: Purpose, routes: Sequence[Route]
+) -> dict[str, str]:
+    """Return the channels that hear of *incident* at *severity*, each with the first route that says so."""
+    chosen: dict[str, str] = {}
+    for number, route in enumerate(routes):
+        if _fits(route, severity, purpose, incident):
+            reason = _reason(number, route, severity, purpose, incident)
+            for channel in route.channels:
+                chosen.setdefault(channel, reason)
+    return chosen
+
+
+def _notice(step: StepV1, purpose: Purpose, channel: str, reason: str) -> NoticeV1:
+    ends = purpose is Purpose.RESOLUTION
+    return NoticeV1(
+        occurred_at=step.occurred_at,
+        notice_id=notice_id(step, channel),
+        tenant=step.tenant,
+        incident_id=step.incident_id,
+        step=step.kind,
+        purpose=purpose,
+        channel=channel,
+        reason=reason,
+        update=_update(step),
+        next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
+        incident=step.incident,
+    )
 
 
 def _fits(route: Route, severity: int, purpose: Purpose, incident: IncidentV1) -> bool:

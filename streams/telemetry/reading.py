@@ -6,10 +6,11 @@ look old.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final, cast
 
+from schemas import limits
 from schemas.telemetry import Signal
 from schemas.topics import TopicDeclaration
 from streams.discovery import declared_in
@@ -19,9 +20,6 @@ from streams.telemetry.payload import Payload
 
 #: How far a producer's clock may be ahead of the time that its record bears.
 AHEAD: Final = timedelta(minutes=5)
-#: Between these, adding any duration to a time is a time.
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -52,11 +50,12 @@ def read_signals(
 
 
 def _check_time(at: datetime, stamped: int | None) -> None:
-    if not EARLIEST <= at < LATEST:
-        message = f"occurred_at: must be between {EARLIEST.year} and {LATEST.year}"
-        raise Rejected(message)
     # Brokers refuse record times far ahead of their own clock, so this one can be relied on.
-    if stamped is not None and stamped >= 0 and at - EARLIEST > stamped * _MILLISECOND + AHEAD:
+    if (
+        stamped is not None
+        and stamped >= 0
+        and at - limits.EARLIEST > stamped * _MILLISECOND + AHEAD
+    ):
         message = (
             f"occurred_at: is more than {AHEAD.seconds // 60} minutes ahead of the record's own time; "
             "is the producer's clock right?"

@@ -228,6 +228,23 @@ def test_no_answer_is_too_strange_to_be_judged(declared_kind, status, body, pati
     assert judged.provider_id is None or len(judged.provider_id) <= 255
 
 
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("value", [7, 1.5, True, None, "x", [], [7], {}, {"x": []}])
+def test_answers_whose_fields_have_other_types_are_judged(channel, status, value):
+    """Otherwise one answer such as ``{"errors": 7}`` would stop the worker, and all pages with it."""
+    for name in ("ok", "error", "errors", "code", "error_code", "sid", "dedup_key", "ts"):
+        answer = httpx.Response(status, json={name: value})
+        assert channel.judge(answer, SENT).reason.startswith(("HTTP", "Slack"))
+
+
+@pytest.mark.parametrize("charset", ["hex", "zlib", "rot13", "undefined", "utf-16", "nonsense"])
+def test_answers_that_name_any_encoding_are_judged(channel, charset):
+    """Otherwise a header of a receiver would stop the worker: not all that Python knows as a codec makes text."""
+    headers = {"Content-Type": f"text/plain; charset={charset}"}
+    answer = httpx.Response(400, content=b"no\xfftext", headers=headers)
+    assert channel.judge(answer, SENT).verdict is Verdict.GIVE_UP
+
+
 @pytest.mark.parametrize("kind", PURPOSES.values())
 def test_hostile_texts_stay_texts(channel, kind):
     """Otherwise whoever writes a log line could run templates, address other people or forge a message."""
@@ -277,7 +294,7 @@ def test_the_longest_incident_fits(channel, kind):
         root_cause="ä<" * (limits.TEXT_LENGTH // 2),
         resolution="\n" * limits.TEXT_LENGTH,
         service="s" * limits.NAME_LENGTH,
-        services=tuple(f"{number:0128}" for number in range(1_000)),
+        services=tuple(f"{number:0128}" for number in range(limits.SERVICES_LISTED)),
         labels={f"l{number}": "v" * 256 for number in range(32)},
         group_key="g" * 255,
         runbook="https://example.org/" + "r" * 1_980,

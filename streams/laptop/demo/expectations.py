@@ -75,6 +75,11 @@ def nobody_was_told_twice(receipts: Sequence[ReceiptV1], arrivals: Mapping[str, 
     return None
 
 
+def everything_was_accepted(problems: Sequence[str]) -> str | None:
+    """No receiver refused a message."""
+    return f"messages that their receivers accept, seen {'; '.join(problems)}" if problems else None
+
+
 def warehouse_agrees(incident: IncidentV1, row: Mapping[str, Any]) -> str | None:
     """The durations that ClickHouse computes are those that follow from the last step."""
     for name, expected in durations(incident).items():

@@ -171,10 +171,7 @@ class Story:
                 f"{', '.join(sorted(missing))}"
             )
             raise Failed(message)
-        refused = self._inbox.problems()
-        if refused:
-            message = f"messages that their receivers accept, seen {'; '.join(refused)}"
-            raise Failed(message)
+        self._expect(expectations.everything_was_accepted(self._inbox.problems()))
         paged = next(each.at for each in arrivals if each.kind == "pagerduty")
         if purpose is Purpose.INITIAL:
             self._telling.said(
@@ -251,6 +248,7 @@ class Story:
         steps = self._steps(incident_id)
         self._expect(expectations.story_is_complete(steps))
         arrivals = [each.kind for each in self._inbox.arrivals()]
+        self._expect(expectations.everything_was_accepted(self._inbox.problems()))
         self._expect(
             expectations.nobody_was_told_twice(
                 self._seen.receipts, {kind: arrivals.count(kind) for kind in CHANNEL_KINDS}
@@ -366,6 +364,8 @@ class Story:
             return await self._watch.until(what, find, within)
         except TocsinError:
             self._installation.still_runs()
+            # A refused message is why its receipt never came.
+            self._expect(expectations.everything_was_accepted(self._inbox.problems()))
             raise
 
 

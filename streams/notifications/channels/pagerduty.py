@@ -20,7 +20,7 @@ from streams.notifications.rendering import Message
 API: Final = "https://events.pagerduty.com"
 
 _SEVERITIES: Final = {1: "critical", 2: "error", 3: "warning", 4: "info"}
-#: Services that an event names; the notice itself can have a thousand.
+#: Services that an event names; a notice can name more.
 _SERVICES_NAMED: Final = 50
 
 
@@ -86,7 +86,8 @@ class PagerDuty(Channel):
     def explanation(self, response: httpx.Response) -> str | None:
         """PagerDuty lists what is wrong with an event."""
         listed = document(response).get("errors")
-        errors = [each for each in listed if isinstance(each, str)] if listed else []
+        said = listed if isinstance(listed, list) else []
+        errors = [each for each in said if isinstance(each, str)]
         return self.redacted("; ".join(errors)) or None
 
 
@@ -95,8 +96,8 @@ def _action(notice: NoticeV1) -> str:
         return "resolve"
     incident = notice.incident
     worse = notice.step is StepKind.SEVERITY_CHANGED and incident.severity == incident.severity_peak
-    # Now it may be PagerDuty's turn for the first time, and what it does not know it cannot acknowledge.
-    if worse or notice.step in {StepKind.OPENED, StepKind.REOPENED}:
+    # Somebody may have ended the alert over there; what became worse calls again.
+    if worse or notice.purpose is Purpose.INITIAL:
         return "trigger"
-    # A trigger would call again where somebody ended the alert over there.
+    # A mere update calls nobody again.
     return "trigger" if incident.acknowledged_at is None else "acknowledge"

@@ -20,6 +20,7 @@ from streams.notifications.channel import (
     Verdict,
     document,
     field_of,
+    plain,
     trimmed,
 )
 from streams.notifications.rendering import Message, slack_escaped
@@ -113,7 +114,7 @@ class Slack(Channel):
 
     def explanation(self, response: httpx.Response) -> str | None:
         """A webhook answers with one word."""
-        word = _word(response.text.strip())
+        word = _word(plain(response).strip())
         return f"Slack says {word}" if word else None
 
 

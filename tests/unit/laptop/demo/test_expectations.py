@@ -202,6 +202,16 @@ def test_history_has_a_row_for_each_message() -> None:
     assert expectations.history_is_complete({"steps": 6}, {}) is not None
 
 
+def test_refused_messages_are_told() -> None:
+    """Otherwise a wrong signature would only be a receipt that never comes."""
+    assert expectations.everything_was_accepted([]) is None
+    refused = ["webhook refused with 401: bad signature", "sms refused with 401"]
+    assert expectations.everything_was_accepted(refused) == (
+        "messages that their receivers accept, seen "
+        "webhook refused with 401: bad signature; sms refused with 401"
+    )
+
+
 def test_dead_letters_are_told() -> None:
     """Otherwise a contract that does not fit would go unnoticed."""
     assert expectations.nothing_was_put_aside([]) is None
