@@ -331,9 +331,11 @@ def document_of(command: Command, result: Result) -> dict[str, Any]:
 
 def table_of(shown: Sequence[IncidentV1], at: datetime) -> Table:
     """Return incidents as a table; *at* is the moment their age is told for."""
-    table = Table(
-        "incident", "sev", "status", "service", "summary", "age", "firing", "who", box=None
-    )
+    table = Table(box=None)
+    for heading in ("incident", "sev", "status", "service", "summary", "age", "firing", "who"):
+        # Ids are typed again, so they are never cut; what is long is wrapped.
+        whole = heading in {"incident", "sev", "status", "age", "firing"}
+        table.add_column(heading, no_wrap=whole, overflow="fold")
     for each in shown:
         table.add_row(
             # Text takes no markup: what a stranger wrote colours nothing.

@@ -351,6 +351,20 @@ async def test_one_receiver_who_is_refused_keeps_no_mail_from_the_others(
     assert len(receivers.mail.arrived) == 1
 
 
+async def test_as_long_as_one_receiver_may_be_taken_later_it_is_tried_again(
+    receivers: Receivers,
+) -> None:
+    """Otherwise one who left would end the attempts for a team whose server is only busy."""
+    receivers.mail.unknown = {"gone@example.org"}
+    receivers.mail.replies["RCPT"] = "450 busy"
+    for to in (
+        ["gone@example.org", "on-call@example.org"],
+        ["on-call@example.org", "gone@example.org"],
+    ):
+        ended = await judged(email(receivers.mail.port, to=to))
+        assert ended == Judgement(Verdict.TRY_AGAIN, "SMTP 450")
+
+
 @pytest.mark.parametrize(
     ("password", "expected"),
     [

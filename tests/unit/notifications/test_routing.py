@@ -169,6 +169,23 @@ def test_a_less_severe_incident_is_told_to_all_who_know_of_it() -> None:
     }
 
 
+def test_who_was_called_by_an_earlier_raise_is_not_called_by_the_next() -> None:
+    """Otherwise each of two raises would wake the engineer on call."""
+    assert told_whom(told(moved(2, 1, severity_first=3), ROUTES)) == {
+        "sms": Purpose.INITIAL,
+        "pager": Purpose.UPDATE,
+        "chat": Purpose.UPDATE,
+        "mail": Purpose.UPDATE,
+    }
+
+
+def test_a_less_severe_incident_calls_nobody() -> None:
+    """Otherwise those who deal with small things would be called by the end of an outage."""
+    office = Route(severities=(3,), channels=("office",))
+    assert "office" not in told_whom(told(moved(1, 3), [*ROUTES, office]))
+    assert told_whom(told(moved(4, 3), [*ROUTES, office]))["office"] is Purpose.INITIAL
+
+
 def test_back_to_its_first_severity_calls_nobody_again() -> None:
     """Otherwise one who lowers a severity by mistake, and corrects it, would wake everybody."""
     assert told_whom(told(moved(3, 1, severity_first=1, severity_peak=1), ROUTES)) == dict.fromkeys(
