@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 BROKER ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-kafka check format bench lock clean
+.PHONY: help setup demo up test test-kafka integration faults check format bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,11 +29,15 @@ up: setup ## run everything on this machine: BROKER=wheel|apache|HOST:PORT
 
 test: setup ## all tests, with a broker from a wheel
 	$(BIN)/pytest -q tests/unit tests/properties tests/contracts tests/scenarios
-	TOCSIN_TEST_BROKER=wheel $(BIN)/pytest -q tests/integration tests/faults
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration faults TOCSIN_TEST_BROKER=wheel
 
 test-kafka: setup ## the tests that need a broker, with Apache Kafka
 	$(BIN)/python -m streams.laptop.brokers.jars --required
-	TOCSIN_TEST_BROKER=apache $(BIN)/pytest -q tests/integration tests/faults
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration faults TOCSIN_TEST_BROKER=apache
+
+# Side by side: they wait more than they work.
+integration faults:
+	TOCSIN_TEST_BROKER=$(TOCSIN_TEST_BROKER) $(BIN)/pytest -q -p no:cacheprovider --durations=5 tests/$@
 
 check: setup ## lint, format, types, import rules
 	$(BIN)/ruff check
