@@ -80,7 +80,7 @@ async def test_all_that_we_send_is_taken(devices: Inbox, kind: StepKind) -> None
 
 async def test_what_is_not_for_them_is_refused_and_remembered(devices: Inbox) -> None:
     """Otherwise the demo would not see that a secret, an address or a signature is wrong."""
-    others = {name: f"{value[:-1]}x" for name, value in devices.secrets.items()}
+    others = {name: f"{value}x" for name, value in devices.secrets.items()}
     given = devices.environment() | others | {"SLACK_URL": f"{devices.url}/services/another"}
     set_up = channels(given)
     del set_up["email"]
