@@ -183,7 +183,8 @@ class Slice:
             if self._broken:
                 return
             self._remember(act())
-            await self._checkpoint()
+            if self._decided:
+                await self._checkpoint()
 
     # -- records ----------------------------------------------------------------------------------
 

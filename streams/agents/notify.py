@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from schemas.notices import NoticeV1
 from schemas.ticks import TickV1
@@ -20,7 +21,7 @@ from streams.agents.hop import Hop
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
 from streams.gateways.courier import Courier
-from streams.notifications.delivery import Deliveries
+from streams.notifications.delivery import Attempted, Deliveries
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,8 @@ class Notifier:
         self._courier = courier
         self._news = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
+        #: Attempts that ended and are not settled; a slice that was revoked takes its own with it.
+        self._outcomes: WeakKeyDictionary[Slice, list[tuple[str, Attempted]]] = WeakKeyDictionary()
         self._stopping = False
         self._app = app
         self._chance = secrets.SystemRandom()
@@ -112,21 +115,25 @@ class Notifier:
             # Revoked meanwhile: whoever has the partition now tries again, under the same idempotency key.
             log.warning("outcome dropped notice=%s", notice.notice_id)
             return
-        await piece.decide(lambda: self._settle(piece, notice, attempted))
+        self._outcomes.setdefault(piece, []).append((notice.notice_id, attempted))
+        await piece.decide(lambda: self._settle(piece))
 
-    def _settle(self, piece: Slice, notice: NoticeV1, attempted: Any) -> list[Outgoing]:
-        receipt = self._deliveries(piece).settle(
-            notice.notice_id, attempted, now(), self._chance.random()
-        )
-        log.info(
-            "attempt notice=%s channel=%s outcome=%s attempt=%s reason=%s",
-            receipt.notice_id,
-            receipt.channel,
-            receipt.outcome,
-            receipt.attempt,
-            receipt.reason,
-        )
-        return [outgoing(RECEIPTS, receipt, source=NAME)]
+    def _settle(self, piece: Slice) -> Iterable[Outgoing]:
+        """Return the receipts of all attempts that ended: one journal entry serves those that ended during the last one."""
+        ended, self._outcomes[piece] = self._outcomes[piece], []
+        for notice_id, attempted in ended:
+            receipt = self._deliveries(piece).settle(
+                notice_id, attempted, now(), self._chance.random()
+            )
+            log.info(
+                "attempt notice=%s channel=%s outcome=%s attempt=%s reason=%s",
+                receipt.notice_id,
+                receipt.channel,
+                receipt.outcome,
+                receipt.attempt,
+                receipt.reason,
+            )
+            yield outgoing(RECEIPTS, receipt, source=NAME)
 
     @staticmethod
     def _deliveries(piece: Slice) -> Deliveries:
