@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
 )
 
 from schemas import limits
@@ -70,7 +71,12 @@ LabelName = Annotated[
 LabelValue = Annotated[str, StringConstraints(max_length=limits.LABEL_VALUE_LENGTH)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=limits.LABEL_COUNT)]
 Severity = Annotated[int, Field(ge=1, le=4)]
-Seconds = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=36_525))]
+_LONGEST = timedelta(days=36_525)
+Seconds = Annotated[
+    timedelta,
+    Field(ge=timedelta(0), le=_LONGEST),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": _LONGEST.total_seconds()}),
+]
 # Within what every JSON reader keeps exactly (RFC 8259, section 6).
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Ordinal = Annotated[int, Field(ge=1, le=2**53 - 1)]
