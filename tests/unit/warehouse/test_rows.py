@@ -17,10 +17,12 @@ from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
+from schemas.topics import ALERTS, LIFECYCLE, NOTICES, RECEIPTS
 from streams.errors import Rejected
 from streams.warehouse.migration import migrations
 from streams.warehouse.rows import rows_of
 
+EXAMPLES = Path("schemas/examples")
 GOLDEN = Path(__file__).parents[2] / "golden" / "rows"
 AT = datetime(2024, 3, 1, 12, 30, 15, 250_001, tzinfo=UTC)
 ORIGINS = (Origin(topic="telemetry.health", partition=3, offset=41),)
@@ -125,6 +127,11 @@ MESSAGES: dict[str, Contract] = {
         took=timedelta(milliseconds=120),
         retry_at=AT + timedelta(seconds=12),
     ),
+    **{
+        f"{topic.contract.event_type}/{file.stem}": topic.contract.from_wire(file.read_bytes())
+        for topic in (LIFECYCLE, ALERTS, NOTICES, RECEIPTS)
+        for file in sorted((EXAMPLES / topic.contract.event_type).glob("*.json"))
+    },
 }
 
 
@@ -138,6 +145,7 @@ def test_a_message_becomes_its_golden_rows(name: str) -> None:
     written = _as_json(rows_of(MESSAGES[name]))
     golden = GOLDEN / f"{name}.json"
     if not golden.exists():
+        golden.parent.mkdir(exist_ok=True)
         golden.write_text(written)
         pytest.fail(f"{golden} was written: look at it and commit it")
 
