@@ -52,9 +52,11 @@ format: setup ## format, and mend what can be mended
 bench: setup ## measure: NAME=…
 	$(BIN)/tocsin bench $(NAME)
 
-lock: ## write requirements.lock anew; needs uv
+lock: ## write the lock files anew; needs uv
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra laptop --extra dev \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --constraint requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file deploy/requirements.lock
 
 clean: ## remove .venv and what tools left
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
