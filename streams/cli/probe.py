@@ -6,7 +6,7 @@ import signal
 
 import click
 
-from streams.errors import PolicyError, TocsinError
+from streams.errors import TocsinError
 from streams.gateways.polling import Polling
 from streams.gateways.vital_signs import vital_signs
 from streams.policy import read_policy
@@ -32,10 +32,11 @@ def probe() -> None:
 
 
 async def _until_told(settings: Settings) -> None:
-    probes = read_policy(settings.policy).probes
+    listed = read_policy(settings.policy).probes
+    probes = [probe for probe in listed if probe.url]
     if not probes:
-        message = f"{settings.policy} has no probes: list some under `probes:`"
-        raise PolicyError(message)
+        # Waiting is better than ending: a supervisor would start it again for ever.
+        log.warning("nothing to probe listed=%s reason=no probe has an address", len(listed))
     stop = asyncio.Event()
     for told in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(told, stop.set)

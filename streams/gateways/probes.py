@@ -30,6 +30,8 @@ _WORDS: Final[Mapping[str, HealthStatus]] = {
 
 
 def _web_address(url: str) -> str:
+    if not url or url.startswith("/"):
+        return ""
     if not url.startswith(("http://", "https://")) or any(mark.isspace() for mark in url):
         message = "must be an address that starts with http:// or https://"
         raise ValueError(message)
@@ -62,7 +64,11 @@ class Probe(BaseModel):
     service: Name
     """The service that it says something about."""
     url: Annotated[str, Field(max_length=2_000), AfterValidator(_web_address)]
-    """The address that is asked, by GET."""
+    """
+    The address that is asked, by GET.
+
+    One without a host turns the probe off, as ``${SHOP_URL:-}/health`` does where SHOP_URL is not set.
+    """
     critical: bool = False
     """Whether the service is down without what is checked."""
     every: Annotated[Duration, Field(ge=timedelta(milliseconds=100))] = timedelta(seconds=15)

@@ -41,6 +41,9 @@ _WAREHOUSE_WITHIN: Final = 30.0
 _WORKER_STOPS_WITHIN: Final = 7.0
 _WAREHOUSE_STOPS_WITHIN: Final = 10.0
 _LOOK_EVERY: Final = 0.2
+#: Bytes of a broker that keeps everything in memory, and seconds between two looks at them.
+_MEMORY_WARNED: Final = 1_000_000_000
+_MEMORY_EVERY: Final = 30.0
 
 Say = Callable[[str], None]
 
@@ -61,6 +64,8 @@ class Installation:
         self._logs = state / "logs"
         self._stop = asyncio.Event()
         self._failed: str | None = None
+        #: Probes that are not asked.
+        self._off: list[str] = []
         self._ends: dict[str, list[timedelta]] = defaultdict(list)
 
     async def run(self) -> int:
@@ -74,7 +79,7 @@ class Installation:
         for told in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(told, self._stop.set)
         with _locked(self._state):
-            read_policy(self._policy)
+            self._off = [probe.name for probe in read_policy(self._policy).probes if not probe.url]
             async with AsyncExitStack() as running:
                 starting = asyncio.create_task(self._start(running))
                 stopping = asyncio.create_task(self._stop.wait())
@@ -94,15 +99,33 @@ class Installation:
 
     async def _start(self, running: AsyncExitStack) -> None:
         broker = await running.enter_async_context(self._broker())
-        warehouse = await running.enter_async_context(self._warehouse())
+        warehouse = await running.enter_async_context(self._warehouse(self._history(broker)))
         settings = self._settings(broker, warehouse)
         created = await create_topics(settings)
-        applied = await migrate(ClickHouse(settings.warehouse))
+        client = ClickHouse(settings.warehouse)
+        try:
+            applied = await migrate(client)
+        finally:
+            await client.close()
         self._say(f"topics     {len(created)} created; {len(applied)} migrations applied")
         await running.enter_async_context(self._published(settings, broker))
-        await asyncio.gather(
-            *[running.enter_async_context(self._worker(role, settings)) for role in ROLES]
-        )
+        await running.enter_async_context(self._workers(settings))
+        if self._off:
+            self._say(f"           off: probes without an address ({', '.join(self._off)})")
+
+    def _history(self, broker: Broker) -> Path:
+        """Return the warehouse's folder: the history of a broker that forgets is not continued, its numbers begin anew."""
+        if broker.keeps_state:
+            return self._state / "warehouse"
+        folder = self._state / "warehouse-of-wheel"
+        if folder.exists():
+            before = [int(each.suffix[1:]) for each in self._state.glob(f"{folder.name}.[0-9]*")]
+            aside = folder.with_suffix(f".{max(before, default=0) + 1}")
+            folder.rename(aside)
+            self._say(
+                f"           set aside: {aside}, because the broker has forgotten what led to it"
+            )
+        return folder
 
     # -- parts ------------------------------------------------------------------------------------
 
@@ -115,19 +138,19 @@ class Installation:
         self._say(f"broker     ready  {broker.bootstrap}  {broker.title}: {why}")
         for limit in broker.limits:
             self._say(f"           limit: {limit}")
-        watching = (
-            asyncio.create_task(self._watch("broker", broker.child, restartable=False))
-            if broker.child is not None
-            else None
-        )
+        watching = []
+        if broker.child is not None:
+            watching.append(self._watch("broker", broker.child, restartable=False))
+            watching.append(self._watch_memory(broker))
+        tasks = [asyncio.create_task(each) for each in watching]
         try:
             yield broker
         finally:
-            await _cancelled(watching)
+            await _cancelled(*tasks)
             await broker.stop()
 
     @asynccontextmanager
-    async def _warehouse(self) -> AsyncIterator[SecretStr]:
+    async def _warehouse(self, folder: Path) -> AsyncIterator[SecretStr]:
         port = self._ports["warehouse"]
         check_free(port, "warehouse")
         passwords = self._state / "passwords"
@@ -136,7 +159,7 @@ class Installation:
             "warehouse",
             [
                 *(sys.executable, "-m", "streams.laptop.warehouse"),
-                *("--path", str(self._state / "warehouse"), "--port", str(port)),
+                *("--path", str(folder), "--port", str(port)),
                 *("--password-file", str(passwords)),
             ],
             self._logs / "warehouse.log",
@@ -146,7 +169,7 @@ class Installation:
         try:
             await _answers(f"http://127.0.0.1:{port}/ping", child, _WAREHOUSE_WITHIN)
             self._say(f"warehouse  ready  127.0.0.1:{port}  ClickHouse engine, embedded")
-            watching = asyncio.create_task(self._watch("warehouse", child, restartable=False))
+            watching = asyncio.create_task(self._watch("warehouse", child, restartable=True))
             try:
                 secret = known[User.TOCSIN].get_secret_value()
                 yield SecretStr(f"http://{User.TOCSIN}:{secret}@127.0.0.1:{port}/{DATABASE}")
@@ -156,27 +179,39 @@ class Installation:
             await child.stop(_WAREHOUSE_STOPS_WITHIN)
 
     @asynccontextmanager
-    async def _worker(self, role: str, settings: Settings) -> AsyncIterator[None]:
+    async def _workers(self, settings: Settings) -> AsyncIterator[None]:
+        """Run every role; they are started and stopped side by side."""
+        children = {role: self._worker(role, settings) for role in ROLES}
+        watching: list[asyncio.Task[None]] = []
+        try:
+            async with asyncio.TaskGroup() as starting:
+                for child in children.values():
+                    starting.create_task(self._ready(child))
+            watching.extend(
+                asyncio.create_task(self._watch(role, child, restartable=True))
+                for role, child in children.items()
+            )
+            yield
+        finally:
+            await _cancelled(*watching)
+            await asyncio.gather(*[child.stop(_WORKER_STOPS_WITHIN) for child in children.values()])
+
+    def _worker(self, role: str, settings: Settings) -> Child:
         port = self._ports[role]
         check_free(port, role)
         command = [role] if role == "probe" else ["worker", role]
-        child = Child(
+        return Child(
             role,
             [sys.executable, "-m", "streams", *command],
             self._logs / f"{role}.log",
             {**os.environ, **_environment(settings), "TOCSIN_WEB_PORT": str(port)},
         )
+
+    async def _ready(self, child: Child) -> None:
+        port = self._ports[child.name]
         await child.start()
-        try:
-            await _answers(f"http://127.0.0.1:{port}/readyz", child, _READY_WITHIN)
-            self._say(f"{role:10} ready  127.0.0.1:{port}  {child.log}")
-            watching = asyncio.create_task(self._watch(role, child, restartable=True))
-            try:
-                yield
-            finally:
-                await _cancelled(watching)
-        finally:
-            await child.stop(_WORKER_STOPS_WITHIN)
+        await _answers(f"http://127.0.0.1:{port}/readyz", child, _READY_WITHIN)
+        self._say(f"{child.name:10} ready  127.0.0.1:{port}  {child.log}")
 
     @asynccontextmanager
     async def _published(self, settings: Settings, broker: Broker) -> AsyncIterator[None]:
@@ -184,6 +219,7 @@ class Installation:
         said = {
             "pid": os.getpid(),
             "broker": broker.title,
+            "broker_pid": broker.child.pid if broker.child else None,
             "ports": self._ports,
             "ready": {
                 "warehouse": f"http://127.0.0.1:{self._ports['warehouse']}/ping",
@@ -219,6 +255,19 @@ class Installation:
             await asyncio.sleep(follows.wait.total_seconds())
             await child.start()
             self._say(f"{name:10} started again")
+
+    async def _watch_memory(self, broker: Broker) -> None:
+        """Say once that a broker which forgets nothing has grown too large."""
+        statm = Path(f"/proc/{broker.child.pid}/statm") if broker.child else None
+        if broker.keeps_state or statm is None or not statm.exists():
+            return
+        page = os.sysconf("SC_PAGE_SIZE")
+        # The kernel tells nobody of it.
+        while int(statm.read_text().split()[1]) * page < _MEMORY_WARNED:  # noqa: ASYNC110
+            await asyncio.sleep(_MEMORY_EVERY)
+        self._say(
+            "broker     uses 1 GB: everything published is still in it; restart, or use Apache Kafka"
+        )
 
     def _settings(self, broker: Broker, warehouse: SecretStr) -> Settings:
         return read_settings(
@@ -274,10 +323,10 @@ def _with_log(message: str, child: Child) -> str:
     return "\n".join([f"{message}; the end of {child.log}:", *lines])
 
 
-async def _cancelled(task: "asyncio.Task[None] | None") -> None:
-    if task is not None:
+async def _cancelled(*tasks: "asyncio.Task[None]") -> None:
+    for task in tasks:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager

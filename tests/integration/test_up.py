@@ -25,6 +25,9 @@ probes:
     service: nothing
     url: http://127.0.0.1:9/health
     every: 60s
+  - name: Elsewhere
+    service: nothing
+    url: ${NOT_SET_ANYWHERE:-}/health
 """
 
 
@@ -95,6 +98,29 @@ class Up:
         [pid] = [pid for pid, command in self.children().items() if part in command]
         os.kill(pid, signal.SIGKILL)
 
+    def broker(self):
+        """Return the process id of its broker."""
+        return self.run()["broker_pid"]
+
+    async def typed(self, *arguments):
+        """Return what a `tocsin` command says that is typed beside it."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "streams", *arguments),
+            env={**os.environ, "TOCSIN_STATE": str(self.state), "COLUMNS": "200"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(WITHIN):
+            said, _ = await process.communicate()
+        return said.decode()
+
+    async def declared(self, summary):
+        """Report an incident and return its number."""
+        said = await self.typed(
+            *("incident", "declare", "--severity", "3", "--service", "shop", "--summary", summary)
+        )
+        return re.search(r"INC-\d{4}-\d\d-\d\d-(\d{3}): opened", said)[1]
+
     def run(self):
         return json.loads((self.state / "run.json").read_text())
 
@@ -148,15 +174,51 @@ async def test_a_worker_that_dies_is_told_of_and_started_again(installation):
         assert not (up.state / "run.json").exists()
 
 
-async def test_without_its_warehouse_everything_stops(installation):
+async def test_started_again_it_goes_on_where_it_was(installation, broker):
+    """Somebody who closes the laptop would lose incidents, or find two with one number."""
     async with installation() as up:
         await up.hear("^ready: ")
+        assert await up.declared("Checkout is slow") == "001"
+        up.process.send_signal(signal.SIGINT)
+        assert await up.ended() == 0
+
+    async with installation() as again:
+        await again.hear("^ready: ")
+        number = await again.declared("Checkout is slow again")
+        listed = await again.typed("incident", "list")
+        if broker.kind == "apache":
+            assert number == "002"
+            assert "slow again" in listed
+            assert "-001" in listed
+        else:
+            # The broker has forgotten everything: history begins anew too, and the old one is kept.
+            assert number == "001"
+            assert "set aside: " in again.said
+            assert (again.state / "warehouse-of-wheel.1").is_dir()
+
+        # Without its warehouse the pipeline goes on, and history catches up.
+        again.kill("streams.laptop.warehouse")
+        await again.hear("warehouse .*ended")
+        await again.hear("warehouse .*started again")
+
+        async def recorded():
+            said = await again.typed("report", "mttr", "--json")
+            return f'"incidents": {int(number)}' in said
+
+        await until(recorded)
+
+
+async def test_without_its_broker_everything_stops(installation):
+    """It would look as if it ran."""
+    async with installation() as up:
+        await up.hear("^ready: ")
+        assert "off: probes without an address (Elsewhere)" in up.said
         children = up.children()
 
-        up.kill("streams.laptop.warehouse")
+        os.kill(up.broker(), signal.SIGKILL)
 
         assert await up.ended() == 1
-        assert str(up.state / "logs" / "warehouse.log") in up.said
+        assert str(up.state / "logs" / "broker.log") in up.said
         assert not [pid for pid in children if _runs(pid)]
 
 

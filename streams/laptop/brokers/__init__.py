@@ -21,6 +21,9 @@ class Broker(Protocol):
     #: Its process, where it is ours.
     child: Child | None
 
+    #: Whether what was published is still there after a restart.
+    keeps_state: bool
+
     @property
     def title(self) -> str:
         """What it is called."""

@@ -15,6 +15,7 @@ _ADDRESS: Final = re.compile(r"[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*")
 class AddressedBroker:
     """The broker at ``HOST:PORT``, or several of its cluster separated by commas."""
 
+    keeps_state = True
     title = "a broker that runs already"
     limits: tuple[str, ...] = ()
     client_settings: Mapping[str, object] = {}

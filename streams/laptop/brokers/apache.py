@@ -33,6 +33,7 @@ _JVM: Final = (
 class ApacheBroker:
     """Apache Kafka, its state below one folder."""
 
+    keeps_state = True
     title = f"Apache Kafka {KAFKA}"
     limits: tuple[str, ...] = (
         "one broker: what it keeps is lost with its disk, and what is not flushed yet with the power",

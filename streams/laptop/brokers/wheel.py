@@ -24,6 +24,7 @@ _STOPS_WITHIN: Final = 8.0
 class WheelBroker:
     """One tansu process."""
 
+    keeps_state = False
     title = "a broker from a wheel"
     limits: tuple[str, ...] = (
         "it keeps everything in memory: what it holds is gone when it stops, and incidents begin anew",

@@ -96,7 +96,13 @@ def test_a_short_period_shortens_the_limit_nobody_wrote() -> None:
     assert probe.limit == timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("url", ["ftp://c", "c:3040/health", "http://a b/", ""])
+@pytest.mark.parametrize("url", ["", "/health"])
+def test_a_probe_without_a_host_is_off(url: str) -> None:
+    """A policy for many installations would call outages of services that one of them does not have."""
+    assert not Probe(name="Database", service="shop", url=url).url
+
+
+@pytest.mark.parametrize("url", ["ftp://c", "c:3040/health", "http://a b/", " "])
 def test_an_address_that_is_no_web_address_is_refused(url: str) -> None:
     """Otherwise a typing error would be reported as an outage of the service."""
     with pytest.raises(ValidationError, match="must be an address that starts with http"):
