@@ -73,10 +73,12 @@ def own_broker(broker: BrokerUnderTest, tmp_path: Path) -> Any:
 @asynccontextmanager
 async def _in_docker() -> AsyncIterator[BrokerUnderTest]:
     container_module = pytest.importorskip("testcontainers.core.container")
-    if not await _docker_answers():
+    if not await docker_answers():
         pytest.skip("no Docker engine answers `docker version`")
     port = free_port()
-    container = container_module.DockerContainer(IMAGE).with_bind_ports(port, port)
+    container = container_module.DockerContainer(IMAGE)
+    # For this machine only, which ``with_bind_ports`` cannot say.
+    container.ports[f"{port}/tcp"] = ("127.0.0.1", port)
     for name, value in _container_settings(port).items():
         container = container.with_env(f"KAFKA_{name}", value)
     with container:
@@ -87,7 +89,8 @@ async def _in_docker() -> AsyncIterator[BrokerUnderTest]:
         yield BrokerUnderTest("docker", chosen.bootstrap)
 
 
-async def _docker_answers() -> bool:
+async def docker_answers() -> bool:
+    """Whether there is an engine that starts containers."""
     try:
         asked = await asyncio.create_subprocess_exec(
             *("docker", "version"),

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds that stopping may take in all. What is not finished then is not acknowledged, and will be done again.
 STOP_WITHIN: Final = 5.0
+#: Seconds between two heartbeats to the group's coordinator.
+HEARTBEAT: Final = 1.0
 
 
 class Needed(Protocol):
@@ -51,7 +53,8 @@ class HopApp(faust.App):
             topic_allow_declare=True,
             consumer_auto_offset_reset="earliest",
             broker_session_timeout=session,
-            broker_heartbeat_interval=session / 4,
+            # How soon a worker hears that another one came or went.
+            broker_heartbeat_interval=HEARTBEAT,
             broker_commit_interval=1.0,
             # An agent that raises stops its worker: Faust's other supervisors acknowledge what it was given, and go on.
             agent_supervisor=CrashingSupervisor,
@@ -69,12 +72,19 @@ class HopApp(faust.App):
         app._held = AsyncExitStack()
         app._needed = [app.emitter]
         app._awaited = []
+        app._joined = False
+        app.on_partitions_assigned.connect(app._on_assigned)
         app.transport = ChunkTransport(app.conf.broker_consumer, app)
         return app
 
     _held: AsyncExitStack
     _needed: list[Needed]
     _awaited: list[Callable[[], str | None]]
+    #: Whether the group has told this worker what is its own, be it nothing.
+    _joined: bool
+
+    async def _on_assigned(self, _app: Any, _assigned: Any, **_: Any) -> None:
+        self._joined = True
 
     def ready_when(self, missing: Callable[[], str | None]) -> None:
         """Say that this worker is not ready as long as *missing* names something."""
@@ -86,7 +96,7 @@ class HopApp(faust.App):
 
     def unready(self) -> str | None:
         """Return what this worker waits for; None when it works."""
-        if self.rebalancing or not self.started:
+        if self.rebalancing or not self.started or not self._joined:
             return "partitions are being assigned"
         return next(filter(None, (missing() for missing in self._awaited)), None)
 

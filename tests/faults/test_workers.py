@@ -1,10 +1,12 @@
 """Workers that stop, fail or share: whatever they do, every signal is judged once."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from schemas.alerts import AlertV1
@@ -56,6 +58,12 @@ def each_once() -> list[tuple[str, str]]:
     return sorted((service, state) for service in SERVICES for state in ("firing", "resolved"))
 
 
+async def shares(worker: Worker) -> bool:
+    async with httpx.AsyncClient() as asking:
+        metrics = (await asking.get(f"http://127.0.0.1:{worker.port}/metrics")).text
+    return 'tocsin_partitions{hop="detect"} 2.0' in metrics
+
+
 async def all_judged(settings: Settings) -> bool:
     return len(set(await alerts(settings))) == 2 * len(SERVICES)
 
@@ -86,6 +94,8 @@ async def test_two_workers_share_and_one_leaves(pipeline: Pipeline, tmp_path: Pa
     pipeline.start("detect")
     pipeline.workers["another"] = Worker("detect", settings, tmp_path)
     await pipeline.ready()
+    for worker in pipeline.workers.values():
+        await eventually(partial(shares, worker), "each has half of the partitions", worker.tail)
     given = signals()
     half = SIGNALS // 2
     await publish(settings, METRICS, islice(given, half))

@@ -1,6 +1,9 @@
 """docker-compose.yml and the images start what there is, and open nothing to others."""
 
+import json
 import re
+import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,17 @@ import yaml
 from schemas.topics import DECLARED
 from streams.__main__ import main
 from streams.cli.worker import ROLES
+from streams.durations import read_duration
+from streams.laptop.brokers.jars import KAFKA
 from streams.settings import Settings
+from tests.brokers import IMAGE
 
-COMPOSE: dict[str, Any] = yaml.safe_load(Path("docker-compose.yml").read_text(encoding="utf-8"))
+TEXT = Path("docker-compose.yml").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = {name: it for name, it in SERVICES.items() if it["image"].startswith("tocsin:")}
+ONCE = {"topics", "migrate"}
+ROLE_NAMES = sorted(OURS.keys() - ONCE)
 DOCKERFILES = sorted(Path("deploy").rglob("Dockerfile"))
 POLICY = "\n".join(path.read_text() for path in sorted(Path("deploy/policy").glob("*.yaml")))
 
@@ -46,6 +55,82 @@ def test_its_environment_is_read_by_somebody(name: str) -> None:
     for variable in re.findall(r"\$\{([A-Z_]+):-", POLICY):
         optional = variable in {"TWILIO_URL", "PAGERDUTY_URL"}  # Where tests send, not people.
         assert optional or variable in OURS[name]["environment"], variable
+
+
+@pytest.mark.parametrize("name", ROLE_NAMES)
+def test_a_role_is_ready_when_it_says_so(name: str) -> None:
+    """A container that runs and does nothing would look well."""
+    service = OURS[name]
+    port = service["environment"]["TOCSIN_WEB_PORT"]
+    assert f"http://127.0.0.1:{port}/readyz" in service["healthcheck"]["test"][-1]
+
+
+@pytest.mark.parametrize("name", ROLE_NAMES)
+def test_a_role_has_time_to_commit(name: str) -> None:
+    """It would be killed with work in hand at every stop."""
+    assert read_duration(OURS[name]["stop_grace_period"]) > timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_ends_is_started_again_unless_it_has_done_its_work(name: str) -> None:
+    """A role that died would stay dead, or the tables would be made for ever."""
+    service = SERVICES[name]
+    assert service["restart"] == ("no" if name in ONCE else "unless-stopped")
+    assert (service["healthcheck"] == {"disable": True}) == (name in ONCE)
+
+
+def test_a_variable_has_one_default() -> None:
+    """ClickHouse would refuse the password that the roles send."""
+    defaults: dict[str, set[str]] = {}
+    for name, default in re.findall(r"\$\{(\w+):-([^}]*)\}", TEXT):
+        defaults.setdefault(name, set()).add(default)
+    assert {name: several for name, several in defaults.items() if len(several) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("service", "reads"),
+    [("clickhouse", r'from_env="(\w+)"'), ("grafana", r"\$([A-Z_]+)")],
+)
+def test_what_a_mounted_file_reads_is_in_its_environment(service: str, reads: str) -> None:
+    """A user without a password would let everybody in, or nobody."""
+    mounted = [
+        path
+        for volume in SERVICES[service]["volumes"]
+        if volume.startswith("./")
+        for place in [Path(volume.split(":")[0])]
+        for path in ([place] if place.is_file() else sorted(place.rglob("*.yaml")))
+    ]
+    wanted = {name for path in mounted for name in re.findall(reads, path.read_text())}
+    assert wanted
+    assert wanted <= SERVICES[service]["environment"].keys()
+
+
+def test_panels_ask_the_source_that_is_provided() -> None:
+    """Every panel would say that its data source is not found."""
+    folder = Path("deploy/grafana")
+    text = (folder / "provisioning/datasources/tocsin.yaml").read_text()
+    [source] = yaml.safe_load(text)["datasources"]
+    wanted = {"type": source["type"], "uid": source["uid"]}
+    for dashboard in sorted((folder / "dashboards").glob("*.json")):
+        for panel in json.loads(dashboard.read_text())["panels"]:
+            assert [panel["datasource"], *(it["datasource"] for it in panel["targets"])] == [
+                wanted,
+                *(wanted for _ in panel["targets"]),
+            ], panel["title"]
+    assert f"plugins install {source['type']} " in (folder / "Dockerfile").read_text()
+
+
+def test_its_broker_is_the_one_that_tests_run_on() -> None:
+    """What is deployed would not be what was tested."""
+    assert SERVICES["kafka"]["image"] == IMAGE == f"apache/kafka:{KAFKA}"
+
+
+def test_an_image_of_ours_is_built_once() -> None:
+    """Each role would wait for a build of its own, or for an image that nobody has."""
+    built = [it["image"] for it in SERVICES.values() if "build" in it]
+    assert sorted(built) == sorted(
+        {it["image"] for it in SERVICES.values() if it["image"].startswith("tocsin")}
+    )
 
 
 def test_every_port_is_open_on_this_machine_only() -> None:
@@ -85,6 +170,8 @@ def test_an_image_copies_what_is_there(dockerfile: Path) -> None:
 
 def test_the_image_has_what_the_tests_ran_with() -> None:
     """What is deployed would not be what was tested."""
+    project = tomllib.loads(Path("pyproject.toml").read_text())
+    [build_tool] = project["build-system"]["requires"]
 
     def pinned(path: str) -> set[str]:
         return set(re.findall(r"^([a-z0-9-]+==\S+)", Path(path).read_text(), re.MULTILINE))
@@ -92,6 +179,7 @@ def test_the_image_has_what_the_tests_ran_with() -> None:
     deployed = pinned("deploy/requirements.lock")
     assert deployed < pinned("requirements.lock")
     assert not any(name.startswith(("pytest", "chdb", "calfkit")) for name in deployed)
+    assert f" {build_tool}\n" in Path("deploy/Dockerfile").read_text()
 
 
 def test_roles_wait_for_topics_and_tables() -> None:

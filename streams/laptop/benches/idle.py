@@ -20,6 +20,8 @@ from streams.laptop.demo.installation import Installation, InstallationFailed
 #: Percent of one core that an idle installation on Apache Kafka may use.
 TARGET: Final = 15.0
 _READY_WITHIN: Final = timedelta(seconds=120)
+#: Where the example policy's probes ask four times a second and find nobody.
+_NOBODY: Final = "http://127.0.0.1:9"
 #: Start-up, assignment and the first compactions are over by then.
 _SETTLES: Final = 20.0
 
@@ -34,7 +36,10 @@ async def measure(broker: str, seconds: float) -> None:
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
         installation = Installation(
-            Path(folder), broker=broker, given={}, hear=lambda line: click.echo(line, err=True)
+            Path(folder),
+            broker=broker,
+            given={"SHOP_URL": _NOBODY},
+            hear=lambda line: click.echo(line, err=True),
         )
         async with installation:
             await installation.ready(_READY_WITHIN)
