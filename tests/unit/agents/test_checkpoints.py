@@ -261,3 +261,46 @@ async def test_a_tick_from_the_future_is_put_aside() -> None:
     assert (
         dict(letter.headers)[REASON] == b"occurred_at: is 60 s ahead of the record that carries it"
     )
+
+
+async def test_after_a_clean_end_nothing_is_said_again() -> None:
+    """Every deployment would repeat the last pages of every partition."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    await piece.take(logs("a", "a", "a"), Event())
+    await piece.flush(final=True)
+    _, desk = await opened(emitter)
+    assert [sent.value for sent in emitter.sent] == [b"a=3"]
+    assert desk.counts == {"a": 3}
+
+
+async def test_a_fault_is_put_aside_once_however_often_the_worker_starts_again() -> None:
+    """A supervisor that starts it again would fill the dead letters with one record."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    records = logs("a", "!", "a")
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(records, Event())
+    for _ in range(3):
+        await opened(emitter)
+    assert [letter.topic for letter in emitter.sent] == [LOGS.dead]
+
+    # It is passed over until it lies behind, whatever else is written before.
+    piece, _ = await opened(emitter)
+    await piece.take(tick(0), Event())
+    await piece.flush(final=True)
+    piece, desk = await opened(emitter)
+    await piece.take(records, Event())
+    await piece.flush(final=True)
+    assert desk.counts == {"a": 2}
+    assert [letter.topic for letter in emitter.sent] == [LOGS.dead]
+
+
+async def test_a_record_without_key_and_value_is_a_dead_letter_that_can_be_sent() -> None:
+    """Producers refuse it: the worker would fail at it for ever."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    (record,) = tick(0)
+    await piece.take([replace(record, key=None, value=None)], Event())
+    (letter,) = emitter.sent
+    assert (letter.key, letter.value) == (b"", None)

@@ -134,3 +134,33 @@ def test_snapshots_keep_a_journal_short() -> None:
         asyncio.run(worker.journal.append({"logs": position}, {"a": big}, []))
     assert len(compacted(log)) < 100
     assert replayed(compacted(log)).entries == {"a": big}
+
+
+def test_a_part_that_a_producer_repeats_counts_once() -> None:
+    """A broker without idempotent producers can hold a part twice: another entry's changes would be taken for its own."""
+    log: list[Record] = []
+    worker = Worker(log)
+    worker.take_over()
+    large = {f"name-{number}": b'"' + b"1" * journal.PART_BYTES + b'"' for number in range(2)}
+    asyncio.run(worker.journal.append({"logs": 1}, large, []))
+    owner, first, second = log
+    kept = replayed([owner, first, first, second, second])
+    assert (kept.positions, kept.entries) == ({"logs": 1}, large)
+    worker.append(2, "another", 3)
+    repeated = [owner, first, first, second, second, log[-1]]
+    assert replayed(repeated) == replayed(log)
+    assert replayed(repeated).positions == {"logs": 2}
+
+
+def test_a_snapshot_replaces_what_was_before_it() -> None:
+    """An entry whose end was compacted away before its beginning would come back to life."""
+    log: list[Record] = []
+    worker = Worker(log)
+    worker.take_over()
+    worker.append(1, "over", 1)
+    worker.append(2, "over", None)
+    worker.append(3, "kept", 2)
+    asyncio.run(worker.journal._snapshot())
+    without_its_end = [record for record in log if b'"over":null' not in (record[1] or b"")]
+    assert len(without_its_end) == len(log) - 1
+    assert replayed(without_its_end).entries == {"kept": b"2"}
