@@ -37,3 +37,11 @@ class SettingsError(TocsinError):
 
 class Unavailable(TocsinError):
     """Something outside the process does not answer."""
+
+
+def no_broker(address: str, error: BaseException) -> Unavailable:
+    """Return what is said where no broker answers at *address*."""
+    return Unavailable(
+        f"no broker answers at {address} ({type(error).__name__}): "
+        "start one with `tocsin up` in this folder, or name another by TOCSIN_BROKER"
+    )

@@ -293,7 +293,10 @@ def judged(error: Exception, place: str) -> RowsRefused | WarehouseUnavailable:
     if isinstance(error, DataError) and code is None:
         return RowsRefused(f"a row does not fit its columns ({type(error).__name__})")
     if code is None:
-        return WarehouseUnavailable(f"ClickHouse at {place} does not answer")
+        return WarehouseUnavailable(
+            f"ClickHouse at {place} does not answer: "
+            "start one with `tocsin up` in this folder, or name another by TOCSIN_WAREHOUSE"
+        )
     said = REMEDIES.get(code, f"it says {name or 'code'} {code}")
     return WarehouseUnavailable(f"ClickHouse at {place} could not do it: {said}", code)
 

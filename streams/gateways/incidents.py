@@ -15,7 +15,7 @@ from schemas.contract import Unreadable
 from schemas.lifecycle import IncidentV1, StepKind, StepV1
 from schemas.topics import COMMANDS, CURRENT, LIFECYCLE
 from streams.agents.dead_letters import REASON
-from streams.errors import Unavailable
+from streams.errors import Unavailable, no_broker
 from streams.gateways.producer import ANSWERS_WITHIN, Publisher
 from streams.settings import Settings
 
@@ -176,8 +176,7 @@ async def _reading(settings: Settings, topics: Sequence[str]) -> AsyncIterator[A
         raise Unavailable(message) from None
     except (KafkaError, OSError) as error:
         await consumer.stop()
-        message = f"no broker answers at {settings.broker} ({type(error).__name__})"
-        raise Unavailable(message) from None
+        raise no_broker(settings.broker, error) from None
     try:
         yield consumer
     except (KafkaError, OSError) as error:

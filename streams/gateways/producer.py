@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from schemas import cloudevents
 from schemas.contract import Contract
 from schemas.topics import TopicDeclaration
-from streams.errors import Unavailable
+from streams.errors import Unavailable, no_broker
 from streams.settings import Settings
 
 #: How long a connection or a confirmation may take.
@@ -60,8 +60,7 @@ class Publisher:
                 await self._producer.start()
         except (KafkaError, TimeoutError, OSError) as error:
             await self._producer.stop()
-            message = f"no broker answers at {self._settings.broker} ({type(error).__name__})"
-            raise Unavailable(message) from None
+            raise no_broker(self._settings.broker, error) from None
         except BaseException:
             await self._producer.stop()
             raise

@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.topics import DECLARED, JOURNALS
-from streams.errors import Unavailable
+from streams.errors import Unavailable, no_broker
 from streams.settings import Settings
 
 #: Milliseconds that the broker may take to create topics.
@@ -67,8 +67,7 @@ async def list_topics(settings: Settings) -> list[str]:
             await admin.start()
             return list(await admin.list_topics())
     except (KafkaError, OSError, TimeoutError) as error:
-        message = f"no broker answers at {settings.broker} ({type(error).__name__})"
-        raise Unavailable(message) from None
+        raise no_broker(settings.broker, error) from None
     finally:
         await admin.close()
 

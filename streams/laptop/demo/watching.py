@@ -24,7 +24,7 @@ from schemas.topics import (
     TopicDeclaration,
     dead_letter_topics,
 )
-from streams.errors import TocsinError, Unavailable
+from streams.errors import TocsinError, no_broker
 from streams.gateways import clock
 from streams.settings import Settings
 
@@ -102,8 +102,7 @@ class Watch:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
-            message = f"no broker answers at {self._settings.broker} ({type(error).__name__})"
-            raise Unavailable(message) from None
+            raise no_broker(self._settings.broker, error) from None
         self._reading = asyncio.create_task(self._read())
         return self
 
