@@ -10,7 +10,7 @@ from typing import Final
 
 #: Bytes of one message value from outside.
 MESSAGE_BYTES: Final = 256 * 1024
-#: Bytes of one step or incident, with every part of it at its own limit. Below Kafka's default ``max.message.bytes``.
+#: Bytes of one incident, or of a step or notice that holds one, with every part of it at its own limit. Below Kafka's default ``max.message.bytes``.
 INCIDENT_BYTES: Final = 900 * 1024
 
 #: Moments lie between these: ClickHouse's DateTime64 holds them, and adding any duration that we add gives a time.

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from schemas import limits
 from schemas.contract import Contract, Identifier, Line, Moment, Name, Ordinal, Seconds, Text
 from schemas.lifecycle import IncidentId, IncidentV1, StepKind
 
@@ -21,6 +22,8 @@ class NoticeV1(Contract):
     """One message to one channel. ``occurred_at`` is when the step happened that it tells of."""
 
     event_type: ClassVar[str] = "tocsin.notice.v1"
+    # It holds the incident.
+    bytes_read: ClassVar[int] = limits.INCIDENT_BYTES
 
     notice_id: Identifier
     """

@@ -21,7 +21,7 @@ where they do not it reads who wrote in between. Its entry is void, its messages
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ from streams.agents.outgoing import Emitter, Outgoing
 from streams.errors import Unavailable
 from streams.settings import Settings
 
-#: Bytes of changes in one part, before compression: what was decided comes beside them.
+#: Bytes after which a part is full, before compression and base64.
 PART_BYTES: Final = 400_000
 #: A snapshot is written when the entries since the last one outweigh it so many times, and this much at least.
 SNAPSHOT_RATIO: Final = 2
@@ -102,7 +102,7 @@ class Replay:
             kept.entries.clear()
         kept.number = head["number"]
         kept.positions = head["positions"]
-        kept.decided = [Outgoing.from_json(each) for each in head["decided"]]
+        kept.decided = [Outgoing.from_json(each) for part in parts for each in part["decided"]]
         kept.aside = {(topic, offset) for topic, offset in head["aside"]}
         for part in parts:
             for name, value in part["changes"].items():
@@ -260,7 +260,7 @@ class Journal:
         decided: list[Outgoing],
         aside: list[tuple[str, int]],
     ) -> Iterator[tuple[bytes, bytes | None]]:
-        parts = list(_parted(changes))
+        parts = list(_parted(changes, decided))
         for place, part in enumerate(parts):
             yield (
                 f"{self._token}.{kind}{number}.{place}".encode(),
@@ -272,26 +272,40 @@ class Journal:
                         "part": place,
                         "parts": len(parts),
                         "positions": positions if place == 0 else {},
-                        "decided": [each.to_json() for each in decided] if place == 0 else [],
+                        "decided": [each.to_json() for each in part.decided],
                         "aside": aside if place == 0 else [],
                         "changes": {
                             name: None if value is None else orjson.Fragment(value)
-                            for name, value in part.items()
+                            for name, value in part.changes.items()
                         },
                     }
                 ),
             )
 
 
-def _parted(changes: Mapping[str, bytes | None]) -> Iterator[dict[str, bytes | None]]:
-    """Yield *changes* in pieces of about ``PART_BYTES``; at least one, perhaps empty."""
-    part: dict[str, bytes | None] = {}
-    size = 0
+@dataclass
+class _Part:
+    """What one record of an entry holds."""
+
+    changes: dict[str, bytes | None] = field(default_factory=dict)
+    decided: list[Outgoing] = field(default_factory=list)
+    size: int = 0
+
+
+def _parted(changes: Mapping[str, bytes | None], decided: Sequence[Outgoing]) -> Iterator[_Part]:
+    """Yield *changes* and *decided* in pieces of about ``PART_BYTES``; at least one, perhaps empty."""
+    part = _Part()
     for name, value in changes.items():
-        part[name] = value
-        size += len(name) + len(value or b"")
-        if size >= PART_BYTES:
+        part.changes[name] = value
+        part.size += len(name) + len(value or b"")
+        if part.size >= PART_BYTES:
             yield part
-            part, size = {}, 0
-    if part or not changes:
+            part = _Part()
+    for each in decided:
+        part.decided.append(each)
+        part.size += each.size
+        if part.size >= PART_BYTES:
+            yield part
+            part = _Part()
+    if part.changes or part.decided or not (changes or decided):
         yield part

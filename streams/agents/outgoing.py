@@ -14,7 +14,7 @@ from schemas.topics import TopicDeclaration
 from streams.gateways.topics import LARGE_BYTES
 from streams.settings import Settings
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class Outgoing:
 
     @property
     def size(self) -> int:
-        """Bytes of key and value."""
-        return len(self.key or b"") + len(self.value or b"")
+        """Bytes of key, value and headers."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
 
     def to_json(self) -> list[Any]:
         """Return it as JSON values."""
@@ -50,7 +51,7 @@ class Outgoing:
             topic,
             _bytes(key),
             _bytes(value),
-            tuple((name, _bytes(each) or b"") for name, each in headers),
+            tuple((name, _bytes(each)) for name, each in headers),
         )
 
 

@@ -135,7 +135,8 @@ def _result(record: Any, command_id: str, *, dead: str) -> Done | Refused | None
     """Return what *record* says of the command; None where it is about something else."""
     if record.topic == dead:
         headers = dict(record.headers)
-        if headers.get(_CE_ID, b"").decode(errors="replace") != command_id:
+        # A stranger's header can have no value.
+        if (headers.get(_CE_ID) or b"").decode(errors="replace") != command_id:
             return None
         return Refused(headers.get(REASON, b"no reason given").decode(errors="replace"))
     step = _step(record)

@@ -301,6 +301,10 @@ async def test_a_record_without_key_and_value_is_a_dead_letter_that_can_be_sent(
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
     (record,) = tick(0)
-    await piece.take([replace(record, key=None, value=None)], Event())
+    odd = replace(record, key=None, value=None, headers=(("ce_id", None),))
+    await piece.take([odd], Event())
     (letter,) = emitter.sent
-    assert (letter.key, letter.value) == (b"", None)
+    assert (letter.key, letter.value, letter.headers[0]) == (b"", None, ("ce_id", None))
+    # It is read back from the journal as it was.
+    await opened(emitter)
+    assert emitter.sent == [letter, letter]

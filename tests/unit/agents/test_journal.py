@@ -11,6 +11,7 @@ from schemas.topics import DETECT_JOURNAL
 from streams.agents import journal
 from streams.agents.journal import Journal, Kept, LostPartition, Replay
 from streams.agents.outgoing import Outgoing
+from streams.gateways.topics import LARGE_BYTES
 from streams.settings import Settings
 from tests.recording import RecordingEmitter
 
@@ -164,3 +165,23 @@ def test_a_snapshot_replaces_what_was_before_it() -> None:
     without_its_end = [record for record in log if b'"over":null' not in (record[1] or b"")]
     assert len(without_its_end) == len(log) - 1
     assert replayed(without_its_end).entries == {"kept": b"2"}
+
+
+def test_what_was_decided_is_spread_over_records_that_a_broker_takes() -> None:
+    """The largest incidents, told to many channels, would stop the hop for ever."""
+    log: list[Record] = []
+    worker = Worker(log)
+    worker.take_over()
+    decided = [
+        Outgoing("notices", b"k", bytes([number]) * 900_000, (("h", b"x" * 10),))
+        for number in range(6)
+    ]
+    asyncio.run(worker.journal.append({"alerts": 1}, {"a": b"1"}, decided))
+
+    assert len(log) == 1 + len(decided)
+    assert max(len(value or b"") for _, value in log) < LARGE_BYTES / 2
+    kept = replayed(log)
+    assert kept.decided == decided
+    assert (kept.positions, kept.entries) == ({"alerts": 1}, {"a": b"1"})
+    # Without its last record there is no such entry.
+    assert replayed(log[:-1]) == Kept()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from schemas import limits
 from schemas.alerts import AlertState, AlertV1
 from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1
+from schemas.notices import NoticeV1, Purpose
 from streams.incidents.alerts import attached, member
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -81,6 +82,18 @@ def test_a_storm_at_every_limit_still_fits_into_one_message() -> None:
         trigger_id="alert-1",
         incident=storm.incident,
     )
+    notice = NoticeV1(
+        occurred_at=NOON,
+        notice_id="default/INC-2026-11-23-001.1/slack",
+        incident_id="INC-2026-11-23-001",
+        step=StepKind.ALERT_ATTACHED,
+        purpose=Purpose.UPDATE,
+        channel="slack",
+        reason=worst[: limits.LINE_LENGTH],
+        update=worst,
+        incident=storm.incident,
+    )
+    assert NoticeV1.from_wire(notice.to_wire()) == notice
     read = StepV1.from_wire(step.to_wire())
     assert read.incident.alert_count == 3 * limits.ALERTS_LISTED
     assert len(read.incident.alerts) == limits.ALERTS_LISTED
