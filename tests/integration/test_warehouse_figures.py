@@ -205,6 +205,8 @@ def test_the_report_speaks_to_people(clickhouse: ClickHouse, warehouse: RunningW
     gone = run.invoke(report_command, ["mttr"], env=unreachable)
     assert (gone.exit_code, gone.output) == (
         1,
-        "Error: ClickHouse at 127.0.0.1:9 does not answer: "
-        "start one with `tocsin up` in this folder, or name another by TOCSIN_WAREHOUSE\n",
+        (
+            "Error: ClickHouse at 127.0.0.1:9 does not answer: "
+            "start one with `tocsin up` in this folder, or name another by TOCSIN_WAREHOUSE\n"
+        ),
     )
