@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
@@ -27,6 +28,22 @@ MAX_SERIES: Final = 100_000
 
 def _several(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """
+    What a quiet series may hear next without its rule having anything to say.
+
+    The next ``count`` signals, each newer than the one before and older than ``until``, change nothing that is told as long as
+    the level of each lies from ``low`` to ``high``. So they need not be judged one by one: they are absorbed together.
+    The level of a metric is its value, of a health check 0 healthy, 1 degraded, 2 unhealthy, of a log record its severity number.
+    """
+
+    low: float = -inf
+    high: float = inf
+    count: int = 1_000
+    until: datetime | None = None
 
 
 Names = Annotated[tuple[Name, ...], BeforeValidator(_several)]
@@ -166,6 +183,15 @@ class Rule(BaseModel):
     @abstractmethod
     def judge(self, memory: Any, signal: Any, at: datetime, origin: Origin) -> Says | None:
         """Remember *signal*, which happened at *at*, and say what is the matter; None where it changes nothing."""
+
+    def calm(self, memory: Any) -> Calm | None:
+        """
+        Return what the series may hear next without anything to tell, while it is quiet; None where every signal must be judged.
+
+        It may be narrower than need be, never wider: whatever lies in it must not make ``judge`` say ``BAD``.
+        """
+        del memory
+        return None
 
     def next_look(self, memory: Any, heard_at: datetime) -> datetime | None:
         """Return when time alone could change what it says, if nothing more is heard; None where it could not."""
