@@ -61,7 +61,7 @@ def _detect(app: HopApp) -> None:
         name="detect",
         inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
-        desk=lambda: DetectDesk(Detector(policy.rules)),
+        desk=lambda: DetectDesk(Detector(policy.rules), app.settings.topic),
     )
 
 

@@ -2,15 +2,18 @@
 A slice: one partition of a stateful hop, its state and its positions, kept together.
 
 Records are taken one after another: read, decide; and whenever something was decided: write the journal, emit, acknowledge.
-Where nothing is decided the journal is written about once a second. So a crash repeats at most the reading of a second, and
-no decision.
+Where nothing is decided the journal is written about once a second. So a crash repeats no decision.
+
+A desk may keep back what it only noted down (``Skimming``). An entry then has two positions for each input: how far was read, and
+from where on reading must *resume* to find again what is in no entry. What is read a second time was answered the first time:
+it changes what the desk kept back and nothing else.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol, runtime_checkable
 
 from schemas.contract import Unreadable
 from schemas.ticks import TickV1
@@ -20,6 +23,7 @@ from streams.agents.dead_letters import dead_letter
 from streams.agents.gate import Gate
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Emitter, Outgoing
+from streams.detection.ledger import Changes, Keep
 from streams.errors import Rejected
 
 log = logging.getLogger(__name__)
@@ -60,6 +64,17 @@ class Desk(Protocol):
         """Take the state that a journal kept."""
 
 
+@runtime_checkable
+class Skimming(Protocol):
+    """A desk that passes over most records at a glance, and writes down in its own time what it noted of them."""
+
+    def skim(self, topic: TopicDeclaration, records: Sequence[Any], start: int) -> int:
+        """Take in *records* from *start* on, and return the place of the first that must be heard."""
+
+    def write_down(self, positions: Mapping[str, int], keep: Keep) -> Changes:
+        """Return what is to be kept, now that everything before *positions* was taken in."""
+
+
 class Slice:
     """One partition of a hop."""
 
@@ -77,14 +92,19 @@ class Slice:
         #: By name on the broker.
         self._inputs = inputs
         self._desk = desk
+        self._skimming = desk if isinstance(desk, Skimming) else None
         self._journal = journal
         self._emitter = emitter
         self._clock = clock
         self._gate = Gate([topic.name for topic in inputs.values() if topic is not TICKS])
-        #: Next offset of each input that the state does not hold.
+        #: Next offset of each input that was not taken in.
         self._positions: dict[str, int] = {}
+        #: The same before the last restart: what lies below is read again, and was answered.
+        self._answered: dict[str, int] = {}
         #: Next offset to read: past the ticks that wait.
         self._read: dict[str, int] = {}
+        #: Next offset of each input that a restart must read.
+        self._resume: dict[str, int] = {}
         self._aside: set[tuple[str, int]] = set()
         self._decided: list[Outgoing] = []
         self._decided_bytes = 0
@@ -121,8 +141,9 @@ class Slice:
         """Take the partition over: state as the journal kept it, and what was decided last sent again."""
         await self._journal.take_over()
         kept = self._journal.kept
-        self._positions = dict(kept.positions)
-        self._read = dict(kept.positions)
+        self._positions = dict(kept.resume)
+        self._answered = dict(kept.positions)
+        self._read = dict(kept.resume)
         self._aside = set(kept.aside)
         self._desk.restore(kept.entries)
         self._opened_at = self._written_at = self._clock()
@@ -140,14 +161,15 @@ class Slice:
             if self._broken:
                 return
             self._heard_at[topic.name] = self._clock()
-            for record in chunk:
-                if record.offset < self._read.get(topic.name, 0):
-                    continue  # A redelivery: it has been read.
-                self._read[topic.name] = record.offset + 1
-                if topic is TICKS:
+            read = self._read.get(topic.name, 0)
+            # A redelivery has been read.
+            records = [record for record in chunk if record.offset >= read]
+            self._read[topic.name] = max(read, chunk[-1].offset + 1)
+            if topic is TICKS:
+                for record in records:
                     self._hold(record)
-                else:
-                    await self._take(topic, record)
+            else:
+                await self._take_all(topic, records)
             metrics.RECORDS.labels(self._hop, topic.name).inc(len(chunk))
             self._unacknowledged.setdefault(topic.name, deque()).append(
                 (chunk[-1].offset + 1, event)
@@ -170,7 +192,7 @@ class Slice:
                 return
             while self._gate.lagging(self._positions) and self._waited_in_vain():
                 await self._force_tick()
-            self._changes.update(self._desk.changes())
+            self._gather(Keep.ALL if final else Keep.SOME)
             overdue = final or self._clock() - self._written_at >= POSITIONS_EVERY
             if self._decided or self._changes or (self._moved and overdue):
                 await self._checkpoint()
@@ -187,6 +209,28 @@ class Slice:
                 await self._checkpoint()
 
     # -- records ----------------------------------------------------------------------------------
+
+    async def _take_all(self, topic: TopicDeclaration, records: Sequence[Any]) -> None:
+        place = 0
+        while place < len(records):
+            if self._skimming is not None and not self._aside:
+                place = await self._skim(self._skimming, topic, records, place)
+            if place < len(records):
+                await self._take(topic, records[place])
+                place += 1
+
+    async def _skim(
+        self, desk: Skimming, topic: TopicDeclaration, records: Sequence[Any], start: int
+    ) -> int:
+        try:
+            place = desk.skim(topic, records, start)
+        except Exception as fault:
+            await self._give_in(topic, records[start], fault)
+            raise
+        if place > start:
+            self._positions[topic.name] = records[place - 1].offset + 1
+            self._moved = True
+        return place
 
     async def _take(self, topic: TopicDeclaration, record: Any) -> None:
         if (topic.name, record.offset) not in self._aside:
@@ -251,6 +295,8 @@ class Slice:
             self._decided_bytes += each.size
 
     def _put_aside(self, topic: TopicDeclaration, record: Any, reason: str) -> None:
+        if record.offset < self._answered.get(topic.name, 0):
+            return  # It was put aside when it was read first.
         log.warning(
             "dead letter hop=%s topic=%s partition=%s offset=%s reason=%s",
             self._hop,
@@ -281,23 +327,38 @@ class Slice:
         kept = self._journal.kept
         reason = f"fault in {self._hop}: {type(fault).__name__}"
         letter = dead_letter(topic, record, hop=self._hop, reason=reason)
-        await self._journal.append(
-            kept.positions, {}, [letter], [*self._aside, (topic.name, record.offset)]
-        )
+        aside = [*self._aside, (topic.name, record.offset)]
+        await self._journal.append(kept.positions, {}, [letter], aside, resume=kept.resume)
         await self._emitter.send([letter])
-        await self._journal.append(kept.positions, {}, [], kept.aside)
+        await self._journal.append(kept.positions, {}, [], kept.aside, resume=kept.resume)
+
+    def _gather(self, keep: Keep) -> None:
+        """Learn from the desk what is to be written down, and from where on the rest must be read again."""
+        if self._skimming is None:
+            self._changes.update(self._desk.changes())
+            self._resume = dict(self._positions)
+        else:
+            entries, resume = self._skimming.write_down(self._positions, keep)
+            self._changes.update(entries)
+            self._resume = dict(resume)
 
     async def _checkpoint(self) -> None:
         decided, self._decided, self._decided_bytes = self._decided, [], 0
-        # What is put aside is remembered until it lies behind.
-        self._aside = {
-            (topic, offset)
-            for topic, offset in self._aside
-            if offset >= self._positions.get(topic, 0)
-        }
         with metrics.CHECKPOINT.labels(self._hop).time():
-            changes = {**self._changes, **self._desk.changes()}
-            await self._journal.append(self._positions, changes, decided, self._aside)
+            self._gather(Keep.TOLD)
+            # What is put aside is remembered until it lies behind.
+            self._aside = {
+                (topic, offset)
+                for topic, offset in self._aside
+                if offset >= self._resume.get(topic, 0)
+            }
+            reached = {
+                topic: max(position, self._answered.get(topic, 0))
+                for topic, position in (self._answered | self._positions).items()
+            }
+            await self._journal.append(
+                reached, self._changes, decided, self._aside, resume=self._resume
+            )
             await self._emitter.send(decided)
         for each in decided:
             metrics.DECIDED.labels(self._hop, each.topic).inc()
@@ -308,7 +369,7 @@ class Slice:
 
     def _acknowledge(self) -> None:
         for topic, waiting in self._unacknowledged.items():
-            position = self._journal.kept.positions.get(topic, 0)
+            position = self._journal.kept.resume.get(topic, 0)
             while waiting and waiting[0][0] <= position:
                 waiting.popleft()[1].ack()
 

@@ -1,25 +1,46 @@
 """Hop 1: telemetry in, alerts out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from schemas import limits
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, TELEMETRY, TICKS, TopicDeclaration
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.detection.evaluation import Detector
-from streams.telemetry.reading import read_signals
+from streams.detection.ledger import Changes, Keep
+from streams.telemetry.glance import glance_at
+from streams.telemetry.reading import latest_of, read_signals
 
 NAME = "detect"
 INPUTS = (*TELEMETRY, TICKS)
 
 
 class DetectDesk:
-    """One partition of detection: reads signals and lets the detector judge them."""
+    """
+    One partition of detection: reads signals and lets the detector judge them.
 
-    def __init__(self, detector: Detector) -> None:
+    *name_of* gives the name that a topic has on the broker.
+    """
+
+    def __init__(self, detector: Detector, name_of: Callable[[str], str] = str) -> None:
         self._detector = detector
+        self._names = {topic.name: name_of(topic.name) for topic in INPUTS}
+        #: The records that were skimmed last, and when they can have happened at the latest.
+        self._records: Sequence[Any] = ()
+        self._latest = limits.EARLIEST
+
+    def skim(self, topic: TopicDeclaration, records: Sequence[Any], start: int) -> int:
+        """Let the detector note down what no rule has anything to say about; see ``Skimming.skim``."""
+        glance = glance_at(topic)
+        if glance is None:
+            return start
+        if records is not self._records:
+            self._records = records
+            self._latest = latest_of(min(record.timestamp for record in records))
+        return self._detector.skim(self._names[topic.name], records, start, glance, self._latest)
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Judge the signals of one record; see ``Desk.hear``."""
@@ -31,9 +52,18 @@ class DetectDesk:
         """Judge what only time can tell."""
         return _sent(self._detector.tick(tick.occurred_at))
 
+    def write_down(self, positions: Mapping[str, int], keep: Keep) -> Changes:
+        """Return what rules remember differently; see ``Skimming.write_down``."""
+        known = {self._names[topic]: position for topic, position in positions.items()}
+        entries, resume = self._detector.changes(known, keep)
+        return Changes(
+            entries,
+            {name: resume[known] for name, known in self._names.items() if known in resume},
+        )
+
     def changes(self) -> Mapping[str, bytes | None]:
-        """Return what rules remember differently since the last call."""
-        return self._detector.changes()
+        """Return everything that rules remember differently since the last call."""
+        return self._detector.changes().entries
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take what rules remembered."""

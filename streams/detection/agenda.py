@@ -23,6 +23,12 @@ class Agenda:
             self._planned[name] = at
             heapq.heappush(self._heap, (at, name))
 
+    def fill(self, moments: list[tuple[datetime, str]]) -> None:
+        """Plan many at once, while nothing is planned."""
+        heapq.heapify(moments)
+        self._heap = moments
+        self._planned = {name: at for at, name in moments}
+
     def drop(self, name: str) -> None:
         """Forget *name*."""
         self._planned.pop(name, None)

@@ -11,28 +11,31 @@ What is promised, whatever the order in which signals of different series, and t
   Their times never go back while the series is remembered.
 * A series that is silent for the rule's ``forget_after`` is forgotten; where it fires, its alert is resolved first. What is heard
   of it then, however old, begins anew.
+* What all rules of a feed are calm about is noted down and absorbed later, together: it changes nothing that is told (``feeds.py``).
 * A rule that is gone from the policy, or has become another kind or grouping, ends its alerts with the next tick.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import orjson
-from pydantic import ValidationError
 
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection import holding
 from streams.detection.agenda import Agenda
+from streams.detection.feeds import Feed, Feeds, Glance, Left, narrower
+from streams.detection.heard import told_again
 from streams.detection.holding import Move, Phase, Says
 from streams.detection.index import Index
-from streams.detection.rule import Evidence, Rule
-from streams.detection.series import Series, dump, load, revive
+from streams.detection.ledger import Changes, Keep, Ledger
+from streams.detection.rule import Calm, Evidence, Rule
+from streams.detection.series import Unusable, alert_of, dump, head_of, load
 from streams.detection.telling import begun, crowded, ended
-from streams.detection.watch import Key, Watch
+from streams.detection.watch import Watch, Watched
 from streams.durations import written
 
 #: Names of the state entries that are no series; a series' is its fingerprint.
@@ -42,25 +45,8 @@ _CROWD: Final = "crowd/"
 _RULE_GONE: Final = "the policy has no such rule any more"
 _RULE_CHANGED: Final = "the rule is of another kind or groups otherwise now"
 
-
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """A series, and who watches it under which key."""
-
-    watch: Watch
-    key: Key
-    series: Series
-
-    @property
-    def next_moment(self) -> datetime:
-        """When time alone next does something to the series; it is forgotten at the latest."""
-        rule, series = self.watch.rule, self.series
-        moment = series.heard_at + rule.forget_after
-        look = rule.next_look(series.memory, series.heard_at)
-        if look is not None and look < moment:
-            moment = look
-        due = holding.due(series.held, self.watch.terms)
-        return due if due is not None and due <= moment else moment
+#: Signals of a feed after which a rule that had no room for it is asked again.
+ASKED_AGAIN: Final = 100
 
 
 class Detector:
@@ -69,25 +55,45 @@ class Detector:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._watches = {rule.name: Watch(rule) for rule in rules}
         self._index = Index(list(self._watches.values()))
-        #: Every series, by its fingerprint.
-        self._watched: dict[str, _Watched] = {}
+        #: Every series that is awake, by its fingerprint.
+        self._watched: dict[str, Watched] = {}
+        #: Entries of series that a restart remembered and nobody has needed since.
+        self._asleep: dict[str, bytes] = {}
         self._agenda = Agenda()
         self._sequence = 0
         #: What was decided and not returned yet.
         self._decided: list[AlertV1] = []
-        self._touched: set[str] = set()
+        self._ledger = Ledger()
+        self._feeds = Feeds(self._absorb)
         #: Remembered series, and alerts of crowded rules, that no rule of the policy watches any more.
         self._orphans: dict[str, tuple[AlertV1 | None, str]] = {}
         #: Whether no tick has come since the state was restored.
         self._restored = False
 
+    def skim(
+        self, topic: str, records: Sequence[Any], start: int, glance: Glance, latest: datetime
+    ) -> int:
+        """Note down what no rule has anything to say about; see ``Feeds.skim``."""
+        return self._feeds.skim(topic, records, start, glance, latest)
+
     def hear(self, signal: Signal, origin: Origin) -> list[AlertV1]:
         """Take in *signal*, which stands at *origin*, and return the alerts that follow."""
+        at, feed = signal.occurred_at, None
+        left = self._feeds.left_at(origin)
+        if left is not None:
+            # Seen at a glance, a time may be rounded otherwise: one record has one time.
+            at, feed = left.at, self._feed(left, signal, origin)
         # One zone for all: comparing times of different zone objects costs several times as much.
-        at = signal.occurred_at.astimezone(UTC)
+        at = at.astimezone(UTC)
         for watch in self._index.hearing(signal):
             if watch.rule.concerns(signal):
                 self._hear(watch, signal, at, origin)
+        if feed is not None:
+            feed.newest = max(feed.newest, at)
+            if not feed.tied:
+                self._feeds.keep(feed)
+                self._tie(feed, signal, origin)
+            feed.open()
         return self._take_decided()
 
     def tick(self, at: datetime) -> list[AlertV1]:
@@ -96,7 +102,12 @@ class Detector:
         self._end_orphans(at)
         waiting = []
         for name in self._agenda.take(at):
-            moment = self._watched[name].next_moment
+            watched = self._watched.get(name) or self._wake(name)
+            if watched is None:
+                self._end_orphan(name, at)
+                continue
+            self._catch_up(watched)
+            moment = watched.next_moment
             if moment <= at:
                 waiting.append((moment, name))
             else:
@@ -106,61 +117,97 @@ class Detector:
             watched = self._watched[name]
             if self._let_pass(watched, at, inclusive=True):
                 self._agenda.plan(name, watched.next_moment)
+                self._ask(watched)
         return self._take_decided()
 
-    def changes(self) -> dict[str, bytes | None]:
-        """Return the state entries that changed since the last call; None where one is gone."""
-        changed = {name: self._entry(name) for name in sorted(self._touched)}
-        self._touched.clear()
-        return changed
+    def changes(self, positions: Mapping[str, int] | None = None, keep: Keep = Keep.ALL) -> Changes:
+        """
+        Return what is to be written down now that everything before *positions* was heard.
 
-    def restore(self, entries: Mapping[str, bytes]) -> None:
-        """Take the state that ``changes`` returned, all calls together."""
+        Whatever is not written down is heard again from ``resume`` on, and counts once: each series knows what it has heard.
+        """
+        positions = dict(positions or {})
+        ledger, everything = self._ledger, keep is Keep.ALL
+        if keep is not Keep.TOLD:
+            for feed in self._feeds.waiting(everything=everything):
+                self._absorb(feed)
+            ledger.choose(everything=everything)
+        entries = {name: self._entry(name, positions) for name in sorted(ledger.told)}
+        ledger.write(positions, [feed.since for feed in self._feeds.noting], keep)
+        self._feeds.mark = ledger.mark
+        return Changes(entries, ledger.resume)
+
+    def restore(
+        self, entries: Mapping[str, bytes], resume: Mapping[str, int] | None = None
+    ) -> None:
+        """Take the state that ``changes`` returned, all calls together, and the last ``resume``."""
         self._restored = True
+        self._ledger.begin(resume or {})
+        moments = []
         for name, entry in entries.items():
             if name == _SEQUENCE:
                 self._sequence = int(orjson.loads(entry))
             elif name.startswith(_CROWD):
                 self._restore_crowd(name, AlertV1.from_wire(entry))
             else:
-                self._restore_series(name, load(entry))
+                head = head_of(entry)
+                watch = self._watches.get(head.rule)
+                if watch is None:
+                    self._orphans[name] = (alert_of(entry), _RULE_GONE)
+                elif (watch.kind, watch.grouping) != (head.kind, head.grouping):
+                    self._orphans[name] = (alert_of(entry), _RULE_CHANGED)
+                else:
+                    self._asleep[name] = entry
+                    watch.asleep += 1
+                    moments.append((head.moment, name))
+        self._agenda.fill(moments)
 
     # -- signals ----------------------------------------------------------------------------------
 
     def _hear(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> None:
-        key = watch.key_of(signal)
-        series = watch.series.get(key)
-        newer = series is None or at > series.heard_at
-        if not newer and not watch.late_counts:
-            return
-        if series is not None and newer:
-            before = self._watched[series.fingerprint]
-            if not self._let_pass(before, at, inclusive=False):
-                series = None
-        if series is None:
-            if not watch.has_room:
-                self._crowd(watch, signal, at, origin)
-                return
-            series = self._open(watch, key, signal, at, origin)
-        says = watch.rule.judge(series.memory, signal, at, origin)
+        watched = watch.series.get(watch.key_of(signal)) or self._wake(watch.fingerprint_of(signal))
+        if watched is not None and origin.offset < watched.heard_to.get(origin.topic, 0):
+            return  # Read again after a restart: it is in the state.
+        newer = True
+        if watched is not None:
+            if watch.rule.order_matters():
+                self._catch_up(watched)
+            newer = at > watched.series.heard_at
+            if newer and not self._let_pass(watched, at, inclusive=False):
+                watched = None
+        if newer or watch.late_counts:
+            watched = watched or self._begin(watch, signal, at, origin)
+            if watched is not None:
+                self._judge(watched, signal, at, origin, newer=newer)
+
+    def _judge(
+        self, watched: Watched, signal: Signal, at: datetime, origin: Origin, *, newer: bool
+    ) -> None:
+        series, rule = watched.series, watched.watch.rule
+        says = rule.judge(series.memory, signal, at, origin)
         if says is None and not newer:
             return
         series.heard_at, series.origin = max(at, series.heard_at), origin
-        self._touched.add(series.fingerprint)
-        watched = self._watched[series.fingerprint]
+        self._ledger.change(watched, self._ledger.mark)
         if says is not None:
             self._hold(watched, says, series.heard_at)
             self._let_pass(watched, series.heard_at, inclusive=True)
         self._agenda.plan(series.fingerprint, watched.next_moment)
+        self._ask(watched)
 
-    def _open(self, watch: Watch, key: Key, signal: Signal, at: datetime, origin: Origin) -> Series:
-        series = watch.open(key, signal, at, origin)
+    def _begin(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> Watched | None:
+        """Begin to watch the series of *signal*; return None where there is no room."""
+        if not watch.has_room:
+            self._crowd(watch, signal, at, origin)
+            return None
         # The same identity can have been another kind's before the policy changed.
-        self._end_orphan(series.fingerprint, at)
-        self._watched[series.fingerprint] = _Watched(watch, key, series)
-        return series
+        name = watch.fingerprint_of(signal)
+        self._end_orphan(name, at)
+        series = watch.begin(signal, name, at, origin)
+        watched = self._watched[name] = watch.take(watch.key_of(signal), series)
+        return watched
 
-    def _hold(self, watched: _Watched, says: Says, at: datetime) -> None:
+    def _hold(self, watched: Watched, says: Says, at: datetime) -> None:
         rule, series = watched.watch.rule, watched.series
         if says is not Says.BAD and series.held.phase is Phase.QUIET:
             return  # Nearly all signals end here.
@@ -174,16 +221,109 @@ class Detector:
         elif series.held.phase is Phase.QUIET:
             series.began = None
 
+    # -- feeds ------------------------------------------------------------------------------------
+
+    def _feed(self, left: Left, signal: Signal, origin: Origin) -> Feed:
+        """Return the feed of a record that was left, with everything absorbed that it noted down."""
+        feed = self._feeds.of(left)
+        if feed is None:
+            if self._feeds.full:
+                self._drop_feeds()
+            feed = Feed(left.topic, origin.partition, left.key, signal)
+            self._feeds.keep(feed)
+        self._absorb(feed)
+        return feed
+
+    def _tie(self, feed: Feed, signal: Signal, origin: Origin) -> None:
+        """Look up who hears *feed*, of which *signal* is one."""
+        feed.tied = True
+        bound: list[Watched] = []
+        ignored: list[Calm | None] = []
+        for watch in self._index.hearing(signal):
+            rule = watch.rule
+            if rule.reads_content():
+                ignored.append(rule.ignores())
+            elif rule.concerns(signal):
+                watched = watch.series.get(watch.key_of(signal))
+                if watched is None:
+                    ignored.append(Calm(count=ASKED_AGAIN))
+                    feed.tied = False
+                else:
+                    bound.append(watched)
+        feed.bound, feed.ignored = tuple(bound), tuple(ignored)
+        heard_to = [watched.heard_to.get(origin.topic, 0) for watched in bound]
+        feed.skip_to = min(heard_to, default=0) if not ignored else 0
+        for watched in bound:
+            watched.feeds[feed] = None
+            self._ask(watched)
+        if max(heard_to, default=0) > origin.offset + 1:
+            # Read again after a restart: some have heard what others have not.
+            feed.tied = False
+            feed.ignored = (None,)
+
+    def _absorb(self, feed: Feed) -> None:
+        """Let the rules of *feed* remember what it noted down."""
+        if not feed.backlog:
+            return
+        heard = self._feeds.taken(feed)
+        origin = Origin(topic=feed.topic, partition=feed.partition, offset=heard[-1].offset)
+        for watched in feed.bound:
+            rule, series = watched.watch.rule, watched.series
+            late = 0
+            while late < len(heard) and heard[late].at <= series.heard_at:
+                if watched.watch.late_counts:
+                    each = heard[late]
+                    rule.judge(series.memory, told_again(feed.signal, each), each.at, origin)
+                late += 1
+            if late < len(heard):
+                rule.absorb(series.memory, series.heard_at, feed.signal, heard[late:], origin)
+                series.heard_at, series.origin = heard[-1].at, origin
+            elif not watched.watch.late_counts:
+                continue
+            self._ledger.change(watched, feed.since)
+            self._agenda.plan(series.fingerprint, watched.next_moment)
+            self._ask(watched)
+        feed.open()
+
+    def _catch_up(self, watched: Watched) -> None:
+        """Absorb whatever was noted down for a series."""
+        if watched.calm is not None:
+            for feed in watched.feeds:
+                self._absorb(feed)
+
+    def _ask(self, watched: Watched) -> None:
+        """Ask a series what it is calm about now, and let its feeds note down no more than that."""
+        before, watched.calm = watched.calm, watched.ask()
+        if before is not None and narrower(watched.calm, before):
+            for feed in watched.feeds:
+                self._absorb(feed)
+                feed.shut()
+
+    def _drop_feeds(self) -> None:
+        for feed in self._feeds.noting:
+            self._absorb(feed)
+        for watched in self._watched.values():
+            watched.feeds.clear()
+        self._feeds.clear()
+
+    def _untie(self, watched: Watched) -> None:
+        """Let the feeds of a series that is forgotten look up anew who hears them."""
+        for feed in list(watched.feeds):
+            self._absorb(feed)
+            for other in feed.bound:
+                other.feeds.pop(feed, None)
+            self._feeds.remove(feed)
+
     # -- time -------------------------------------------------------------------------------------
 
-    def _let_pass(self, watched: _Watched, until: datetime, *, inclusive: bool) -> bool:
+    def _let_pass(self, watched: Watched, until: datetime, *, inclusive: bool) -> bool:
         """Let everything happen to a series that is due, and return whether it is still watched."""
         watch, series = watched.watch, watched.series
         while True:
             moment = watched.next_moment
             if moment > until or (moment == until and not inclusive):
                 return True
-            self._touched.add(series.fingerprint)
+            self._ledger.change(watched, self._ledger.mark)
             if moment == series.heard_at + watch.rule.forget_after:
                 self._forget(watched, moment)
                 return False
@@ -194,7 +334,7 @@ class Detector:
                 if says is not None:
                     self._hold(watched, says, moment)
 
-    def _elapse(self, watched: _Watched, at: datetime) -> None:
+    def _elapse(self, watched: Watched, at: datetime) -> None:
         """Make the move that has been waited for."""
         watch, series = watched.watch, watched.series
         pending = series.held.phase is Phase.PENDING
@@ -203,7 +343,7 @@ class Detector:
         series.held, move = holding.elapse(series.held, at)
         self._tell(watched, move, at, replace(evidence, reason=f"{evidence.reason}, for {waited}"))
 
-    def _forget(self, watched: _Watched, at: datetime) -> None:
+    def _forget(self, watched: Watched, at: datetime) -> None:
         watch, series = watched.watch, watched.series
         if series.alert is not None:
             reason = (
@@ -211,16 +351,18 @@ class Detector:
                 "it is not watched any longer, which does not mean that it is well"
             )
             self._tell(watched, Move.RESOLVED, at, Evidence(reason))
+        self._untie(watched)
         del watch.series[watched.key], self._watched[series.fingerprint]
         self._agenda.drop(series.fingerprint)
-        self._touched.add(series.fingerprint)
+        self._ledger.forget(series.fingerprint)
         self._end_crowd(watch, at)
 
     # -- alerts -----------------------------------------------------------------------------------
 
-    def _tell(self, watched: _Watched, move: Move, at: datetime, evidence: Evidence) -> None:
+    def _tell(self, watched: Watched, move: Move, at: datetime, evidence: Evidence) -> None:
         series = watched.series
         at = series.moved_at = max(at, series.moved_at or at)
+        self._ledger.told.add(series.fingerprint)
         if move is not Move.RESOLVED:
             series.alert = begun(watched.watch.rule, series, evidence, at, self._next_sequence())
             self._decided.append(series.alert)
@@ -233,7 +375,7 @@ class Detector:
 
     def _next_sequence(self) -> int:
         self._sequence += 1
-        self._touched.add(_SEQUENCE)
+        self._ledger.told.add(_SEQUENCE)
         return self._sequence
 
     def _take_decided(self) -> list[AlertV1]:
@@ -245,18 +387,18 @@ class Detector:
     def _crowd(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> None:
         if watch.crowd is None:
             watch.crowd = crowded(
-                watch.rule, len(watch.series), signal, at, self._next_sequence(), origin
+                watch.rule, watch.count, signal, at, self._next_sequence(), origin
             )
             self._decided.append(watch.crowd)
-            self._touched.add(_CROWD + watch.rule.name)
+            self._ledger.told.add(_CROWD + watch.rule.name)
 
     def _end_crowd(self, watch: Watch, at: datetime) -> None:
         if watch.crowd is None or not watch.has_room_again:
             return
-        room = Evidence(f"{len(watch.series)} series are watched: there is room again")
+        room = Evidence(f"{watch.count} series are watched: there is room again")
         self._end(watch.crowd, room, at)
         watch.crowd = None
-        self._touched.add(_CROWD + watch.rule.name)
+        self._ledger.told.add(_CROWD + watch.rule.name)
 
     def _end(self, alert: AlertV1, evidence: Evidence, at: datetime) -> None:
         at = max(at, alert.occurred_at)
@@ -264,14 +406,44 @@ class Detector:
 
     # -- state ------------------------------------------------------------------------------------
 
-    def _entry(self, name: str) -> bytes | None:
+    def _entry(self, name: str, positions: dict[str, int]) -> bytes | None:
         if name == _SEQUENCE:
             return orjson.dumps(self._sequence)
         if name.startswith(_CROWD):
             watch = self._watches.get(name.removeprefix(_CROWD))
             return watch.crowd.to_wire() if watch and watch.crowd else None
         watched = self._watched.get(name)
-        return dump(watched.series) if watched else None
+        if watched is None:
+            return None
+        # What stands before the positions must all be in the entry.
+        self._catch_up(watched)
+        self._ledger.take(name)
+        series = watched.series
+        series.moment = watched.next_moment
+        # While records are read again, some series have heard more than has been read.
+        series.heard_to = positions | {
+            topic: offset
+            for topic, offset in watched.heard_to.items()
+            if offset > positions.get(topic, 0)
+        }
+        return dump(series)
+
+    def _wake(self, name: str) -> Watched | None:
+        """Return the series of a remembered entry; None where there is none that its rule can use."""
+        entry = self._asleep.pop(name, None)
+        if entry is None:
+            return None
+        head = head_of(entry)
+        watch = self._watches[head.rule]
+        watch.asleep -= 1
+        try:
+            series = load(entry, type(watch.rule.fresh()))
+        except Unusable:
+            self._orphans[name] = (alert_of(entry), _RULE_CHANGED)
+            return None
+        watched = watch.take(watch.key_again(series), series)
+        self._watched[name] = watched
+        return watched
 
     def _restore_crowd(self, name: str, alert: AlertV1) -> None:
         watch = self._watches.get(alert.rule)
@@ -279,19 +451,6 @@ class Detector:
             self._orphans[name] = (alert, _RULE_GONE)
         else:
             watch.crowd = alert
-
-    def _restore_series(self, name: str, series: Series) -> None:
-        watch = self._watches.get(series.rule)
-        if watch is None:
-            self._orphans[name] = (series.alert, _RULE_GONE)
-            return
-        key = watch.key_again(series)
-        if key is None or not _revived(watch, series):
-            self._orphans[name] = (series.alert, _RULE_CHANGED)
-            return
-        watch.series[key] = series
-        watched = self._watched[name] = _Watched(watch, key, series)
-        self._agenda.plan(name, watched.next_moment)
 
     def _end_orphans(self, at: datetime) -> None:
         for name in sorted(self._orphans):
@@ -305,17 +464,6 @@ class Detector:
     def _end_orphan(self, name: str, at: datetime) -> None:
         if name in self._orphans:
             alert, why = self._orphans.pop(name)
-            self._touched.add(name)
+            self._ledger.told.add(name)
             if alert is not None:
                 self._end(alert, Evidence(why), at)
-
-
-def _revived(watch: Watch, series: Series) -> bool:
-    """Bring the memory of *series* back, and return whether it is one that its rule can use."""
-    if series.kind != watch.kind:
-        return False
-    try:
-        series.memory = revive(series.memory, type(watch.rule.fresh()))
-    except ValidationError:
-        return False
-    return True

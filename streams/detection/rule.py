@@ -6,7 +6,7 @@ says. It never sees the clock: it is asked when a signal came, and at the moment
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from schemas.contract import LabelName, Name, Severity
 from schemas.origin import Origin
 from schemas.telemetry import Signal
+from streams.detection.heard import Heard, told_again
 from streams.detection.holding import Says, Terms
 from streams.detection.matching import Matchers, Predicate, predicate
 from streams.detection.wording import Template, Wording, template
@@ -171,6 +172,18 @@ class Rule(BaseModel):
         """Whether *signal*, whose kind, service and name are right, is one that it is about."""
         return self._holds is None or self._holds(signal)
 
+    def reads_content(self) -> bool:
+        """Whether ``concerns`` looks at more of a signal than its kind, name, service, environment and labels."""
+        return False
+
+    def ignores(self) -> Calm | None:
+        """Return what does not concern it whatever else stands in a signal, where it reads that; None where nothing is."""
+        return None
+
+    def order_matters(self) -> bool:
+        """Whether signals of several feeds must be heard one after the other; otherwise only the newest counts."""
+        return True
+
     def subject(self, signal: Any) -> str:
         """Return what tells series apart besides their labels."""
         del signal
@@ -202,6 +215,28 @@ class Rule(BaseModel):
         """Say what is the matter at the moment that it asked for, and never ask for it again."""
         del memory, heard_at, at
         return None
+
+    def absorb(
+        self,
+        memory: Any,
+        heard_at: datetime,
+        signal: Any,
+        heard: Sequence[Heard],
+        origin: Origin,
+    ) -> None:
+        """
+        Remember signals that it was calm about: each newer than the one before, the first newer than *heard_at*.
+
+        They are like *signal* but for what *heard* says. *origin* is that of the last one: what is told of a quiet series
+        names none of them. What it asked to look at in between is looked at here.
+        """
+        for each in heard:
+            look = self.next_look(memory, heard_at)
+            while look is not None and look < each.at:
+                self.look(memory, heard_at, look)
+                look = self.next_look(memory, heard_at)
+            self.judge(memory, told_again(signal, each), each.at, origin)
+            heard_at = each.at
 
     @abstractmethod
     def evidence(self, memory: Any, says: Says) -> Evidence:

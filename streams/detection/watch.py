@@ -1,17 +1,64 @@
 """One rule and the series it has heard: which series a signal belongs to, and how many there may be."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from typing import Any
 
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.telemetry import Signal
+from streams.detection import holding
+from streams.detection.feeds import MANY, Feed
 from streams.detection.fingerprint import fingerprint
-from streams.detection.rule import Rule
+from streams.detection.holding import Phase
+from streams.detection.rule import Calm, Rule
 from streams.detection.series import Series
 
 Key = tuple[Hashable, ...]
+
+
+class Watched:
+    """A series that is looked after: by whom, under which key, who feeds it."""
+
+    __slots__ = ("calm", "feeds", "heard_to", "key", "series", "since", "watch")
+
+    def __init__(self, watch: "Watch", key: Key, series: Series) -> None:
+        self.watch = watch
+        self.key = key
+        self.series = series
+        self.feeds: dict[Feed, None] = {}
+        #: What it is calm about as of the last signal that it heard.
+        self.calm: Calm | None = None
+        #: Mark of the last writing before the first change that is not written down.
+        self.since = 0
+        #: Next offset of each topic that its state does not hold, as far as a restart knows.
+        self.heard_to: Mapping[str, int] = series.heard_to
+
+    @property
+    def next_moment(self) -> datetime:
+        """When time alone next does something to the series; it is forgotten at the latest."""
+        rule, series = self.watch.rule, self.series
+        moment = series.heard_at + rule.forget_after
+        look = rule.next_look(series.memory, series.heard_at)
+        if look is not None and look < moment:
+            moment = look
+        if series.held.phase is Phase.QUIET:
+            return moment
+        due = holding.due(series.held, self.watch.terms)
+        return due if due is not None and due <= moment else moment
+
+    @property
+    def forgotten_at(self) -> datetime:
+        """When it is forgotten unless it is heard."""
+        return self.series.heard_at + self.watch.rule.forget_after
+
+    def ask(self) -> Calm | None:
+        """Return what it is calm about now."""
+        if self.series.held.phase is not Phase.QUIET:
+            return None
+        calm = self.watch.rule.calm(self.series.memory)
+        # Several feeds would each spend the whole of a budget.
+        return None if calm and calm.count < MANY and len(self.feeds) > 1 else calm
 
 
 class Watch:
@@ -22,7 +69,10 @@ class Watch:
         self.kind = str(getattr(rule, "kind", ""))
         self.late_counts = rule.counts_late()
         self.terms = rule.terms
-        self.series: dict[Key, Series] = {}
+        self.series: dict[Key, Watched] = {}
+        #: Series that a restart remembered and nobody has heard of since.
+        self.asleep = 0
+        self.grouping = grouping_of(rule)
         #: The alert that says that there is no more room, while that is so.
         self.crowd: AlertV1 | None = None
         self._label_key = _label_key(rule.group_by)
@@ -37,10 +87,8 @@ class Watch:
             self._label_key(signal.labels),
         )
 
-    def key_again(self, series: Series) -> Key | None:
-        """Return the key of a series that was remembered; None where the rule groups otherwise by now."""
-        if self.rule.group_by is not None and not series.labels.keys() <= set(self.rule.group_by):
-            return None
+    def key_again(self, series: Series) -> Key:
+        """Return the key of a series that was remembered."""
         return (
             series.tenant,
             series.service,
@@ -52,44 +100,65 @@ class Watch:
     @property
     def has_room(self) -> bool:
         """Whether another series can be watched."""
-        return len(self.series) < self.rule.max_series
+        return self.count < self.rule.max_series
+
+    @property
+    def count(self) -> int:
+        """How many series there are."""
+        return len(self.series) + self.asleep
 
     @property
     def has_room_again(self) -> bool:
         """Whether so many series are gone that it is worth saying: at the limit itself, each one would be."""
-        return len(self.series) * 10 <= self.rule.max_series * 9
+        return self.count * 10 <= self.rule.max_series * 9
 
-    def open(self, key: Key, signal: Signal, at: datetime, origin: Origin) -> Series:
-        """Begin to watch the series of *signal*."""
+    def labels_of(self, signal: Signal) -> dict[str, str]:
+        """Return the labels that identify the series of *signal*."""
         by = self.rule.group_by
-        labels = {
+        return {
             name: value
             for name, value in sorted(signal.labels.items())
             if value and (by is None or name in by)
         }
-        subject = self.rule.subject(signal)
-        series = Series(
-            rule=self.rule.name,
-            kind=self.kind,
+
+    def fingerprint_of(self, signal: Signal) -> str:
+        """Return the identity of the series of *signal*."""
+        return fingerprint(
             tenant=signal.tenant,
             service=signal.service,
             environment=signal.environment,
-            subject=subject,
-            labels=labels,
-            fingerprint=fingerprint(
-                tenant=signal.tenant,
-                service=signal.service,
-                environment=signal.environment,
-                rule=self.rule.name,
-                subject=subject,
-                labels=labels,
-            ),
+            rule=self.rule.name,
+            subject=self.rule.subject(signal),
+            labels=self.labels_of(signal),
+        )
+
+    def begin(self, signal: Signal, name: str, at: datetime, origin: Origin) -> Series:
+        """Return the series of *signal*, whose identity is *name*, as nobody has heard it yet."""
+        return Series(
+            rule=self.rule.name,
+            kind=self.kind,
+            grouping=self.grouping,
+            moment=at,
+            tenant=signal.tenant,
+            service=signal.service,
+            environment=signal.environment,
+            subject=self.rule.subject(signal),
+            labels=self.labels_of(signal),
+            fingerprint=name,
             heard_at=at,
             origin=origin,
             memory=self.rule.fresh(),
         )
-        self.series[key] = series
-        return series
+
+    def take(self, key: Key, series: Series) -> Watched:
+        """Begin to watch *series*."""
+        watched = self.series[key] = Watched(self, key, series)
+        return watched
+
+
+def grouping_of(rule: Rule) -> str:
+    """Return by what *rule* tells its series apart, as a text."""
+    return "*" if rule.group_by is None else ",".join(sorted(rule.group_by))
 
 
 def _label_key(by: tuple[str, ...] | None) -> Callable[[dict[str, str]], Hashable]:

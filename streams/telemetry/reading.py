@@ -22,6 +22,7 @@ from streams.telemetry.payload import Payload
 AHEAD: Final = timedelta(minutes=5)
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_LAST_STAMP: Final = (limits.LATEST - limits.EARLIEST - AHEAD) // _MILLISECOND
 
 
 def read_signals(
@@ -49,13 +50,16 @@ def read_signals(
     return signals
 
 
-def _check_time(at: datetime, stamped: int | None) -> None:
+def latest_of(stamped: int | None) -> datetime:
+    """Return when what stands in a record can have happened at the latest; *stamped* is the record's own time, in milliseconds."""
     # Brokers refuse record times far ahead of their own clock, so this one can be relied on.
-    if (
-        stamped is not None
-        and stamped >= 0
-        and at - limits.EARLIEST > stamped * _MILLISECOND + AHEAD
-    ):
+    if stamped is None or not 0 <= stamped < _LAST_STAMP:
+        return limits.LATEST
+    return limits.EARLIEST + stamped * _MILLISECOND + AHEAD
+
+
+def _check_time(at: datetime, stamped: int | None) -> None:
+    if at > latest_of(stamped):
         message = (
             f"occurred_at: is more than {AHEAD.seconds // 60} minutes ahead of the record's own time; "
             "is the producer's clock right?"

@@ -98,7 +98,7 @@ def test_what_it_remembers_is_plain_json_and_comes_back(rule):
     """Otherwise a restart would forget, or not start."""
     once = Detector([rule])
     heard(once, rule, slice(0, 700))
-    entries = {name: entry for name, entry in once.changes().items() if entry is not None}
+    entries = {name: entry for name, entry in once.changes().entries.items() if entry is not None}
     assert all(orjson.loads(entry) is not None for entry in entries.values())
 
     again = Detector([rule])
@@ -115,7 +115,7 @@ def test_signals_of_other_services_and_kinds_are_not_heard(kind):
     detector = Detector([rule])
     for offset, signal in enumerate(signals(kind(**example_of(kind)))):
         assert detector.hear(signal, Origin(topic="t", partition=0, offset=offset)) == []
-    assert detector.changes() == {}
+    assert detector.changes().entries == {}
 
 
 def test_a_template_that_fails_does_not_stop_the_alert(kind):

@@ -47,7 +47,12 @@ async def resolved_services(settings: Settings) -> set[str]:
 
 
 def values(entries: dict[str, bytes]) -> dict[str, Any]:
-    return {name: orjson.loads(value) for name, value in entries.items()}
+    """State entries, without what a series' entry says of the moment at which it was written down."""
+    plain = {name: orjson.loads(value) for name, value in entries.items()}
+    return {
+        name: value[:3] + value[4:-1] if isinstance(value, list) else value
+        for name, value in plain.items()
+    }
 
 
 async def test_state_after_crashes_is_what_the_log_says(pipeline: Pipeline) -> None:

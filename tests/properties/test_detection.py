@@ -130,7 +130,7 @@ def test_state_that_is_restored_goes_on_as_if_nothing_had_happened(given_inputs,
     once = Detector(RULES)
     before = run(once, given_inputs[:cut])
     kept: dict[str, bytes] = {}
-    for name, entry in once.changes().items():
+    for name, entry in once.changes().entries.items():
         if entry is None:
             kept.pop(name, None)
         else:
@@ -140,8 +140,8 @@ def test_state_that_is_restored_goes_on_as_if_nothing_had_happened(given_inputs,
 
     expected = before + run(once, given_inputs[cut:], cut)
     assert before + run(again, given_inputs[cut:], cut) == expected
-    assert {n: e for n, e in again.changes().items() if e} == {
-        n: e for n, e in once.changes().items() if e
+    assert {n: e for n, e in again.changes().entries.items() if e} == {
+        n: e for n, e in once.changes().entries.items() if e
     }
 
 
@@ -151,11 +151,11 @@ def test_changes_taken_after_every_input_add_up_to_the_same_state(given_inputs):
     detector, kept = Detector(RULES), {}
     for offset, each in enumerate(given_inputs):
         run(detector, [each], offset)
-        kept |= detector.changes()
+        kept |= detector.changes().entries
     kept = {name: entry for name, entry in kept.items() if entry is not None}
     at_once = Detector(RULES)
     run(at_once, given_inputs)
-    assert kept == {n: e for n, e in at_once.changes().items() if e is not None}
+    assert kept == {n: e for n, e in at_once.changes().entries.items() if e is not None}
 
 
 @given(st.lists(signals, max_size=40), st.data())
@@ -215,4 +215,6 @@ def test_everything_that_fires_ends_when_nothing_more_is_heard(given_inputs):
     alerts = run(detector, [*given_inputs, Tick(moment(100_000))])
     latest = {alert.fingerprint: alert.state for alert in alerts}
     assert set(latest.values()) <= {AlertState.RESOLVED}
-    assert all(entry is None for name, entry in detector.changes().items() if name != "sequence")
+    assert all(
+        entry is None for name, entry in detector.changes().entries.items() if name != "sequence"
+    )

@@ -1,6 +1,6 @@
 """What was heard before is silent: a heartbeat, or a dead man's switch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
@@ -10,8 +10,9 @@ from pydantic import ConfigDict, Field, model_validator
 from schemas.contract import LabelName
 from schemas.origin import Origin
 from schemas.telemetry import ExternalV1, HealthV1, LogV1, MetricV1, Signal
+from streams.detection.heard import Heard
 from streams.detection.holding import Says
-from streams.detection.rule import Evidence, Names, Rule
+from streams.detection.rule import Calm, Evidence, Names, Rule
 from streams.durations import Duration, written
 
 _SIGNALS: Final[Mapping[str, type[Signal]]] = {
@@ -94,6 +95,25 @@ class Absence(Rule):
         del signal
         memory.heard_at, memory.origin, memory.noticed = at, origin, False
         return Says.CLEAR
+
+    def order_matters(self) -> bool:
+        return False
+
+    def calm(self, memory: Memory) -> Calm | None:
+        if memory.heard_at is None or memory.noticed:
+            return None
+        return Calm(until=memory.heard_at + self.within)
+
+    def absorb(
+        self,
+        memory: Memory,
+        heard_at: datetime,
+        signal: Any,
+        heard: Sequence[Heard],
+        origin: Origin,
+    ) -> None:
+        del heard_at, signal
+        memory.heard_at, memory.origin = heard[-1].at, origin
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         return None if memory.noticed else heard_at + self.within

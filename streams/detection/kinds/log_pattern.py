@@ -13,7 +13,7 @@ from schemas.telemetry import LogV1, Signal
 from streams.detection.fingerprint import likeness
 from streams.detection.holding import Says
 from streams.detection.matching import expression
-from streams.detection.rule import Evidence, Rule
+from streams.detection.rule import Calm, Evidence, Rule
 from streams.detection.window import Sample, Window
 from streams.durations import Duration, written
 
@@ -114,6 +114,12 @@ class LogPattern(Rule):
             and super().concerns(signal)
             and self._search(signal.body) is not None
         )
+
+    def reads_content(self) -> bool:
+        return True
+
+    def ignores(self) -> Calm:
+        return Calm(high=self.level - 1)
 
     def fresh(self) -> Memory:
         return Memory()

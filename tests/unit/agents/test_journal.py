@@ -70,20 +70,21 @@ entry = st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 99))
 @given(
     turns=st.lists(st.lists(entry, max_size=6), min_size=1, max_size=4),
     late=st.lists(entry, max_size=3),
-    snapshot_bytes=st.sampled_from([1, 600, 10_000_000]),
+    outdated_bytes=st.sampled_from([1, 600, 10_000_000]),
 )
 def test_a_new_owner_reads_what_the_owners_before_it_kept(
     turns: list[list[tuple[str, int | None]]],
     late: list[tuple[str, int | None]],
-    snapshot_bytes: int,
+    outdated_bytes: int,
 ) -> None:
     """State would be lost, doubled, or spoilt by a worker that lost the partition and still writes."""
     log: list[Record] = []
     state: dict[str, bytes] = {}
     position = 0
     before: Worker | None = None
-    kept_snapshot, journal.SNAPSHOT_BYTES = journal.SNAPSHOT_BYTES, snapshot_bytes
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "OUTDATED_BYTES", outdated_bytes)
+        patch.setattr(journal, "CLEANED_BYTES", outdated_bytes)
         for turn in turns:
             worker = Worker(log)
             worker.take_over()
@@ -98,8 +99,6 @@ def test_a_new_owner_reads_what_the_owners_before_it_kept(
                 else:
                     state[name] = str(value).encode()
             before = worker
-    finally:
-        journal.SNAPSHOT_BYTES = kept_snapshot
     for records in (log, compacted(log)):
         kept = replayed(records)
         assert kept.entries == state
@@ -124,7 +123,7 @@ def test_an_entry_in_parts_counts_whole_or_not_at_all(cut: int) -> None:
     assert kept.entries == ({"a": b"1", **whole} if cut == 5 else {"a": b"1"})
 
 
-def test_snapshots_keep_a_journal_short() -> None:
+def test_what_is_outdated_goes_and_a_journal_stays_short() -> None:
     log: list[Record] = []
     worker = Worker(log)
     worker.take_over()
@@ -153,18 +152,42 @@ def test_a_part_that_a_producer_repeats_counts_once() -> None:
     assert replayed(repeated).positions == {"logs": 2}
 
 
-def test_a_snapshot_replaces_what_was_before_it() -> None:
-    """An entry whose end was compacted away before its beginning would come back to life."""
-    log: list[Record] = []
-    worker = Worker(log)
-    worker.take_over()
-    worker.append(1, "over", 1)
-    worker.append(2, "over", None)
-    worker.append(3, "kept", 2)
-    asyncio.run(worker.journal._snapshot())
+def test_what_compaction_takes_early_does_not_come_back() -> None:
+    """An entry whose end was compacted away while its beginning was being read would come back to life."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "OUTDATED_BYTES", 1)
+        log: list[Record] = []
+        worker = Worker(log)
+        worker.take_over()
+        worker.append(1, "over", 1)
+        worker.append(2, "over", None)
+        for position in range(3, 9):
+            worker.append(position, "kept", position)
     without_its_end = [record for record in log if b'"over":null' not in (record[1] or b"")]
     assert len(without_its_end) == len(log) - 1
-    assert replayed(without_its_end).entries == {"kept": b"2"}
+    assert replayed(without_its_end).entries == {"kept": b"8"}
+
+
+def test_what_an_owner_wrote_holds_as_long_as_it_is_needed() -> None:
+    """The mark of an owner would go before its entries, and a state of days would be void."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "OUTDATED_BYTES", 1)
+        patch.setattr(journal, "CLEANED_BYTES", 1)
+        log: list[Record] = []
+        first = Worker(log)
+        first.take_over()
+        for number in range(30):
+            first.append(number, f"old-{number}", number)
+        second = Worker(log)
+        second.take_over()
+        for number in range(200):
+            second.append(100 + number, "new", number)
+            kept = replayed(compacted(log)).entries
+            assert kept == {
+                **{f"old-{each}": b"%d" % each for each in range(30)},
+                "new": b"%d" % number,
+            }
+    assert sum(b"." not in key for key, _ in compacted(log)) == 1
 
 
 def test_what_was_decided_is_spread_over_records_that_a_broker_takes() -> None:

@@ -41,7 +41,7 @@ def said(alerts: list[AlertV1]) -> list[tuple[str, float]]:
 
 
 def entries(detector: Detector) -> dict[str, bytes]:
-    return {name: entry for name, entry in detector.changes().items() if entry is not None}
+    return {name: entry for name, entry in detector.changes().entries.items() if entry is not None}
 
 
 def test_an_alert_says_everything():
@@ -196,7 +196,7 @@ def test_an_alert_ends_when_its_rule_is_no_longer_the_same(policy):
     (ended,) = after.tick(at(1))
     assert (ended.fingerprint, ended.state) == (fired.fingerprint, AlertState.RESOLVED)
     assert ended.sequence == 2
-    assert after.changes()[fired.fingerprint] is None
+    assert after.changes().entries[fired.fingerprint] is None
     assert after.tick(at(2)) == []
 
 

@@ -1,0 +1,256 @@
+"""
+Feeds: what one producer says about one thing, and what its rules stay calm about.
+
+A feed is all signals that differ in nothing but time and level: one metric of one host, say. The rules that hear it are looked up
+once. While all of them are calm about what comes, its signals are only noted down; they are absorbed together as soon as anybody
+wants to know: a signal that somebody might have something to say about, a moment that is due, a checkpoint.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+import msgspec
+
+from schemas.origin import Origin
+from schemas.telemetry import Signal
+from streams.detection.heard import LEVELS, Heard
+from streams.detection.rule import Calm
+
+if TYPE_CHECKING:
+    from streams.detection.watch import Watched
+
+#: Signals that a feed notes down before they are absorbed: bounds memory.
+ROOM: Final = 500
+#: A count of this or more means any number.
+MANY: Final = 1_000
+#: Feeds whose rules are kept looked up. Producers choose what there is, so there must be an end.
+FEEDS: Final = 500_000
+#: Feeds that are absorbed at one time without need: so many, or this part of all.
+ABSORBED_AT_ONCE: Final = 200
+ABSORBED_PART: Final = 20
+#: Nothing is due.
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class Feed:
+    """One feed: its rules' series, what they are all calm about, and what was noted down."""
+
+    __slots__ = (
+        "backlog",
+        "bound",
+        "high",
+        "ignored",
+        "key",
+        "low",
+        "newest",
+        "partition",
+        "room",
+        "signal",
+        "since",
+        "skip_to",
+        "tied",
+        "topic",
+        "until",
+    )
+
+    def __init__(self, topic: str, partition: int, key: tuple[Any, ...], signal: Signal) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.key = key
+        #: One of its signals: the others differ in time, level and id.
+        self.signal = signal
+        #: Whether those who hear it are known.
+        self.tied = False
+        self.bound: tuple[Watched, ...] = ()
+        #: What is not heard at all by rules that look at more than a level; None where that cannot be said.
+        self.ignored: tuple[Calm | None, ...] = ()
+        self.newest = signal.occurred_at
+        self.low, self.high, self.until = inf, -inf, NEVER
+        self.room = 0
+        self.backlog: list[Heard] = []
+        #: Mark of the last writing before the first signal of the backlog.
+        self.since = 0
+        #: Records before this offset are in the state of all its series.
+        self.skip_to = 0
+
+    def shut(self) -> None:
+        """Let every signal be judged."""
+        self.low, self.high = inf, -inf
+
+    def open(self) -> None:
+        """Let those signals be noted down that nobody has anything to say about."""
+        low, high, room, until = -inf, inf, ROOM, NEVER
+        for calm in (*self.ignored, *[watched.calm for watched in self.bound]):
+            if calm is None:
+                self.shut()
+                return
+            low, high = max(low, calm.low), min(high, calm.high)
+            if calm.count < MANY:
+                room = min(room, calm.count)
+            if calm.until is not None and calm.until < until:
+                until = calm.until
+        for watched in self.bound:
+            until = min(until, watched.forgotten_at)
+        if room <= 0:
+            self.shut()
+            return
+        self.low, self.high, self.room, self.until = low, high, room, until
+
+
+class Left(NamedTuple):
+    """A record that could not be noted down, and what was seen of it."""
+
+    topic: str
+    offset: int
+    key: tuple[Any, ...]
+    at: datetime
+
+
+class Glance(Protocol):
+    """How records are glanced at."""
+
+    seen: Callable[[bytes], Any]
+    """Returns service, name, labels, environment, tenant, unit, time, level and id of a value, or raises."""
+
+    def ours(self, headers: Any) -> bool:
+        """Whether *headers* leave no doubt that the value can be glanced at."""
+
+
+class Feeds:
+    """All feeds of one partition. *absorb* lets the rules of a feed remember what it noted down."""
+
+    def __init__(self, absorb: Callable[[Feed], None]) -> None:
+        self._absorb = absorb
+        self._by_key: dict[str, dict[tuple[Any, ...], Feed]] = {}
+        #: Feeds with a backlog, in the order in which they began it.
+        self._noting: dict[Feed, None] = {}
+        self._left: Left | None = None
+        #: Number of the last writing.
+        self.mark = 0
+
+    @property
+    def noting(self) -> list[Feed]:
+        """The feeds that noted something down, those first that did so first."""
+        return list(self._noting)
+
+    def waiting(self, *, everything: bool) -> list[Feed]:
+        """Return the feeds whose backlog is absorbed next although nobody asks for it."""
+        noting = self.noting
+        # Each brings several series.
+        return (
+            noting if everything else noting[: max(ABSORBED_AT_ONCE, len(noting) // ABSORBED_PART)]
+        )
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many as may be."""
+        return sum(map(len, self._by_key.values())) >= FEEDS
+
+    def skim(  # noqa: C901 - the loop that every record goes through
+        self,
+        topic: str,
+        records: Sequence[Any],
+        start: int,
+        glance: Glance,
+        latest: datetime,
+    ) -> int:
+        """
+        Note down signals that no rule has anything to say about, and return the place of the first of *records* that must be heard.
+
+        *records* are of one partition of *topic*; those from *start* on are looked at. What happened after *latest* is left.
+        """
+        feeds = self._by_key.setdefault(topic, {})
+        noting, mark = self._noting, self.mark
+        glimpse, ours = glance.seen, glance.ours
+        for place in range(start, len(records)):
+            record = records[place]
+            if record.headers and not ours(record.headers):
+                return place
+            try:
+                seen = glimpse(record.value)
+            except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
+                return place
+            key = (
+                seen.service,
+                seen.name,
+                bytes(seen.labels),
+                seen.environment,
+                seen.tenant,
+                seen.unit,
+            )
+            feed = feeds.get(key)
+            at, level = seen.occurred_at, seen.level
+            if feed is not None:
+                if level.__class__ is str:
+                    level = LEVELS[level]
+                if (
+                    feed.low <= level <= feed.high
+                    and feed.newest < at < feed.until
+                    and at <= latest
+                ):
+                    backlog = feed.backlog
+                    if not backlog:
+                        noting[feed] = None
+                        feed.since = mark
+                    feed.newest = at
+                    backlog.append(Heard(at, level, record.offset, seen.signal_id))
+                    if len(backlog) >= feed.room:
+                        self._absorb(feed)
+                        if not feed.tied:
+                            feed.shut()
+                    continue
+                if record.offset < feed.skip_to:
+                    continue
+            self._left = Left(topic, record.offset, key, at)
+            return place
+        return len(records)
+
+    def left_at(self, origin: Origin) -> Left | None:
+        """Return what was seen of the record at *origin*, if it is the one that the last skimming left."""
+        left, self._left = self._left, None
+        if left is not None and (left.topic, left.offset) == (origin.topic, origin.offset):
+            return left
+        return None
+
+    def of(self, left: Left) -> Feed | None:
+        """Return the feed of a record that was left, if there is one."""
+        return self._by_key[left.topic].get(left.key)
+
+    def taken(self, feed: Feed) -> list[Heard]:
+        """Return what *feed* noted down, and let it begin anew."""
+        backlog, feed.backlog = feed.backlog, []
+        del self._noting[feed]
+        # One zone for all: comparing times of different zone objects costs several times as much.
+        return [
+            each if each.at.tzinfo is UTC else each._replace(at=each.at.astimezone(UTC))
+            for each in backlog
+        ]
+
+    def keep(self, feed: Feed) -> None:
+        """Let the records of *feed* find it."""
+        self._by_key.setdefault(feed.topic, {})[feed.key] = feed
+
+    def remove(self, feed: Feed) -> None:
+        """Let the next record of *feed* look up anew who hears it."""
+        feed.tied = False
+        feed.shut()
+        self._by_key.get(feed.topic, {}).pop(feed.key, None)
+
+    def clear(self) -> None:
+        """Remove all; none may have a backlog."""
+        for feeds in self._by_key.values():
+            for feed in list(feeds.values()):
+                self.remove(feed)
+
+
+def narrower(calm: Calm | None, before: Calm) -> bool:
+    """Whether what was noted down under *before* might not be under *calm*."""
+    return (
+        calm is None
+        or calm.low > before.low
+        or calm.high < before.high
+        or calm.count < before.count
+        or (calm.until is not None and (before.until is None or calm.until < before.until))
+    )

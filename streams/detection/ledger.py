@@ -1,0 +1,97 @@
+"""
+What of the state is not written down yet, and from where on reading must begin again to find it.
+
+A series of which something was told is written down with what was told. One that only heard something can wait: it is written
+down with others, those that wait longest first, so that what is heard costs no writing of its own. Until then the log itself
+remembers it.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Final, NamedTuple
+
+from streams.detection.watch import Watched
+
+#: Series that are written down at one time although nothing was told of them: so many, or this part of all that changed.
+WRITTEN_AT_ONCE: Final = 2_000
+WRITTEN_PART: Final = 20
+
+
+class Keep(Enum):
+    """What is to be written down."""
+
+    TOLD = "told"
+    """Series of which something was told."""
+    SOME = "some"
+    """These, and some of those that only heard something: the ones that wait longest."""
+    ALL = "all"
+    """Everything that changed."""
+
+
+class Changes(NamedTuple):
+    """What changed in the state since it was last written down."""
+
+    entries: dict[str, bytes | None]
+    """The entries to write; None where one is gone."""
+    resume: Mapping[str, int]
+    """Where reading must begin again to find what is not in the entries: the next offset of each topic."""
+
+
+class Ledger:
+    """What is written down, and what is not. A *mark* is the number of a writing."""
+
+    def __init__(self) -> None:
+        #: Entries that must be written down next.
+        self.told: set[str] = set()
+        #: Series that changed otherwise, in the order in which they began to.
+        self._changed: dict[str, Watched] = {}
+        #: Number of the last writing.
+        self.mark = 0
+        #: What was read at each writing, as far back as something that is not written down began.
+        self._read: dict[int, Mapping[str, int]] = {0: {}}
+        self._resume = 0
+
+    def begin(self, resume: Mapping[str, int]) -> None:
+        """Begin with everything before *resume* written down."""
+        self._read[self.mark] = dict(resume)
+
+    def change(self, watched: Watched, since: int) -> None:
+        """Remember that a series is not written down as it is, because of something heard after the writing *since*."""
+        name = watched.series.fingerprint
+        if name not in self._changed:
+            self._changed[name] = watched
+            watched.since = since
+        elif since < watched.since:
+            watched.since = since
+
+    def forget(self, name: str) -> None:
+        """Remember that a series is gone."""
+        self._changed.pop(name, None)
+        self.told.add(name)
+
+    def choose(self, *, everything: bool) -> None:
+        """Choose series that are written down next although nothing was told of them."""
+        waiting = list(self._changed)
+        if not everything:
+            waiting = waiting[: max(WRITTEN_AT_ONCE, len(waiting) // WRITTEN_PART)]
+        self.told.update(waiting)
+
+    def take(self, name: str) -> None:
+        """Take note that a series is written down as it is."""
+        self._changed.pop(name, None)
+
+    def write(self, read: Mapping[str, int], noted_since: Iterable[int], keep: Keep) -> None:
+        """Take note of a writing, when everything before *read* was heard; *noted_since* are the marks of what feeds noted down."""
+        self.told.clear()
+        self.mark += 1
+        self._read[self.mark] = read
+        if keep is not Keep.TOLD:
+            waiting = (watched.since for watched in self._changed.values())
+            self._resume = min(min(waiting, default=self.mark), min(noted_since, default=self.mark))
+            for mark in [mark for mark in self._read if mark < self._resume]:
+                del self._read[mark]
+
+    @property
+    def resume(self) -> Mapping[str, int]:
+        """Where reading must begin again to find what is not written down."""
+        return self._read[self._resume]

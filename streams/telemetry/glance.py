@@ -1,0 +1,109 @@
+"""
+What a record in our own format says at a glance: whose it is, when it happened, how bad it is.
+
+Nearly all telemetry says that nothing is the matter, and a rule that knows what it is calm about needs no more than this of it.
+A glance costs a fifth of reading the whole message. It is never more lenient: what it takes in is also a message as its
+contract says (but for ignored fields, which it does not look into), with the same meaning. Whatever else it meets it leaves to
+the reader of the whole.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from schemas import limits
+from schemas.topics import HEALTH, LOGS, METRICS, TopicDeclaration
+
+_Text = Annotated[str, msgspec.Meta(max_length=limits.TEXT_LENGTH)]
+_Line = Annotated[str, msgspec.Meta(max_length=limits.LINE_LENGTH)]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_SignalId = Annotated[str, msgspec.Meta(max_length=limits.ID_LENGTH, pattern=r"^[ -~]+\Z")]
+_Attributes = Annotated[
+    dict[
+        Annotated[
+            str,
+            msgspec.Meta(
+                min_length=1,
+                max_length=limits.LABEL_NAME_LENGTH,
+                pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*\Z",
+            ),
+        ],
+        Annotated[str, msgspec.Meta(max_length=limits.LABEL_VALUE_LENGTH)],
+    ],
+    msgspec.Meta(max_length=limits.LABEL_COUNT),
+]
+_LONGEST: Final = timedelta(days=36_525).total_seconds()
+_NO_LABELS: Final = msgspec.Raw(b"{}")
+
+
+class _Glance(msgspec.Struct, gc=False, kw_only=True):
+    """What the three kinds have in common. The texts are not checked: whose they are has been read as a whole once."""
+
+    occurred_at: _Moment
+    service: str
+    tenant: str = "default"
+    environment: str = "production"
+    labels: msgspec.Raw = _NO_LABELS
+    signal_id: _SignalId | None = None
+
+
+class MetricGlance(_Glance, gc=False, kw_only=True):
+    """Of a metric: its level is the value."""
+
+    name: str
+    level: float = msgspec.field(name="value")
+    unit: str = ""
+
+
+class HealthGlance(_Glance, gc=False, kw_only=True):
+    """Of a health check: its level is the status."""
+
+    name: str = msgspec.field(name="check")
+    level: Literal["healthy", "degraded", "unhealthy"] = msgspec.field(name="status")
+    critical: bool = False
+    latency: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST)] | None = None
+    message: _Line = ""
+    unit: str = ""
+
+
+class LogGlance(_Glance, gc=False, kw_only=True):
+    """Of a log record: its level is the severity number."""
+
+    level: Annotated[int, msgspec.Meta(ge=1, le=24)] = msgspec.field(
+        name="severity_number", default=9
+    )
+    body: _Text
+    attributes: _Attributes = {}
+    trace_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")] | None = None
+    name: str = ""
+    unit: str = ""
+
+
+class Glance:
+    """How the records of one topic are glanced at."""
+
+    def __init__(self, topic: TopicDeclaration, seen: type[_Glance]) -> None:
+        self._event_type = topic.contract.event_type.encode()
+        #: Returns what is seen of a value; it raises ``msgspec.MsgspecError`` or ``UnicodeDecodeError`` for what it leaves to the reader
+        #: of the whole.
+        self.seen: Callable[[bytes], Any] = msgspec.json.Decoder(seen).decode
+
+    def ours(self, headers: Iterable[tuple[str, bytes]]) -> bool:
+        """Whether *headers* leave no doubt that the value is in our own format: they are CloudEvents' and name its contract."""
+        return all(
+            name.startswith("ce_") and (name != "ce_type" or value == self._event_type)
+            for name, value in headers
+        )
+
+
+_GLANCES: Final[Mapping[str, Glance]] = {
+    topic.name: Glance(topic, seen)
+    for topic, seen in ((METRICS, MetricGlance), (HEALTH, HealthGlance), (LOGS, LogGlance))
+}
+
+
+def glance_at(topic: TopicDeclaration) -> Glance | None:
+    """Return how a record of *topic* is glanced at; None where every record must be read as a whole."""
+    return _GLANCES.get(topic.name)
