@@ -1,11 +1,10 @@
 """So many log records in so much time say something that matches an expression."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr
 
 from schemas.contract import LabelName
 from schemas.origin import Origin
@@ -13,35 +12,16 @@ from schemas.telemetry import LogV1, Signal
 from streams.detection.bands import Bands
 from streams.detection.fingerprint import likeness
 from streams.detection.holding import Says
+from streams.detection.levels import LEVELS, Level
 from streams.detection.matching import expression
 from streams.detection.rule import Calm, Evidence, Rule
 from streams.detection.window import Sample, Window
 from streams.durations import Duration, written
 
-#: The lowest OpenTelemetry severity number of each level.
-LEVELS: Final[Mapping[str, int]] = {
-    "trace": 1,
-    "debug": 5,
-    "info": 9,
-    "warn": 13,
-    "error": 17,
-    "fatal": 21,
-}
 #: Matches that a rule can ask for.
 MOST: Final = 1_000
 #: Characters of a log record that an alert quotes.
 _QUOTED: Final = 300
-
-
-def _level(given: Any) -> Any:
-    if isinstance(given, str) and given.lower() in LEVELS:
-        return LEVELS[given.lower()]
-    if isinstance(given, bool) or not isinstance(given, int):
-        message = (
-            f"must be one of {', '.join(LEVELS)}, or an OpenTelemetry severity number from 1 to 24"
-        )
-        raise ValueError(message)  # noqa: TRY004 - pydantic reports nothing else
-    return given
 
 
 def _compiles(pattern: str) -> str:
@@ -90,7 +70,7 @@ class LogPattern(Rule):
     """
     pattern: Annotated[str, Field(min_length=1), AfterValidator(_compiles)] = "."
     """RE2 expression that is looked for anywhere in the message; any message where it is left out."""
-    level: Annotated[int, Field(ge=1, le=24), BeforeValidator(_level)] = LEVELS["error"]
+    level: Level = LEVELS["error"]
     """The lowest level that counts: ``trace``, ``debug``, ``info``, ``warn``, ``error``, ``fatal``, or a severity number."""
     count: Annotated[int, Field(ge=1, le=MOST)] = 1
     """How many records must match."""
