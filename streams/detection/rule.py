@@ -14,9 +14,11 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
-from schemas.contract import LabelName, Name, Severity
+from schemas.contract import LabelName, Name
 from schemas.origin import Origin
 from schemas.telemetry import Signal
+from streams.detection.bands import Bands, Graded, disorder, entered
+from streams.detection.condition import Condition, condition, unknown
 from streams.detection.heard import Heard, told_again
 from streams.detection.holding import Says, Terms
 from streams.detection.matching import Matchers, Predicate, predicate
@@ -64,6 +66,8 @@ class Evidence:
     """That signal."""
     message: str = ""
     """What the signal itself says about it."""
+    detail: str = ""
+    """What else the signal says; an alert carries it where the rule has no description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,10 @@ class Rule(BaseModel):
     """The service or services it is about; all where none is named."""
     match: Matchers = ()
     """Comparisons of labels that must all hold: ``[region=~"eu-.*"]``, or ``{region: eu-1}``."""
-    severity: Severity
-    """1 critical to 4 low."""
+    when: Condition | None = None
+    """What matchers cannot say, as a condition in CEL on one signal: ``value > 0.5 && labels.region != "test"``."""
+    severity: Graded
+    """1 critical to 4 low; or by value, ``{default: 3, bands: [{beyond: 10, severity: 2}]}``."""
     group_by: tuple[LabelName, ...] | None = None
     """
     The labels that tell alerts of this rule apart, besides tenant, service and environment; all labels where it is left out.
@@ -122,6 +128,10 @@ class Rule(BaseModel):
     """A series that is silent so long is forgotten; if it fires, its alert is resolved first, and says why."""
 
     _holds: Predicate | None = PrivateAttr(default=None)
+    _condition: Predicate | None = PrivateAttr(default=None)
+    _condition_failures: int = PrivateAttr(default=0)
+    _bands: Bands | None = PrivateAttr(default=None)
+    _rising: bool = PrivateAttr(default=True)
     _summary: Template | None = PrivateAttr(default=None)
     _description: Template | None = PrivateAttr(default=None)
     _group: Template | None = PrivateAttr(default=None)
@@ -130,6 +140,9 @@ class Rule(BaseModel):
         """Compile what is used for every signal or alert."""
         del context
         self._holds = predicate(self.match)
+        self._condition = condition(self.when, self._condition_failed) if self.when else None
+        self._bands = self.severity if isinstance(self.severity, Bands) else None
+        self._rising = self.rising() is not False
         self._summary = template(self.summary) if self.summary else None
         self._description = template(self.description) if self.description else None
         self._group = template(self.group) if self.group else None
@@ -144,6 +157,32 @@ class Rule(BaseModel):
                 )
                 raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> Self:
+        if isinstance(self.severity, Bands):
+            rising = self.rising()
+            if rising is None:
+                message = "severity cannot depend on a value here: write a number from 1 to 4"
+                raise ValueError(message)
+            wrong = disorder(self.severity, rising=rising)
+            if wrong is not None:
+                message = f"severity {wrong}"
+                raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _condition_is_known(self) -> Self:
+        wrong = unknown(self.when, self.hears()) if self.when else None
+        if wrong is not None:
+            message = f"when cannot be told: {wrong}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def condition_failures(self) -> int:
+        """How often ``when`` could not be told since the rule was read, and was taken for false."""
+        return self._condition_failures
 
     @property
     def terms(self) -> Terms:
@@ -170,11 +209,13 @@ class Rule(BaseModel):
 
     def concerns(self, signal: Any) -> bool:
         """Whether *signal*, whose kind, service and name are right, is one that it is about."""
-        return self._holds is None or self._holds(signal)
+        return (self._holds is None or self._holds(signal)) and (
+            self._condition is None or self._condition(signal)
+        )
 
     def reads_content(self) -> bool:
         """Whether ``concerns`` looks at more of a signal than its kind, name, service, environment and labels."""
-        return False
+        return self._condition is not None
 
     def ignores(self) -> Calm | None:
         """Return what does not concern it whatever else stands in a signal, where it reads that; None where nothing is."""
@@ -242,10 +283,32 @@ class Rule(BaseModel):
     def evidence(self, memory: Any, says: Says) -> Evidence:
         """Return why it says so."""
 
+    def rising(self) -> bool | None:
+        """Whether larger values are worse; None where its alerts have no value that a severity could depend on."""
+        return None
+
+    def graded(self, memory: Any, says: Says, value: float) -> Says:
+        """Remember as ``memory.band`` how bad *value* is, and return *says*."""
+        if self._bands is not None:
+            if says is Says.BAD:
+                memory.band = entered(self._bands.bands, memory.band, value, rising=self._rising)
+            elif says is Says.CLEAR:
+                memory.band = 0
+        return says
+
     def severity_of(self, memory: Any) -> int:
         """Return how bad it is."""
-        del memory
+        if isinstance(self.severity, Bands):
+            return self.severity.severity(memory.band)
         return self.severity
+
+    def labels_of(self, memory: Any, labels: dict[str, str]) -> dict[str, str]:
+        """Return what an alert shows, where *labels* identify its series."""
+        del memory
+        return labels
+
+    def _condition_failed(self) -> None:
+        self._condition_failures += 1
 
     # -- what its alerts say ----------------------------------------------------------------------
 

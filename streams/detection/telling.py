@@ -49,7 +49,7 @@ def begun(rule: Rule, series: Series, evidence: Evidence, at: datetime, sequence
         if before
         else group_key(said.group or series.service, series.environment),
         summary=line(said.summary or f"{rule.name}: {reason}"),
-        description=(said.description or "")[: limits.TEXT_LENGTH],
+        description=(said.description or evidence.detail)[: limits.TEXT_LENGTH],
         reason=reason,
         value=evidence.value,
         runbook=rule.runbook,
@@ -104,11 +104,12 @@ def crowded(  # noqa: PLR0913, PLR0917 - one alert, from all that it names
 
 
 def shown_labels(rule: Rule, series: Series) -> dict[str, str]:
-    """Return the labels that an alert shows: those that identify the series, and its subject."""
+    """Return the labels that an alert shows: those that identify the series, or that its rule keeps, and its subject."""
+    labels = rule.labels_of(series.memory, series.labels)
     name = rule.subject_label
-    if not name or name in series.labels or len(series.labels) >= limits.LABEL_COUNT:
-        return series.labels
-    return {**series.labels, name: series.subject[: limits.LABEL_VALUE_LENGTH]}
+    if not name or name in labels or len(labels) >= limits.LABEL_COUNT:
+        return labels
+    return {**labels, name: series.subject[: limits.LABEL_VALUE_LENGTH]}
 
 
 def group_key(group: str, environment: str) -> str:

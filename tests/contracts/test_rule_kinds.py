@@ -29,16 +29,28 @@ def rule(kind) -> Rule:
 
 def signals(rule: Rule):
     """Yield bad and good signals of every kind, one each second, that the example rules hear."""
-    name = next(iter(rule.names()), "load")
+    names = list(rule.names()) or ["load"]
     service = next(iter(rule.service), "shop")
+    source = next(iter(getattr(rule, "source", ())), "grafana")
+    sums = dict.fromkeys(names, 0.0)
     for second in range(600):
         bad = second % 400 < 250
         at = {"occurred_at": MIDNIGHT + timedelta(seconds=second), "service": service}
-        yield HealthV1(**at, check=name, status="unhealthy" if bad else "healthy")
-        yield MetricV1(**at, name=name, value=1e6 if bad else 0)
+        yield HealthV1(**at, check=names[0], status="unhealthy" if bad else "healthy")
+        for number, name in enumerate(names):
+            # What is counted apart from what is bad goes on while all is well.
+            value = 1e6 if bad or number else 0
+            sums[name] += value
+            yield MetricV1(**at, name=name, value=sums[name] if counts(rule) else value)
         if bad:
-            yield LogV1(**at, severity_number=24, body="connection refused")
-            yield ExternalV1(**at, source=name, alert_id="a", state="firing", summary="bad")
+            body = "disk 7 is full" if second == 100 else "connection refused"
+            yield LogV1(**at, severity_number=24, body=body)
+        state = "firing" if bad else "resolved"
+        yield ExternalV1(**at, source=source, alert_id="a", state=state, summary="bad")
+
+
+def counts(rule: Rule) -> bool:
+    return getattr(rule, "counters", False)
 
 
 def heard(detector: Detector, rule: Rule, part: slice = slice(None)):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -93,9 +92,8 @@ def records_of(given_inputs: list[Any]) -> list[Record]:
     for (kind, said), step in given_inputs:
         at += timedelta(seconds=step)
         topic = TOPICS[kind]
-        if kind is TickV1:
-            said = {"partition": 0, "reached": {name: ends[name] for name in ends}}
-        value = kind(occurred_at=at, **said).to_wire()
+        reached = {"partition": 0, "reached": dict(ends)} if kind is TickV1 else {}
+        value = kind(occurred_at=at, **said, **reached).to_wire()
         records.append(
             Record(topic.name, 0, ends[topic.name], b"k", value, (), int(at.timestamp() * 1000))
         )

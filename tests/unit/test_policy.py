@@ -100,7 +100,7 @@ def test_every_problem_is_said_at_once(tmp_path):
             "kind: threshold, metric: load, threshold: 5, over: 5m",
             (
                 "rules[0]: over needs something to make of the window: "
-                "add aggregate: avg, min, max, sum or count"
+                "add aggregate: avg, min, max, sum, count, p50, p90, p95, p99, rate or increase"
             ),
         ),
         (

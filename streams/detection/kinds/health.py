@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from schemas.contract import Severity
 from schemas.origin import Origin
 from schemas.telemetry import HealthStatus, HealthV1, Signal
+from streams.detection.bands import Bands
 from streams.detection.holding import Says
-from streams.detection.rule import Evidence, Names, Rule
+from streams.detection.rule import Calm, Evidence, Names, Rule
 
 
 class ByCritical(BaseModel):
@@ -22,6 +23,12 @@ class ByCritical(BaseModel):
     """Of a check that is critical."""
     otherwise: Severity
     """Of any other check."""
+
+
+def _written_as(given: Any) -> str:
+    if isinstance(given, Bands) or (isinstance(given, dict) and "bands" in given):
+        return "by value"
+    return "by critical" if isinstance(given, dict | ByCritical) else "always"
 
 
 @dataclass(slots=True)
@@ -42,6 +49,7 @@ class Memory:
     critical: bool = False
     status: str = ""
     message: str = ""
+    band: int = 0
 
 
 class Health(Rule):
@@ -64,8 +72,16 @@ class Health(Rule):
     subject_label = "check"
 
     kind: Literal["health"] = "health"
-    severity: Severity | ByCritical  # type: ignore[assignment]  # Wider, only here.
-    """1 critical to 4 low; or ``{critical: 1, otherwise: 3}``, by what the check says of itself."""
+    severity: Annotated[  # type: ignore[assignment]  # Wider, only here.
+        Annotated[Severity, Tag("always")]
+        | Annotated[ByCritical, Tag("by critical")]
+        | Annotated[Bands, Tag("by value")],
+        Discriminator(_written_as),
+    ]
+    """
+    1 critical to 4 low; or ``{critical: 1, otherwise: 3}``, by what the check says of itself; or by the number of failures,
+    ``{default: 3, bands: [{beyond: 4, severity: 2}]}``.
+    """
     check: Names = ()
     """The check or checks it is about; all where none is named."""
     failures: Annotated[int, Field(ge=1, le=100)] = 2
@@ -106,12 +122,19 @@ class Health(Rule):
         memory.check, memory.status = signal.check, signal.status
         if failed:
             memory.critical, memory.message = signal.critical, signal.message
-        if sum(result.failed for result in memory.results[-span:]) >= self.failures:
-            return Says.BAD
+        failures = 0
+        for result in memory.results[-span:]:
+            failures += result.failed
+        if failures >= self.failures:
+            return self.graded(memory, Says.BAD, failures)
         good = memory.results[-self.successes :]
         if len(good) == self.successes and not any(result.failed for result in good):
-            return Says.CLEAR
+            return self.graded(memory, Says.CLEAR, failures)
         return Says.BETWEEN
+
+    def calm(self, memory: Memory) -> Calm | None:
+        # A failure that is remembered could be joined by the next one.
+        return None if any(result.failed for result in memory.results) else Calm(low=0, high=0)
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
         if says is Says.CLEAR:
@@ -127,7 +150,10 @@ class Health(Rule):
             message=memory.message,
         )
 
+    def rising(self) -> bool:
+        return True
+
     def severity_of(self, memory: Memory) -> int:
-        if isinstance(self.severity, int):
-            return self.severity
-        return self.severity.critical if memory.critical else self.severity.otherwise
+        if isinstance(self.severity, ByCritical):
+            return self.severity.critical if memory.critical else self.severity.otherwise
+        return super().severity_of(memory)

@@ -1,44 +1,27 @@
 """So many log records in so much time say something that matches an expression."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr
 
 from schemas.contract import LabelName
 from schemas.origin import Origin
 from schemas.telemetry import LogV1, Signal
+from streams.detection.bands import Bands
 from streams.detection.fingerprint import likeness
 from streams.detection.holding import Says
+from streams.detection.levels import LEVELS, Level
 from streams.detection.matching import expression
 from streams.detection.rule import Calm, Evidence, Rule
 from streams.detection.window import Sample, Window
 from streams.durations import Duration, written
 
-#: The lowest OpenTelemetry severity number of each level.
-LEVELS: Final[Mapping[str, int]] = {
-    "trace": 1,
-    "debug": 5,
-    "info": 9,
-    "warn": 13,
-    "error": 17,
-    "fatal": 21,
-}
+#: Matches that a rule can ask for.
+MOST: Final = 1_000
 #: Characters of a log record that an alert quotes.
 _QUOTED: Final = 300
-
-
-def _level(given: Any) -> Any:
-    if isinstance(given, str) and given.lower() in LEVELS:
-        return LEVELS[given.lower()]
-    if isinstance(given, bool) or not isinstance(given, int):
-        message = (
-            f"must be one of {', '.join(LEVELS)}, or an OpenTelemetry severity number from 1 to 24"
-        )
-        raise ValueError(message)  # noqa: TRY004 - pydantic reports nothing else
-    return given
 
 
 def _compiles(pattern: str) -> str:
@@ -52,6 +35,7 @@ class Memory:
 
     window: Window = field(default_factory=Window)
     message: str = ""
+    band: int = 0
 
 
 class LogPattern(Rule):
@@ -86,18 +70,24 @@ class LogPattern(Rule):
     """
     pattern: Annotated[str, Field(min_length=1), AfterValidator(_compiles)] = "."
     """RE2 expression that is looked for anywhere in the message; any message where it is left out."""
-    level: Annotated[int, Field(ge=1, le=24), BeforeValidator(_level)] = LEVELS["error"]
+    level: Level = LEVELS["error"]
     """The lowest level that counts: ``trace``, ``debug``, ``info``, ``warn``, ``error``, ``fatal``, or a severity number."""
-    count: Annotated[int, Field(ge=1, le=1_000)] = 1
+    count: Annotated[int, Field(ge=1, le=MOST)] = 1
     """How many records must match."""
     within: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=1)
     """In how much event time."""
 
     _search: Any = PrivateAttr(default=None)
+    _room: int = PrivateAttr(default=0)
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         self._search = expression(self.pattern).search
+        # Of more matches than are asked for, only the newest can ever decide.
+        self._room = self.count
+        if isinstance(self.severity, Bands):
+            worst = max(band.beyond for band in self.severity.bands)
+            self._room = max(self._room, min(int(worst) + 1, MOST))
 
     def patience(self) -> dict[str, timedelta]:
         return super().patience() | {"within": self.within}
@@ -125,14 +115,17 @@ class LogPattern(Rule):
         return Memory()
 
     def judge(self, memory: Memory, signal: LogV1, at: datetime, origin: Origin) -> Says | None:
-        # Of more matches than are asked for, only the newest can ever decide.
         if not memory.window.take(
-            Sample(at, 1.0, likeness(signal), origin), self.within, self.count
+            Sample(at, 1.0, likeness(signal), origin), self.within, self._room
         ):
             return None
         if memory.window.samples[-1].at == at:
             memory.message = signal.body[:_QUOTED]
-        return Says.BAD if len(memory.window.samples) >= self.count else Says.BETWEEN
+        return self._says(memory)
+
+    def calm(self, memory: Memory) -> Calm:
+        del memory
+        return Calm(high=self.level - 1)
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         del heard_at
@@ -140,12 +133,12 @@ class LogPattern(Rule):
         if not samples:
             return None
         # Enough matches: until the oldest of them falls out. Fewer: until the newest does.
-        return samples[0 if len(samples) == self.count else -1].at + self.within
+        return samples[0 if len(samples) >= self.count else -1].at + self.within
 
     def look(self, memory: Memory, heard_at: datetime, at: datetime) -> Says:
         del heard_at
         memory.window.slide(at, self.within)
-        return Says.BETWEEN if memory.window.samples else Says.CLEAR
+        return self._says(memory)
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
         what = "" if self.pattern == "." else f" that match {self.pattern}"
@@ -159,3 +152,11 @@ class LogPattern(Rule):
             first=samples[0].origin,
             message=memory.message,
         )
+
+    def rising(self) -> bool:
+        return True
+
+    def _says(self, memory: Memory) -> Says:
+        matches = len(memory.window.samples)
+        says = Says.BAD if matches >= self.count else Says.BETWEEN if matches else Says.CLEAR
+        return self.graded(memory, says, matches)

@@ -4,18 +4,18 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import fsum
-from typing import Annotated, Final, Literal, Self
+from math import fsum, inf, nextafter
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
 
 from schemas.contract import Name
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1, Signal
-from streams.detection.fingerprint import likeness
 from streams.detection.holding import Says
-from streams.detection.rule import Evidence, Rule
-from streams.detection.window import Sample, Window
+from streams.detection.moments import microseconds, moment_of, number_of
+from streams.detection.rule import Calm, Evidence, Rule
+from streams.detection.running import Keeps, Reach, Running, mark, quantile
 from streams.durations import Duration, written
 
 #: Samples of one series that a window has room for.
@@ -29,16 +29,18 @@ _COMPARES: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-# fsum is exact, so the same samples give the same number in whatever way they were gathered.
-_AGGREGATES: Final[Mapping[str, Callable[[list[float]], float]]] = {
-    "avg": lambda values: fsum(values) / len(values),
-    "min": min,
-    "max": max,
-    "sum": fsum,
-    "count": lambda values: float(len(values)),
+_KEEPS: Final[Mapping[str, Keeps]] = {
+    "avg": Keeps.SUM,
+    "sum": Keeps.SUM,
+    "count": Keeps.COUNT,
+    "rate": Keeps.GROWTH,
+    "increase": Keeps.GROWTH,
 }
-#: What these are of no values at all; the others are nothing then.
-_OF_NOTHING: Final[Mapping[str, float]] = {"sum": 0.0, "count": 0.0}
+_SHARES: Final[Mapping[str, float]] = {"min": 0.0, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+#: What these are of no values at all is nothing; the others are zero then.
+_NEEDS_VALUES: Final = frozenset({"avg", "max", *_SHARES})
+#: Signals that a sum may take in before it is looked at again.
+_AT_ONCE: Final = 64
 
 
 @dataclass(slots=True)
@@ -47,7 +49,8 @@ class Memory:
 
     value: float = 0.0
     unit: str = ""
-    window: Window = field(default_factory=Window)
+    running: Running = field(default_factory=Running)
+    band: int = 0
 
 
 class Threshold(Rule):
@@ -56,6 +59,10 @@ class Threshold(Rule):
 
     A metric that is not heard any more neither fires nor resolves by its silence, but what it said last goes on to hold, until
     the series is forgotten. Aggregates go on with what is left in the window.
+
+    ``p50`` to ``p99`` lie between two values by their distance, as in Prometheus. ``increase`` is what a counter grew in the
+    window, beginning anew at zero where it went down; nothing is added for the ends of the window, so ``over`` should be several
+    times as long as the counter's interval. ``rate`` is that divided by the window's seconds. Both need two values.
     """
 
     model_config = ConfigDict(
@@ -84,10 +91,22 @@ class Threshold(Rule):
     """What it is compared with, in the metric's unit."""
     clear: FiniteFloat | None = None
     """The same comparison with this number must fail before it is resolved; the threshold where it is left out."""
-    aggregate: Literal["last", "avg", "min", "max", "sum", "count"] = "last"
+    aggregate: Literal[
+        "last", "avg", "min", "max", "sum", "count", "p50", "p90", "p95", "p99", "rate", "increase"
+    ] = "last"
     """What is compared: the latest value, or what was made of all values in a window."""
     over: Annotated[Duration, Field(gt=timedelta(0))] | None = None
     """Length of the window, in event time. Of more than a thousand values in it, the newest thousand count."""
+
+    _compares: Any = PrivateAttr(default=None)
+    _reach: Reach = PrivateAttr(default=Reach(0, ROOM, Keeps.COUNT))
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._compares = _COMPARES[self.compare]
+        self._reach = Reach(
+            microseconds(self.over or timedelta(0)), ROOM, _KEEPS.get(self.aggregate, Keeps.RANKS)
+        )
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -95,7 +114,13 @@ class Threshold(Rule):
             message = (
                 f"aggregate: {self.aggregate} needs a window: add over: 5m"
                 if self.over is None
-                else "over needs something to make of the window: add aggregate: avg, min, max, sum or count"
+                else "over needs something to make of the window: add aggregate: avg, min, max, sum, count, p50, p90, p95, p99, rate or increase"
+            )
+            raise ValueError(message)
+        if self._reach.keeps is Keeps.GROWTH and self.group_by is not None:
+            message = (
+                f"aggregate: {self.aggregate} is of one counter: leave group_by out, since steps from one counter to another "
+                "would look like growth"
             )
             raise ValueError(message)
         if self.clear is not None:
@@ -133,21 +158,71 @@ class Threshold(Rule):
 
     def judge(self, memory: Memory, signal: MetricV1, at: datetime, origin: Origin) -> Says | None:
         del origin
-        memory.unit = signal.unit
+        value = signal.value
         if self.over is None:
-            memory.value = signal.value
-            return self._says(signal.value)
-        sample = Sample(at, signal.value, likeness(signal))
-        return self._aggregated(memory) if memory.window.take(sample, self.over, ROOM) else None
+            memory.unit, memory.value = signal.unit, value
+            return self._says(memory, value)
+        if not memory.running.take(number_of(at), value, mark(signal, value), self._reach):
+            return None
+        memory.unit = signal.unit
+        if self._reach.keeps is Keeps.GROWTH and len(memory.running.ats) == 1:
+            # One value says nothing of a counter yet.
+            return Says.BETWEEN
+        return self._aggregated(memory)
+
+    def calm(self, memory: Memory) -> Calm | None:
+        if self._reach.keeps is Keeps.GROWTH:
+            return None
+        if self.aggregate == "count":
+            room = self.threshold - len(memory.running.ats) - 1
+            return Calm(count=int(room)) if self.compare in {">", ">="} and room >= 1 else None
+        if self.aggregate == "sum":
+            return self._calm_sum(memory)
+        held = [memory.value] if self.over is None else memory.running.values
+        if not held:
+            return None
+        calm = self._good_side(held[0])
+        # The side of what is equal, and of what is not, is that of single values alone.
+        if self.over is not None and (
+            self.compare in {"==", "!="} or min(held) < calm.low or max(held) > calm.high
+        ):
+            return None
+        return calm
+
+    def _good_side(self, value: float) -> Calm:
+        limit = self.threshold
+        if self.aggregate == "avg":
+            # The mean of equal numbers can differ from them by the last digit.
+            slack = abs(limit) * 1e-15
+            limit += slack if self.compare in {"<", "<="} else -slack
+        if self.compare in {">", ">="}:
+            return Calm(high=limit if self.compare == ">" else nextafter(limit, -inf))
+        if self.compare in {"<", "<="}:
+            return Calm(low=limit if self.compare == "<" else nextafter(limit, inf))
+        if self.compare == "!=":
+            return Calm(low=limit, high=limit)
+        below = value < limit
+        return Calm(high=nextafter(limit, -inf)) if below else Calm(low=nextafter(limit, inf))
+
+    def _calm_sum(self, memory: Memory) -> Calm | None:
+        """Share what is left until the threshold among the next signals, where everything that makes it better falls out of the window."""
+        values = memory.running.values
+        if self.compare in {">", ">="}:
+            left = self.threshold - fsum(value for value in values if value > 0)
+            return Calm(high=left / _AT_ONCE * 0.999, count=_AT_ONCE) if left > 0 else None
+        if self.compare in {"<", "<="}:
+            left = self.threshold - fsum(value for value in values if value < 0)
+            return Calm(low=left / _AT_ONCE * 0.999, count=_AT_ONCE) if left < 0 else None
+        return None
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         del heard_at
-        samples = memory.window.samples
-        return samples[0].at + self.over if samples and self.over else None
+        ats = memory.running.ats
+        return moment_of(ats[0] + self._reach.span) if ats and self.over else None
 
     def look(self, memory: Memory, heard_at: datetime, at: datetime) -> Says | None:
         del heard_at
-        memory.window.slide(at, self.over or timedelta(0))
+        memory.running.slide(number_of(at), self._reach)
         return self._aggregated(memory)
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
@@ -159,20 +234,33 @@ class Threshold(Rule):
             f"{made}{self.metric} {memory.value:.6g}{unit} {holds} {limit:g}", value=memory.value
         )
 
-    def _aggregated(self, memory: Memory) -> Says | None:
-        values = [sample.value for sample in memory.window.samples]
-        if values:
-            memory.value = _AGGREGATES[self.aggregate](values)
-        elif self.aggregate in _OF_NOTHING:
-            memory.value = _OF_NOTHING[self.aggregate]
-        else:
-            return None
-        return self._says(memory.value)
+    def rising(self) -> bool | None:
+        return None if self.compare in {"==", "!="} else self.compare in {">", ">="}
 
-    def _says(self, value: float) -> Says:
-        compares = _COMPARES[self.compare]
-        if compares(value, self.threshold):
-            return Says.BAD
-        if self.clear is not None and compares(value, self.clear):
+    def _aggregated(self, memory: Memory) -> Says | None:
+        running = memory.running
+        if not running.ats and self.aggregate in _NEEDS_VALUES:
+            return None
+        memory.value = self._aggregate_of(running)
+        return self._says(memory, memory.value)
+
+    def _aggregate_of(self, running: Running) -> float:
+        if self.aggregate == "count":
+            return float(len(running.ats))
+        if self.aggregate == "max":
+            return running.ranked[-1]
+        share = _SHARES.get(self.aggregate)
+        if share is not None:
+            return quantile(running.ranked, share)
+        if self.aggregate == "avg":
+            return running.total / len(running.ats)
+        if self.aggregate == "rate":
+            return running.total / (self._reach.span / 1_000_000)
+        return running.total
+
+    def _says(self, memory: Memory, value: float) -> Says:
+        if self._compares(value, self.threshold):
+            return self.graded(memory, Says.BAD, value)
+        if self.clear is not None and self._compares(value, self.clear):
             return Says.BETWEEN
-        return Says.CLEAR
+        return self.graded(memory, Says.CLEAR, value)
