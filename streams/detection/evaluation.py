@@ -149,7 +149,7 @@ class Detector:
                 self._sequence = int(orjson.loads(entry))
             elif name.startswith(_CROWD):
                 self._restore_crowd(name, AlertV1.from_wire(entry))
-            else:
+            elif not self._ledger.restore_gone(name, entry):
                 head = head_of(entry)
                 watch = self._watches.get(head.rule)
                 if watch is None:
@@ -165,8 +165,12 @@ class Detector:
     # -- signals ----------------------------------------------------------------------------------
 
     def _hear(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> None:
-        watched = watch.series.get(watch.key_of(signal)) or self._wake(watch.fingerprint_of(signal))
-        if watched is not None and origin.offset < watched.heard_to.get(origin.topic, 0):
+        name, watched = "", watch.series.get(watch.key_of(signal))
+        if watched is None:
+            name = watch.fingerprint_of(signal)
+            watched = self._wake(name)
+        heard_to = watched.heard_to if watched else self._ledger.gone_at(name)
+        if origin.offset < heard_to.get(origin.topic, 0):
             return  # Read again after a restart: it is in the state.
         newer = True
         if watched is not None:
@@ -414,7 +418,7 @@ class Detector:
             return watch.crowd.to_wire() if watch and watch.crowd else None
         watched = self._watched.get(name)
         if watched is None:
-            return None
+            return self._ledger.gone(name, positions)
         # What stands before the positions must all be in the entry.
         self._catch_up(watched)
         self._ledger.take(name)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
+import orjson
+
 from streams.detection.watch import Watched
 
 #: Series that are written down at one time although nothing was told of them: so many, or this part of all that changed.
@@ -45,6 +47,8 @@ class Ledger:
         self.told: set[str] = set()
         #: Series that changed otherwise, in the order in which they began to.
         self._changed: dict[str, Watched] = {}
+        #: Series that are gone, with what they had heard: what is read again after a restart must not begin them anew.
+        self._gone: dict[str, dict[str, int]] = {}
         #: Number of the last writing.
         self.mark = 0
         #: What was read at each writing, as far back as something that is not written down began.
@@ -69,16 +73,38 @@ class Ledger:
         self._changed.pop(name, None)
         self.told.add(name)
 
+    def gone(self, name: str, read: dict[str, int]) -> bytes | None:
+        """Return the entry of a series that is gone, now that everything before *read* was heard; None where none is needed."""
+        heard_to = self._gone.get(name, read)
+        if self._is_behind(heard_to):
+            self._gone.pop(name, None)
+            return None
+        self._gone[name] = heard_to
+        return orjson.dumps(heard_to)
+
+    def gone_at(self, name: str) -> Mapping[str, int]:
+        """Return what a series that is gone had heard: the next offset of each topic; nothing where it is not known."""
+        return self._gone.get(name, {})
+
+    def restore_gone(self, name: str, entry: bytes) -> bool:
+        """Take the entry of a series that is gone; return whether it is one."""
+        if not entry.startswith(b"{"):
+            return False
+        self._gone[name] = orjson.loads(entry)
+        return True
+
     def choose(self, *, everything: bool) -> None:
         """Choose series that are written down next although nothing was told of them."""
         waiting = list(self._changed)
         if not everything:
             waiting = waiting[: max(WRITTEN_AT_ONCE, len(waiting) // WRITTEN_PART)]
         self.told.update(waiting)
+        self.told.update(name for name, gone in self._gone.items() if self._is_behind(gone))
 
     def take(self, name: str) -> None:
         """Take note that a series is written down as it is."""
         self._changed.pop(name, None)
+        self._gone.pop(name, None)
 
     def write(self, read: Mapping[str, int], noted_since: Iterable[int], keep: Keep) -> None:
         """Take note of a writing, when everything before *read* was heard; *noted_since* are the marks of what feeds noted down."""
@@ -95,3 +121,8 @@ class Ledger:
     def resume(self) -> Mapping[str, int]:
         """Where reading must begin again to find what is not written down."""
         return self._read[self._resume]
+
+    def _is_behind(self, heard_to: Mapping[str, int]) -> bool:
+        """Whether nothing before *heard_to* will be read again."""
+        resume = self.resume
+        return all(resume.get(topic, 0) >= offset for topic, offset in heard_to.items())
