@@ -68,6 +68,9 @@ class Desk(Protocol):
 class Skimming(Protocol):
     """A desk that passes over most records at a glance, and writes down in its own time what it noted of them."""
 
+    def begin(self, positions: Mapping[str, int]) -> None:
+        """Learn that what stands before *positions* is in the state."""
+
     def skim(self, topic: TopicDeclaration, records: Sequence[Any], start: int) -> int:
         """Take in *records* from *start* on, and return the place of the first that must be heard."""
 
@@ -146,6 +149,8 @@ class Slice:
         self._read = dict(kept.resume)
         self._aside = set(kept.aside)
         self._desk.restore(kept.entries)
+        if self._skimming is not None:
+            self._skimming.begin(self._positions)
         self._opened_at = self._written_at = self._clock()
         await self._emitter.send(kept.decided)
 

@@ -32,6 +32,10 @@ class DetectDesk:
         self._records: Sequence[Any] = ()
         self._latest = limits.EARLIEST
 
+    def begin(self, positions: Mapping[str, int]) -> None:
+        """Learn where reading begins; see ``Skimming.begin``."""
+        self._detector.begin(self._as_on_broker(positions))
+
     def skim(self, topic: TopicDeclaration, records: Sequence[Any], start: int) -> int:
         """Let the detector note down what no rule has anything to say about; see ``Skimming.skim``."""
         glance = glance_at(topic)
@@ -54,12 +58,14 @@ class DetectDesk:
 
     def write_down(self, positions: Mapping[str, int], keep: Keep) -> Changes:
         """Return what rules remember differently; see ``Skimming.write_down``."""
-        known = {self._names[topic]: position for topic, position in positions.items()}
-        entries, resume = self._detector.changes(known, keep)
+        entries, resume = self._detector.changes(self._as_on_broker(positions), keep)
         return Changes(
             entries,
             {name: resume[known] for name, known in self._names.items() if known in resume},
         )
+
+    def _as_on_broker(self, positions: Mapping[str, int]) -> dict[str, int]:
+        return {self._names[topic]: position for topic, position in positions.items()}
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return everything that rules remember differently since the last call."""

@@ -137,12 +137,13 @@ class Detector:
         self._feeds.mark = ledger.mark
         return Changes(entries, ledger.resume)
 
-    def restore(
-        self, entries: Mapping[str, bytes], resume: Mapping[str, int] | None = None
-    ) -> None:
-        """Take the state that ``changes`` returned, all calls together, and the last ``resume``."""
+    def begin(self, positions: Mapping[str, int]) -> None:
+        """Learn that what stands before *positions* is in the state: reading begins there."""
+        self._ledger.begin(positions)
+
+    def restore(self, entries: Mapping[str, bytes]) -> None:
+        """Take the state that ``changes`` returned, all calls together."""
         self._restored = True
-        self._ledger.begin(resume or {})
         moments = []
         for name, entry in entries.items():
             if name == _SEQUENCE:
