@@ -55,10 +55,14 @@ class Running:
     """The same values, smallest first, where ranks are asked for."""
     partials: list[float] = field(default_factory=list)
     """Numbers whose exact sum is that of the values, or the growth."""
+    keeps: str = Keeps.COUNT
+    """What is kept up; the policy can ask for something else than before."""
 
     def take(self, at: int, value: float, mark: int, reach: Reach) -> bool:
         """Take in a sample and return whether it counts: it is not too late, and not there already."""
         ats, keeps = self.ats, reach.keeps
+        if keeps != self.keeps:
+            self._begin(keeps)
         if self.end is None or at > self.end:
             self.slide(at, reach)
         elif at <= self.end - reach.span:
@@ -84,6 +88,8 @@ class Running:
     def slide(self, end: int, reach: Reach) -> None:
         """Let the window end at *end* and forget what is no longer in it."""
         self.end = end
+        if reach.keeps != self.keeps:
+            self._begin(reach.keeps)
         ats, begin = self.ats, end - reach.span
         if not ats or ats[0] > begin:
             return
@@ -93,6 +99,14 @@ class Running:
                 break
             gone += 1
         self._drop(gone, reach.keeps)
+
+    def _begin(self, keeps: Keeps) -> None:
+        """Make what is kept up of the samples that are there."""
+        samples = list(zip(self.ats, self.values, self.marks, strict=True))
+        self._drop(len(samples), keeps)
+        self.keeps = keeps
+        for place, (at, value, mark) in enumerate(samples):
+            self._insert(place, at, value, mark, keeps)
 
     @property
     def total(self) -> float:

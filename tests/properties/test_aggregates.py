@@ -85,6 +85,17 @@ def test_a_window_that_slides_forgets_what_it_leaves(heard, end, keeps):
     assert (running.total, running.ranked) == (again.total, again.ranked)
 
 
+@given(samples, st.sampled_from(Keeps), st.sampled_from(Keeps))
+def test_a_policy_that_asks_for_another_aggregate_finds_the_same_samples(heard, before, after):
+    """Otherwise detection would stop on what an older policy remembered."""
+    running = kept(heard, before)
+    if running.end is not None:
+        running.slide(running.end, Reach(SPAN, ROOM, after))
+        anew = kept(heard, after)
+        assert (running.ats, running.values, running.marks) == (anew.ats, anew.values, anew.marks)
+        assert (running.total, running.ranked) == (anew.total, anew.ranked)
+
+
 @pytest.mark.parametrize(
     ("share", "value"), [(0.0, 1.0), (0.5, 2.5), (0.9, 3.7), (0.95, 3.85), (1.0, 4.0)]
 )

@@ -1,0 +1,315 @@
+"""A service level objective whose error budget burns too fast."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from schemas.contract import LabelName, Severity
+from schemas.origin import Origin
+from schemas.telemetry import HealthStatus, HealthV1, MetricV1, Signal
+from streams.detection.holding import Says
+from streams.detection.measure import Measure, source_of
+from streams.detection.moments import microseconds, moment_of, number_of
+from streams.detection.rule import Calm, Evidence, Names, Rule
+from streams.detection.tally import Steps, Tally
+from streams.durations import Duration, written
+
+#: Signals that may come before the burn rates are looked at again.
+_AT_ONCE: Final = 16
+#: Of windows that name no severity: the first pages, the next too, whatever burns slowly is for the morning.
+_SEVERITIES: Final = (1, 2, 3)
+
+
+def _share(given: Any) -> Any:
+    if isinstance(given, str) and given.strip().endswith("%"):
+        try:
+            # Not divided by a hundred: 99.9 % is what a person means by 0.999, to the last digit.
+            return float(f"{given.strip().removesuffix('%').strip()}e-2")
+        except ValueError:
+            pass
+    return given
+
+
+class Windows(BaseModel):
+    """A burn rate that must be exceeded over a long and a short window at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    long: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=30))]
+    """Over this time, so much of the error budget is gone that somebody should know."""
+    short: Annotated[Duration, Field(ge=timedelta(seconds=1))]
+    """Over this time, it still burns; a twelfth of *long* is usual."""
+    burn: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """How many times as fast as would use the budget up exactly at the end of its period."""
+    severity: Severity | None = None
+    """1 critical to 4 low; the rule's where it is left out."""
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.short >= self.long:
+            message = (
+                f"short ({written(self.short)}) must be shorter than long ({written(self.long)})"
+            )
+            raise ValueError(message)
+        return self
+
+
+#: Of "The Site Reliability Workbook", chapter 5: 2 % of a month's budget in an hour, 5 % in six, 10 % in three days.
+RECOMMENDED: Final = (
+    Windows(long=timedelta(hours=1), short=timedelta(minutes=5), burn=14.4),
+    Windows(long=timedelta(hours=6), short=timedelta(minutes=30), burn=6),
+    Windows(long=timedelta(days=3), short=timedelta(hours=6), burn=1),
+)
+
+
+@dataclass(slots=True)
+class Memory:
+    """Good and bad over all windows, and which of them burn."""
+
+    tally: Tally = field(default_factory=Tally)
+    burning: int | None = None
+    """The windows that decide how bad it is; None while nothing burns."""
+    long_rate: float = 0.0
+    short_rate: float = 0.0
+
+
+class BurnRate(Rule):
+    """
+    Fires while, over one pair of windows, both burn rates exceed *burn*; resolves when no pair is so any more.
+
+    The burn rate is the share of what was bad, divided by the share that the objective allows. Of several pairs the worst severity
+    counts; it is kept until the burn rate of its long window is back, as that moves slowly. With less than *minimum* in a long window,
+    its pair does not begin an alert. Windows move in steps of a sixtieth of their length, and end *settle* before the newest signal.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "burn_rate",
+                    "name": "checkout-availability",
+                    "objective": "99.9%",
+                    "bad": {"metric": "http_errors_total"},
+                    "total": "http_requests_total",
+                }
+            ]
+        }
+    )
+
+    kind: Literal["burn_rate"] = "burn_rate"
+    severity: Severity | None = None  # type: ignore[assignment]  # Windows have their own.
+    """1 critical to 4 low, of windows that name none; 1, 2 and 3 in their order where it is left out too."""
+    group_by: tuple[LabelName, ...] | None = ()
+    """The labels whose values have objectives of their own; one for a service and environment where it is left out."""
+    objective: Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)]
+    """The share that must be good: ``99.9%`` or 0.999."""
+    good: Measure | None = None
+    """What counts what is good: a metric's name, or ``{metric: http_requests_total, match: [status!~"5.."]}``."""
+    bad: Measure | None = None
+    """What counts what is bad, likewise; either this or *good*."""
+    total: Measure | None = None
+    """What counts everything, likewise."""
+    signal: Literal["metrics", "health"] = "metrics"
+    """What is counted: two metrics, or results of health checks, each of which is good or bad."""
+    check: Names = ()
+    """With ``signal: health``, the check or checks that count; all where none is named."""
+    degraded_fails: bool = False
+    """Whether ``degraded`` is bad too, besides ``unhealthy``."""
+    counters: bool = True
+    """Whether the metrics are counters, whose growth is counted; otherwise each value is an amount of its own."""
+    windows: Annotated[tuple[Windows, ...], Field(min_length=1, max_length=6)] = RECOMMENDED
+    """Pairs of windows, the fastest first; those of the Site Reliability Workbook where they are left out."""
+    minimum: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10
+    """What the total must come to in a long window, so that one error of two requests pages nobody."""
+    settle: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(seconds=5)
+    """How long after a moment its metrics are counted: both must have been told by then. Health checks count at once."""
+    forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=4)
+    """What is silent so long is forgotten."""
+
+    _spans: tuple[int, ...] = PrivateAttr(default=())
+    _delay: int = PrivateAttr(default=0)
+    _budget: float = PrivateAttr(default=0.0)
+    _pairs: tuple[tuple[int, int, float], ...] = PrivateAttr(default=())
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._pairs = tuple(
+            (microseconds(each.long), microseconds(each.short), each.burn) for each in self.windows
+        )
+        self._spans = tuple(sorted({span for pair in self._pairs for span in pair[:2]}))
+        self._delay = 0 if self._checks else microseconds(self.settle)
+        # What is left of one has digits that nobody wrote: 1 - 0.999 is not 0.001.
+        self._budget = round(1 - self.objective, 12)
+
+    @model_validator(mode="after")
+    def _one_input(self) -> Self:
+        metrics = (self.good, self.bad, self.total)
+        if self._checks and metrics != (None, None, None):
+            message = "good, bad and total have no meaning with signal: health; leave them out"
+            raise ValueError(message)
+        if not self._checks and (self.total is None or (self.good is None) == (self.bad is None)):
+            message = (
+                "needs total with either good or bad; or signal: health, to count health checks"
+            )
+            raise ValueError(message)
+        if not self._checks and self.check:
+            message = (
+                "check has no meaning with signal: metrics; leave it out, or write signal: health"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def _checks(self) -> bool:
+        return self.signal == "health"
+
+    def patience(self) -> dict[str, timedelta]:
+        longest = max(each.long for each in self.windows)
+        return super().patience() | {"the longest window": longest, "settle": self.settle}
+
+    def counts_late(self) -> bool:
+        return True
+
+    def hears(self) -> tuple[type[Signal], ...]:
+        return (HealthV1,) if self._checks else (MetricV1,)
+
+    def names(self) -> tuple[str, ...]:
+        if self._checks:
+            return self.check
+        return tuple(dict.fromkeys(measure.metric for _, measure in self._measures()))
+
+    def concerns(self, signal: Any) -> bool:
+        return super().concerns(signal) and (
+            self._checks or any(measure.holds(signal) for _, measure in self._measures())
+        )
+
+    def fresh(self) -> Memory:
+        return Memory()
+
+    def judge(self, memory: Memory, signal: Any, at: datetime, origin: Origin) -> Says | None:
+        del origin
+        now, tally = number_of(at), memory.tally
+        new = self._check(tally, signal, now) if self._checks else self._metric(tally, signal, now)
+        return self._look(memory, now) if new else None
+
+    def calm(self, memory: Memory) -> Calm | None:
+        tally = memory.tally
+        step = tally.next_step(0, self._spans)
+        if step is None or self.good is not None or (self.counters and not self._checks):
+            return None
+        left = min(
+            max(self._left(tally, long, burn), self._left(tally, short, burn))
+            for long, short, burn in self._pairs
+        )
+        until = moment_of(step)
+        if self._checks:
+            # Each result can be bad.
+            results = int(left * 0.999)
+            return Calm(count=min(results, 1_000), until=until) if results > 0 else None
+        if left <= 0:
+            return None
+        return Calm(high=left / _AT_ONCE * 0.999, count=_AT_ONCE, until=until)
+
+    def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
+        del heard_at
+        moments = [memory.tally.next_settled(self._delay)]
+        if memory.burning is not None:
+            moments.append(memory.tally.next_step(self._delay, self._spans))
+        known = [moment for moment in moments if moment is not None]
+        return moment_of(min(known)) if known else None
+
+    def look(self, memory: Memory, heard_at: datetime, at: datetime) -> Says:
+        del heard_at
+        return self._look(memory, number_of(at))
+
+    def evidence(self, memory: Memory, says: Says) -> Evidence:
+        if says is Says.CLEAR or memory.burning is None:
+            return Evidence("the error budget does not burn too fast over any pair of windows")
+        windows = self.windows[min(memory.burning, len(self.windows) - 1)]
+        return Evidence(
+            f"the error budget of {self.objective:.10g} burns {memory.long_rate:.3g} times as fast as it may over {written(windows.long)} "
+            f"and {memory.short_rate:.3g} times over {written(windows.short)}: more than {windows.burn:g}",
+            value=memory.long_rate,
+        )
+
+    def severity_of(self, memory: Memory) -> int:
+        return self._severity(memory.burning or 0)
+
+    # -- what is counted --------------------------------------------------------------------------
+
+    def _measures(self) -> tuple[tuple[bool, Any], ...]:
+        part = self.bad if self.good is None else self.good
+        return ((True, part), (False, self.total))
+
+    def _metric(self, tally: Tally, signal: MetricV1, now: int) -> bool:
+        source, new = source_of(signal), False
+        for part, measure in self._measures():
+            if measure.holds(signal):
+                name = f"{'part' if part else 'whole'}{source}"
+                new |= tally.take(name, now, signal.value, counter=self.counters, part=part)
+        return new
+
+    def _check(self, tally: Tally, signal: HealthV1, now: int) -> bool:
+        failed = signal.status is HealthStatus.UNHEALTHY or (
+            self.degraded_fails and signal.status is HealthStatus.DEGRADED
+        )
+        source = f"{signal.check}/{source_of(signal)}"
+        new = tally.take(f"whole{source}", now, 1.0, counter=False, part=False)
+        # A result that is good is one of the source too, so that a copy of the other kind is no second result.
+        return tally.take(f"part{source}", now, float(failed), counter=False, part=True) or new
+
+    # -- what comes of it -------------------------------------------------------------------------
+
+    def _look(self, memory: Memory, now: int) -> Says:
+        tally = memory.tally
+        tally.settle(now, self._delay, self._spans)
+        before, burning = memory.burning, None
+        for number, (long, short, burn) in enumerate(self._pairs):
+            steps = tally.window(long)
+            rate = self._rate(steps)
+            if rate <= burn:
+                continue
+            enough = before is not None or steps.whole >= self.minimum
+            if enough and self._rate(tally.window(short)) > burn:
+                burning = self._worse(burning, number)
+        if burning is None:
+            memory.burning = None
+            return Says.CLEAR
+        if before is not None and before < len(self._pairs):
+            long, _, burn = self._pairs[before]
+            if self._rate(tally.window(long)) > burn:
+                burning = self._worse(before, burning)
+        memory.burning = burning
+        long, short, _ = self._pairs[burning]
+        memory.long_rate, memory.short_rate = (
+            self._rate(tally.window(long)),
+            self._rate(tally.window(short)),
+        )
+        return Says.BAD
+
+    def _rate(self, steps: Steps) -> float:
+        # A late value of a counter can take back what was counted before.
+        part, whole = max(steps.part, 0.0), steps.whole
+        if whole <= 0:
+            return 0.0
+        bad = part if self.good is None else max(whole - part, 0.0)
+        return min(bad / whole, 1.0) / self._budget
+
+    def _left(self, tally: Tally, span: int, burn: float) -> float:
+        """Return how much more can be bad in a window before it exceeds *burn*, when everything that waits is taken for the worse."""
+        steps = tally.window(span)
+        waits = sum(each.part for each in tally.waiting)
+        return burn * self._budget * steps.whole - steps.part - waits
+
+    def _worse(self, one: int | None, other: int) -> int:
+        if one is None:
+            return other
+        return min(one, other, key=lambda number: (self._severity(number), number))
+
+    def _severity(self, number: int) -> int:
+        own = self.windows[min(number, len(self.windows) - 1)].severity
+        if own is not None:
+            return own
+        return self.severity or _SEVERITIES[min(number, len(_SEVERITIES) - 1)]
