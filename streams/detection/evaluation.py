@@ -28,7 +28,7 @@ from schemas.telemetry import Signal
 from streams.detection import holding
 from streams.detection.agenda import Agenda
 from streams.detection.feeds import Feed, Feeds, Glance, Left, narrower
-from streams.detection.heard import told_again
+from streams.detection.heard import Batch
 from streams.detection.holding import Move, Phase, Says
 from streams.detection.index import Index
 from streams.detection.ledger import Changes, Keep, Ledger
@@ -270,25 +270,33 @@ class Detector:
         """Let the rules of *feed* remember what it noted down."""
         if not feed.backlog:
             return
-        heard = self._feeds.taken(feed)
+        batch = Batch(feed.signal, self._feeds.taken(feed))
+        heard = batch.heard
         origin = Origin(topic=feed.topic, partition=feed.partition, offset=heard[-1].offset)
         for watched in feed.bound:
-            rule, series = watched.watch.rule, watched.series
-            late = 0
-            while late < len(heard) and heard[late].at <= series.heard_at:
-                if watched.watch.late_counts:
-                    each = heard[late]
-                    rule.judge(series.memory, told_again(feed.signal, each), each.at, origin)
-                late += 1
-            if late < len(heard):
-                rule.absorb(series.memory, series.heard_at, feed.signal, heard[late:], origin)
+            series, some = watched.series, batch
+            if heard[0].at <= series.heard_at:
+                some = self._hear_late(watched, batch, origin)
+            if some.heard:
+                watched.watch.rule.absorb(series.memory, series.heard_at, some, origin)
                 series.heard_at, series.origin = heard[-1].at, origin
-            elif not watched.watch.late_counts:
-                continue
             self._ledger.change(watched, feed.since)
             self._agenda.plan(series.fingerprint, watched.next_moment)
-            self._ask(watched)
+            if watched.calm is None or not watched.calm.lasts:
+                self._ask(watched)
         feed.open()
+
+    def _hear_late(self, watched: Watched, batch: Batch, origin: Origin) -> Batch:
+        """Hear those of *batch* that are not newer than what another feed of the series said, and return the others."""
+        series, rule = watched.series, watched.watch.rule
+        late = 0
+        for heard, signal in zip(batch.heard, batch.signals(), strict=True):
+            if heard.at > series.heard_at:
+                break
+            late += 1
+            if watched.watch.late_counts:
+                rule.judge(series.memory, signal, heard.at, origin)
+        return Batch(batch.signal, batch.heard[late:])
 
     def _catch_up(self, watched: Watched) -> None:
         """Absorb whatever was noted down for a series."""

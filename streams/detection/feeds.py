@@ -16,15 +16,13 @@ import msgspec
 from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection.heard import LEVELS, Heard
-from streams.detection.rule import Calm
+from streams.detection.rule import MANY, Calm
 
 if TYPE_CHECKING:
     from streams.detection.watch import Watched
 
 #: Signals that a feed notes down before they are absorbed: bounds memory.
 ROOM: Final = 500
-#: A count of this or more means any number.
-MANY: Final = 1_000
 #: Feeds whose rules are kept looked up. Producers choose what there is, so there must be an end.
 FEEDS: Final = 500_000
 #: Feeds that are absorbed at one time without need: so many, or this part of all.

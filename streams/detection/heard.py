@@ -4,11 +4,14 @@ Signals that were only noted down, because every rule that hears them is calm ab
 The level of a metric is its value, of a health check 0 healthy, 1 degraded, 2 unhealthy, of a log record its severity number.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from schemas.telemetry import HealthStatus, HealthV1, LogV1, MetricV1, Signal
+from schemas.telemetry import HealthStatus, HealthV1, MetricV1, Signal
+from streams.detection.moments import number_of
+from streams.detection.running import marked, seed_of
 
 LEVELS: Final[Mapping[str, float]] = {
     HealthStatus.HEALTHY: 0.0,
@@ -27,17 +30,6 @@ class Heard(NamedTuple):
     signal_id: str | None
 
 
-def level_of(signal: Signal) -> float | None:
-    """Return the level of *signal*; None where its kind has none."""
-    if isinstance(signal, MetricV1):
-        return signal.value
-    if isinstance(signal, HealthV1):
-        return LEVELS[signal.status]
-    if isinstance(signal, LogV1):
-        return signal.severity_number
-    return None
-
-
 def told_again(signal: Signal, heard: Heard) -> Signal:
     """Return the signal that *heard* was noted down of, as far as anybody calm about it can tell; *signal* is one of the same feed."""
     update: dict[str, Any] = {"occurred_at": heard.at, "signal_id": heard.signal_id}
@@ -50,6 +42,32 @@ def told_again(signal: Signal, heard: Heard) -> Signal:
     return signal.model_copy(update=update)
 
 
-def newer(heard: Iterable[Heard], than: datetime) -> list[Heard]:
-    """Return those that happened after *than*."""
-    return [each for each in heard if each.at > than]
+class Batch:
+    """Signals of one feed that were noted down, each newer than the one before."""
+
+    __slots__ = ("__dict__", "heard", "signal")
+
+    def __init__(self, signal: Any, heard: Sequence[Heard]) -> None:
+        #: One signal of the feed: these differ in what *heard* says.
+        self.signal = signal
+        self.heard = heard
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """When they happened, in microseconds since 1970."""
+        return [number_of(each.at) for each in self.heard]
+
+    @cached_property
+    def levels(self) -> list[float]:
+        """Their levels."""
+        return [each.level for each in self.heard]
+
+    @cached_property
+    def marks(self) -> list[int]:
+        """What tells them from others of the same moment."""
+        seed = seed_of(self.signal)
+        return [marked(seed, each.signal_id, each.level) for each in self.heard]
+
+    def signals(self) -> Iterator[Any]:
+        """Yield them as signals, as far as anybody calm about them can tell."""
+        return (told_again(self.signal, each) for each in self.heard)

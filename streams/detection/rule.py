@@ -6,7 +6,7 @@ says. It never sees the clock: it is asked when a signal came, and at the moment
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
@@ -19,12 +19,14 @@ from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection.bands import Bands, Graded, disorder, entered
 from streams.detection.condition import Condition, condition, unknown
-from streams.detection.heard import Heard, told_again
+from streams.detection.heard import Batch
 from streams.detection.holding import Says, Terms
 from streams.detection.matching import Matchers, Predicate, predicate
 from streams.detection.wording import Template, Wording, template
 from streams.durations import Duration, written
 
+#: A count of this or more means any number.
+MANY: Final = 1_000
 #: Series that one rule may watch in one partition.
 MAX_SERIES: Final = 100_000
 
@@ -39,14 +41,19 @@ class Calm:
     What a quiet series may hear next without its rule having anything to say.
 
     The next ``count`` signals, each newer than the one before and older than ``until``, change nothing that is told as long as
-    the level of each lies from ``low`` to ``high``. So they need not be judged one by one: they are absorbed together.
+    the level of each lies from ``low`` to ``high``; a count of ``MANY`` means any number. So they need not be judged one by one: they are absorbed together.
     The level of a metric is its value, of a health check 0 healthy, 1 degraded, 2 unhealthy, of a log record its severity number.
     """
 
     low: float = -inf
     high: float = inf
-    count: int = 1_000
+    count: int = MANY
     until: datetime | None = None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on for ever as long as the levels lie in it."""
+        return self.count >= MANY and self.until is None
 
 
 Names = Annotated[tuple[Name, ...], BeforeValidator(_several)]
@@ -257,27 +264,20 @@ class Rule(BaseModel):
         del memory, heard_at, at
         return None
 
-    def absorb(
-        self,
-        memory: Any,
-        heard_at: datetime,
-        signal: Any,
-        heard: Sequence[Heard],
-        origin: Origin,
-    ) -> None:
+    def absorb(self, memory: Any, heard_at: datetime, batch: Batch, origin: Origin) -> None:
         """
-        Remember signals that it was calm about: each newer than the one before, the first newer than *heard_at*.
+        Remember signals that it was calm about, the first of them newer than *heard_at*.
 
-        They are like *signal* but for what *heard* says. *origin* is that of the last one: what is told of a quiet series
-        names none of them. What it asked to look at in between is looked at here.
+        *origin* is that of the last one: what is told of a quiet series names none of them. What it asked to look at in
+        between is looked at here.
         """
-        for each in heard:
+        for heard, signal in zip(batch.heard, batch.signals(), strict=True):
             look = self.next_look(memory, heard_at)
-            while look is not None and look < each.at:
+            while look is not None and look < heard.at:
                 self.look(memory, heard_at, look)
                 look = self.next_look(memory, heard_at)
-            self.judge(memory, told_again(signal, each), each.at, origin)
-            heard_at = each.at
+            self.judge(memory, signal, heard.at, origin)
+            heard_at = heard.at
 
     @abstractmethod
     def evidence(self, memory: Any, says: Says) -> Evidence:

@@ -9,7 +9,8 @@ A counter's growth is the sum of its steps from sample to sample; a step down is
 the whole new value counts, as in Prometheus. Nothing is extrapolated to the ends of the window.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import floor, fsum
@@ -100,6 +101,19 @@ class Running:
             gone += 1
         self._drop(gone, reach.keeps)
 
+    def extend(
+        self, ats: Sequence[int], values: Sequence[float], marks: Sequence[int], reach: Reach
+    ) -> None:
+        """Take in samples that are newer than all others, oldest first; what is made of them is made when it is asked for."""
+        self.end = ats[-1]
+        self.ats += ats
+        self.values += [min(max(value, -LARGEST), LARGEST) for value in values]
+        self.marks += marks
+        gone = max(bisect_right(self.ats, self.end - reach.span), len(self.ats) - reach.room)
+        if gone > 0:
+            del self.ats[:gone], self.values[:gone], self.marks[:gone]
+        self.ranked, self.partials, self.keeps = [], [], Keeps.COUNT
+
     def _begin(self, keeps: Keeps) -> None:
         """Make what is kept up of the samples that are there."""
         samples = list(zip(self.ats, self.values, self.marks, strict=True))
@@ -182,8 +196,17 @@ def quantile(ranked: list[float], share: float) -> float:
 
 def mark(signal: Signal, value: float) -> int:
     """Return what two copies of one measurement share, and two measurements of one moment do not."""
-    if signal.signal_id is not None:
-        return crc32(signal.signal_id.encode())
-    if not signal.labels:
-        return crc32(repr(value).encode())
-    return crc32(repr((value, sorted(signal.labels.items()))).encode())
+    return marked(seed_of(signal), signal.signal_id, value)
+
+
+def seed_of(signal: Signal) -> int:
+    """Return what the marks of all measurements with the same labels have in common."""
+    return crc32(repr(sorted(signal.labels.items())).encode()) if signal.labels else 0
+
+
+def marked(seed: int, signal_id: str | None, value: float) -> int:
+    """Return the mark of one measurement."""
+    if signal_id is not None:
+        return crc32(signal_id.encode())
+    # Python's hash of a number is the same in every process.
+    return seed ^ (hash(value) & 0xFFFFFFFF)

@@ -8,10 +8,10 @@ from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection import holding
-from streams.detection.feeds import MANY, Feed
+from streams.detection.feeds import Feed
 from streams.detection.fingerprint import fingerprint
 from streams.detection.holding import Phase
-from streams.detection.rule import Calm, Rule
+from streams.detection.rule import MANY, Calm, Rule
 from streams.detection.series import Series
 
 Key = tuple[Hashable, ...]

@@ -1,6 +1,6 @@
 """What was heard before is silent: a heartbeat, or a dead man's switch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from schemas.contract import LabelName
 from schemas.origin import Origin
 from schemas.telemetry import ExternalV1, HealthV1, LogV1, MetricV1, Signal
-from streams.detection.heard import Heard
+from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.rule import Calm, Evidence, Names, Rule
 from streams.durations import Duration, written
@@ -104,16 +104,9 @@ class Absence(Rule):
             return None
         return Calm(until=memory.heard_at + self.within)
 
-    def absorb(
-        self,
-        memory: Memory,
-        heard_at: datetime,
-        signal: Any,
-        heard: Sequence[Heard],
-        origin: Origin,
-    ) -> None:
-        del heard_at, signal
-        memory.heard_at, memory.origin = heard[-1].at, origin
+    def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
+        del heard_at
+        memory.heard_at, memory.origin = batch.heard[-1].at, origin
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         return None if memory.noticed else heard_at + self.within

@@ -10,6 +10,7 @@ from schemas.contract import Severity
 from schemas.origin import Origin
 from schemas.telemetry import HealthStatus, HealthV1, Signal
 from streams.detection.bands import Bands
+from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.rule import Calm, Evidence, Names, Rule
 
@@ -131,6 +132,15 @@ class Health(Rule):
         if len(good) == self.successes and not any(result.failed for result in good):
             return self.graded(memory, Says.CLEAR, failures)
         return Says.BETWEEN
+
+    def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
+        del heard_at
+        kept = max(self.of or self.failures, self.successes)
+        memory.results += [
+            Result(heard.at, failed=False, origin=origin) for heard in batch.heard[-kept:]
+        ]
+        del memory.results[:-kept]
+        memory.check, memory.status = batch.signal.check, HealthStatus.HEALTHY
 
     def calm(self, memory: Memory) -> Calm | None:
         # A failure that is remembered could be joined by the next one.

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, FiniteFloat, PrivateAttr, model_validato
 from schemas.contract import Name
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1, Signal
+from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.moments import microseconds, moment_of, number_of
 from streams.detection.rule import Calm, Evidence, Rule
@@ -107,26 +108,38 @@ class RateOfChange(Rule):
 
     def judge(self, memory: Memory, signal: MetricV1, at: datetime, origin: Origin) -> Says | None:
         del origin
-        now, value = number_of(at), min(max(signal.value, -LARGEST), LARGEST)
-        ats, values = memory.ats, memory.values
-        memory.value, memory.unit = value, signal.unit
-        # Of what is old enough, only the newest is compared with.
-        old = 0
-        while old + 1 < len(ats) and ats[old + 1] <= now - self._span:
-            old += 1
-        if old:
-            del ats[:old], values[:old]
-        base = values[0] if ats and ats[0] <= now - self._span else None
-        if not ats or now // self._part != ats[-1] // self._part:
-            ats.append(now)
-            values.append(value)
+        memory.unit = signal.unit
+        base = self._take(memory, number_of(at), signal.value)
         if base is None:
             return None
-        change = self._change(base, value)
+        change = self._change(base, memory.value)
         if change is None:
             return None
         memory.base, memory.change = base, change
         return self._says(memory, self._size(change))
+
+    def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
+        del heard_at, origin
+        memory.unit = batch.signal.unit
+        for now, value in zip(batch.numbers, batch.levels, strict=True):
+            self._take(memory, now, value)
+
+    def _take(self, memory: Memory, now: int, value: float) -> float | None:
+        """Remember a value, and return what it is to be compared with; None where nothing is old enough."""
+        memory.value = value = min(max(value, -LARGEST), LARGEST)
+        ats, values = memory.ats, memory.values
+        before = now - self._span
+        # Of what is old enough, only the newest is compared with.
+        old = 0
+        while old + 1 < len(ats) and ats[old + 1] <= before:
+            old += 1
+        if old:
+            del ats[:old], values[:old]
+        base = values[0] if ats and ats[0] <= before else None
+        if not ats or now // self._part != ats[-1] // self._part:
+            ats.append(now)
+            values.append(value)
+        return base
 
     def calm(self, memory: Memory) -> Calm | None:
         """Whatever will be compared with before *over* has passed is known by now."""

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, FiniteFloat, PrivateAttr, model_validato
 from schemas.contract import Name
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1, Signal
+from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.moments import microseconds, moment_of, number_of
 from streams.detection.rule import Calm, Evidence, Rule
@@ -188,6 +189,14 @@ class Threshold(Rule):
         ):
             return None
         return calm
+
+    def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
+        del heard_at, origin
+        memory.unit = batch.signal.unit
+        if self.over is None:
+            memory.value = batch.levels[-1]
+        else:
+            memory.running.extend(batch.numbers, batch.levels, batch.marks, self._reach)
 
     def _good_side(self, value: float) -> Calm:
         limit = self.threshold

@@ -1,0 +1,72 @@
+"""Made-up telemetry for measurements: the same for the same number, nearly all of it about nothing."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+#: Signals of each ten.
+_METRICS_OF_TEN: Final = 8
+#: Hosts of each service.
+HOSTS: Final = 10
+#: Metrics of each host.
+METRICS: Final = 10
+#: One metric of so many says that something is the matter.
+BAD_OF: Final = 2_000
+#: What a good value is at most, and what a bad one is.
+GOOD: Final = 90
+BAD: Final = 400.0
+
+
+class Signals:
+    """
+    Signals of *series* metrics, and the health checks and logs that go with them.
+
+    Of ten signals eight are metrics, one is a health check and one a log record. Number ``n`` happens ``n * apart`` after *begin*.
+    """
+
+    def __init__(self, series: int, *, begin: datetime, apart: timedelta) -> None:
+        self._series = series
+        self._services = max(series // (HOSTS * METRICS), 1)
+        self._begin = begin
+        self._apart = apart
+
+    def at(self, number: int) -> tuple[str, bytes, bytes]:
+        """Return topic, key and value of signal *number*."""
+        at = self._begin + number * self._apart
+        kind = number % 10
+        # Every series is heard equally often, in an order that has nothing to do with its name.
+        place = (number // 10 * _METRICS_OF_TEN + kind) * 7_919 % self._series
+        service = f"service-{place // (HOSTS * METRICS) % self._services}"
+        topic, said = self._said(kind, number, place)
+        value = {
+            "occurred_at": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "service": service,
+            "labels": {
+                "host": f"host-{place // METRICS % HOSTS}",
+                "pod": f"{service}-7d9f8c-{place // METRICS % HOSTS}",
+                "region": "eu-west-1",
+            },
+            **said,
+        }
+        return topic, f"default/{service}".encode(), orjson.dumps(value)
+
+    def between(self, first: int, last: int) -> Iterator[tuple[str, bytes, bytes]]:
+        """Yield the signals from *first* to the one before *last*."""
+        return map(self.at, range(first, last))
+
+    @staticmethod
+    def _said(kind: int, number: int, place: int) -> tuple[str, Mapping[str, Any]]:
+        if kind < _METRICS_OF_TEN:
+            bad = number // 10 % BAD_OF == 0 and kind == 0
+            value = BAD if bad else float(number * 31 % GOOD)
+            name = f"metric_{place % METRICS}"
+            return "telemetry.metrics", {"name": name, "value": value, "unit": "ms"}
+        if kind == _METRICS_OF_TEN:
+            return "telemetry.health", {"check": "Database", "status": "healthy", "latency": 0.02}
+        return "telemetry.logs", {
+            "severity_number": 9,
+            "body": f"GET /api/orders/{number} 200 in 12 ms",
+            "attributes": {"http.method": "GET", "http.status": "200"},
+        }
