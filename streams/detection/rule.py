@@ -29,6 +29,11 @@ from streams.durations import Duration, written
 MAX_SERIES: Final = 100_000
 
 
+#: The count of what stays calm about any number of signals, as long as they come one after the other: of several feeds, whatever is
+#: noted down is absorbed feed by feed.
+ONE_FEED: Final = 999
+
+
 def _several(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
