@@ -212,6 +212,10 @@ class Rule(BaseModel):
         """Return the names of the metrics or checks that it is about; none where it is about all."""
         return ()
 
+    def combines(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of other rules whose alerts it hears, by the setting that names them."""
+        return {}
+
     def concerns(self, signal: Any) -> bool:
         """Whether *signal*, whose kind, service and name are right, is one that it is about."""
         return (self._holds is None or self._holds(signal)) and (
