@@ -5,7 +5,7 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -136,6 +136,8 @@ class _Reading:
         self._channel_names: set[str] = set()
         #: Channels that routes name.
         self._references: list[tuple[Document, Place, str]] = []
+        #: Rules that combine others.
+        self._combining: list[tuple[Document, Place, Rule]] = []
         self._rule_kinds = {kind_of(each): each for each in declared_in(kinds)}
         self._channel_kinds = {kind_of(each): each for each in declared_in(channels)}
 
@@ -154,11 +156,19 @@ class _Reading:
                 getattr(self, f"_take_{part}")(document, value)
 
     def check_references(self) -> None:
-        """Find routes to channels that are nowhere."""
+        """Find routes to channels that are nowhere, and rules that combine rules that are nowhere, or themselves."""
         for document, place, name in self._references:
             if name not in self._channel_names:
                 hint = meant(name, self._channel_names)
                 self._say(document, place, f"{name!r} is not defined under channels; {hint}")
+        known = {name for what, name in self._named if what == "rule"}
+        combined = {rule.name: rule.combines() for _, _, rule in self._combining}
+        for document, place, rule in self._combining:
+            for setting, names in rule.combines().items():
+                for name in names:
+                    wrong = _combination_fault(rule.name, name, known, combined)
+                    if wrong is not None:
+                        self._say(document, (*place, setting), wrong)
 
     def policy(self) -> Policy:
         """Return what was read."""
@@ -181,6 +191,8 @@ class _Reading:
                 self._once(document, (*place, "name"), "rule", each.get("name"))
                 if rule is not None:
                     self._rules.append(rule)
+                    if rule.combines():
+                        self._combining.append((document, place, rule))
 
     def _take_channels(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
@@ -280,6 +292,30 @@ class _Reading:
         else:
             line = document.problem(place, "").line
             self._named[what, str(name)] = f"{document.name}:{line}"
+
+
+def _combination_fault(
+    rule: str,
+    name: str,
+    known: Collection[str],
+    combined: Mapping[str, Mapping[str, tuple[str, ...]]],
+) -> str | None:
+    """Return what is wrong with *rule* naming the rule *name*; None where nothing is."""
+    if name not in known:
+        return f"{name!r} is no rule; {meant(name, set(known) - {rule})}"
+    # Who is named leads back to whom names it: along the way that was found first.
+    ways: list[tuple[str, ...]] = [(name,)]
+    seen = {name}
+    while ways:
+        way = ways.pop(0)
+        if way[-1] == rule:
+            if len(way) == 1:
+                return f"{name!r} is the rule itself"
+            return f"{name!r} combines {rule!r} itself: {' → '.join((rule, *way))}"
+        for names in combined.get(way[-1], {}).values():
+            ways.extend((*way, each) for each in names if each not in seen)
+            seen.update(names)
+    return None
 
 
 def _channels_of(place: Place, route: dict[str, Any]) -> Iterator[tuple[Place, str]]:

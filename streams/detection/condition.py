@@ -58,7 +58,7 @@ Condition = Annotated[
 def unknown(source: str, kinds: Collection[type[Signal]]) -> str | None:
     """Return what is wrong with the names in *source*, where it is asked of signals of these *kinds*; None where nothing is."""
     program = _program(source)
-    known = set.intersection(*(set(NAMES[kind]) for kind in kinds)) if kinds else set()
+    known = set.intersection(*(set(NAMES.get(kind, _ALL)) for kind in kinds)) if kinds else set()
     bound = set(_MACRO.findall(source))
     for what, named, choices in (
         ("name", program.variables(), known | bound),

@@ -35,6 +35,7 @@ from streams.detection.ledger import Changes, Keep, Ledger
 from streams.detection.rule import Calm, Evidence, Rule
 from streams.detection.series import Unusable, alert_of, dump, head_of, load
 from streams.detection.telling import begun, crowded, ended
+from streams.detection.told import told_of
 from streams.detection.watch import Watch, Watched
 from streams.durations import written
 
@@ -54,6 +55,12 @@ class Detector:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._watches = {rule.name: Watch(rule) for rule in rules}
+        #: Rules whose alerts other rules hear.
+        self._combined = {
+            name for rule in rules for names in rule.combines().values() for name in names
+        }
+        #: Alerts that those have not heard yet.
+        self._uncombined: list[AlertV1] = []
         self._index = Index(list(self._watches.values()))
         #: Every series that is awake, by its fingerprint.
         self._watched: dict[str, Watched] = {}
@@ -88,6 +95,7 @@ class Detector:
         for watch in self._index.hearing(signal):
             if watch.rule.concerns(signal):
                 self._hear(watch, signal, at, origin)
+        self._combine()
         if feed is not None:
             feed.newest = max(feed.newest, at)
             if not feed.tied:
@@ -100,6 +108,14 @@ class Detector:
         """Take in the time and return the alerts that are due."""
         at = at.astimezone(UTC)
         self._end_orphans(at)
+        self._combine()
+        # What is due can make something else due, in rules that combine it.
+        while self._pass_to(at):
+            pass
+        return self._take_decided()
+
+    def _pass_to(self, at: datetime) -> bool:
+        """Let everything happen that is planned until *at*, and return whether there was anything."""
         waiting = []
         for name in self._agenda.take(at):
             watched = self._watched.get(name) or self._wake(name)
@@ -114,11 +130,12 @@ class Detector:
                 self._agenda.plan(name, moment)
         # In an order that does not depend on when each was planned.
         for _, name in sorted(waiting):
-            watched = self._watched[name]
-            if self._let_pass(watched, at, inclusive=True):
+            watched = self._watched.get(name)
+            if watched is not None and self._let_pass(watched, at, inclusive=True):
                 self._agenda.plan(name, watched.next_moment)
                 self._ask(watched)
-        return self._take_decided()
+            self._combine()
+        return bool(waiting)
 
     def changes(self, positions: Mapping[str, int] | None = None, keep: Keep = Keep.ALL) -> Changes:
         """
@@ -225,6 +242,18 @@ class Detector:
             self._tell(watched, move, at, rule.evidence(series.memory, says))
         elif series.held.phase is Phase.QUIET:
             series.began = None
+
+    def _combine(self) -> None:
+        """Let the rules that combine others hear what these have told."""
+        while self._uncombined:
+            alerts, self._uncombined = self._uncombined, []
+            for alert in sorted(alerts, key=lambda each: each.occurred_at):
+                signal = told_of(alert)
+                for watch in self._index.hearing(signal):
+                    if watch.rule.concerns(signal):
+                        self._hear(watch, signal, alert.occurred_at, alert.origins[-1])
+                        # An alert and what was made of it are written down together.
+                        self._ledger.told.add(watch.fingerprint_of(signal))
 
     # -- feeds ------------------------------------------------------------------------------------
 
@@ -378,13 +407,16 @@ class Detector:
         self._ledger.told.add(series.fingerprint)
         if move is not Move.RESOLVED:
             series.alert = begun(watched.watch.rule, series, evidence, at, self._next_sequence())
-            self._decided.append(series.alert)
+            self._decide(series.alert)
             return
         if series.alert is not None:
-            self._decided.append(
-                ended(series.alert, evidence, at, self._next_sequence(), series.origin)
-            )
+            self._decide(ended(series.alert, evidence, at, self._next_sequence(), series.origin))
         series.alert = series.began = None
+
+    def _decide(self, alert: AlertV1) -> None:
+        self._decided.append(alert)
+        if alert.rule in self._combined:
+            self._uncombined.append(alert)
 
     def _next_sequence(self) -> int:
         self._sequence += 1
@@ -409,13 +441,12 @@ class Detector:
         if watch.crowd is None or not watch.has_room_again:
             return
         room = Evidence(f"{watch.count} series are watched: there is room again")
-        self._end(watch.crowd, room, at)
+        self._decided.append(self._ended(watch.crowd, room, at))
         watch.crowd = None
         self._ledger.told.add(_CROWD + watch.rule.name)
 
-    def _end(self, alert: AlertV1, evidence: Evidence, at: datetime) -> None:
-        at = max(at, alert.occurred_at)
-        self._decided.append(ended(alert, evidence, at, self._next_sequence()))
+    def _ended(self, alert: AlertV1, evidence: Evidence, at: datetime) -> AlertV1:
+        return ended(alert, evidence, max(at, alert.occurred_at), self._next_sequence())
 
     # -- state ------------------------------------------------------------------------------------
 
@@ -479,4 +510,4 @@ class Detector:
             alert, why = self._orphans.pop(name)
             self._ledger.told.add(name)
             if alert is not None:
-                self._end(alert, Evidence(why), at)
+                self._decide(self._ended(alert, Evidence(why), at))

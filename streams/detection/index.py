@@ -9,6 +9,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from schemas.telemetry import HealthV1, MetricV1, Signal
 from streams.detection.rule import Rule
+from streams.detection.told import Told
 
 #: Combinations of kind, service and name whose answer is kept ready. Producers choose the names, so there must be an end.
 READY: Final = 50_000
@@ -61,9 +62,11 @@ class Index(Generic[RuledT]):
 
 
 def name_of(signal: Signal) -> str | None:
-    """Return what *signal* is called among those of its kind; None where its kind has no names."""
+    """Return what *signal* is called among those of its kind, an alert by its rule; None where its kind has no names."""
     if isinstance(signal, MetricV1):
         return signal.name
     if isinstance(signal, HealthV1):
         return signal.check
+    if isinstance(signal, Told):
+        return signal.rule
     return None

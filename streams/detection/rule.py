@@ -31,6 +31,11 @@ MANY: Final = 1_000
 MAX_SERIES: Final = 100_000
 
 
+#: The count of what stays calm about any number of signals, as long as they come one after the other: of several feeds, whatever is
+#: noted down is absorbed feed by feed.
+ONE_FEED: Final = 999
+
+
 def _several(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
@@ -213,6 +218,10 @@ class Rule(BaseModel):
     def names(self) -> Collection[str]:
         """Return the names of the metrics or checks that it is about; none where it is about all."""
         return ()
+
+    def combines(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of other rules whose alerts it hears, by the setting that names them."""
+        return {}
 
     def concerns(self, signal: Any) -> bool:
         """Whether *signal*, whose kind, service and name are right, is one that it is about."""

@@ -12,6 +12,7 @@ from schemas.telemetry import ExternalV1, HealthV1, LogV1, MetricV1
 from streams.detection import kinds
 from streams.detection.evaluation import Detector
 from streams.detection.rule import Rule
+from streams.detection.told import Told
 from streams.discovery import declared_in, example_of, kind_of
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -41,6 +42,8 @@ def signals(rule: Rule):
             # What is counted apart from what is bad goes on while all is well.
             value = 1e6 if bad or number else 0
             sums[name] += value
+            fires = bad and not (number and name == names[-1])
+            yield Told(**at, rule=name, fingerprint=name, fires=fires)
             yield MetricV1(**at, name=name, value=sums[name] if counts(rule) else value)
         if bad:
             body = "disk 7 is full" if second == 100 else "connection refused"

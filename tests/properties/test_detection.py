@@ -14,8 +14,13 @@ from schemas.origin import Origin
 from schemas.telemetry import HealthV1, LogV1, MetricV1, Signal
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.absence import Absence
+from streams.detection.kinds.anomaly import Anomaly
+from streams.detection.kinds.burn_rate import BurnRate
 from streams.detection.kinds.health import Health
+from streams.detection.kinds.log_novelty import LogNovelty
 from streams.detection.kinds.log_pattern import LogPattern
+from streams.detection.kinds.rate_of_change import RateOfChange
+from streams.detection.kinds.ratio import Ratio
 from streams.detection.kinds.threshold import Threshold
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -35,6 +40,42 @@ RULES = (
     Threshold(name="sum", metric="load", aggregate="sum", over="15s", threshold=9, severity=3),
     LogPattern(name="errors", pattern="refused", count=3, within="20s", severity=2),
     Absence(name="silent", signal="metrics", within="25s", severity=3, forget_after="90s"),
+    Threshold(name="p90", metric="load", aggregate="p90", over="30s", threshold=3, severity=3),
+    Threshold(
+        name="grown", metric="load", aggregate="increase", over="40s", threshold=8, severity=3
+    ),
+    RateOfChange(name="jump", metric="load", over="10s", change=3, clear=2, severity=3),
+    Ratio(
+        name="share",
+        numerator={"metric": "load", "match": ["host=a"]},
+        denominator="load",
+        over="1m",
+        threshold=0.6,
+        minimum=5,
+        settle="2s",
+        counters=False,
+        severity={"default": 3, "bands": [{"beyond": 0.9, "severity": 1}]},
+    ),
+    BurnRate(
+        name="budget",
+        signal="health",
+        objective=0.8,
+        minimum=3,
+        windows=[{"long": "2m", "short": "20s", "burn": 2}],
+        forget_after="1h",
+    ),
+    LogNovelty(name="new", learn="30s", within="20s", severity=3, forget_after="1h"),
+    Anomaly(
+        name="odd",
+        metric="load",
+        values=10,
+        learn=4,
+        deviations=2,
+        clear=1,
+        floor=0.5,
+        severity=3,
+        forget_after="1h",
+    ),
 )
 
 

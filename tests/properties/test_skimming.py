@@ -22,8 +22,13 @@ from streams.detection import feeds, ledger
 from streams.detection.evaluation import Detector
 from streams.detection.holding import Says
 from streams.detection.kinds.absence import Absence
+from streams.detection.kinds.anomaly import Anomaly
+from streams.detection.kinds.burn_rate import BurnRate
 from streams.detection.kinds.health import Health
+from streams.detection.kinds.log_novelty import LogNovelty
 from streams.detection.kinds.log_pattern import LogPattern
+from streams.detection.kinds.rate_of_change import RateOfChange
+from streams.detection.kinds.ratio import Ratio
 from streams.detection.kinds.threshold import Threshold
 from streams.detection.rule import Calm, Evidence, Rule
 from streams.settings import Settings
@@ -68,6 +73,32 @@ RULES = (
     LogPattern(name="errors", pattern="refused", count=3, within="20s", severity=2),
     Absence(name="silent", signal="metrics", within="25s", severity=3),
     Absence(name="mute", signal="logs", within="30s", severity=3, group_by=None),
+    Threshold(
+        name="p90", metric="load", aggregate="p90", over="40s", threshold=3, severity=3, group_by=[]
+    ),
+    RateOfChange(name="jump", metric="load", over="5s", change=3, severity=3),
+    RateOfChange(name="drop", metric="load", over="9s", change=2, severity=3, group_by=[]),
+    BurnRate(
+        name="budget",
+        signal="health",
+        objective=0.8,
+        minimum=3,
+        windows=[{"long": "2m", "short": "20s", "burn": 2}],
+    ),
+    Ratio(
+        name="share",
+        numerator={"metric": "load", "match": ["host=a"]},
+        denominator="load",
+        over="1m",
+        threshold=0.8,
+        minimum=5,
+        counters=False,
+        severity=3,
+    ),
+    LogNovelty(name="new", learn="30s", within="20s", severity=3),
+    Anomaly(
+        name="odd", metric="load", values=60, learn=4, deviations=2, clear=1, floor=0.5, severity=3
+    ),
 )
 
 services = st.sampled_from(["api", "database"])

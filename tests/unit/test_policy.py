@@ -281,3 +281,25 @@ def test_no_secret_is_ever_said(tmp_path):
     assert "topsecret" not in said
     assert "literal-secret" not in said
     assert "bad.yaml:2: rules[0].threshold: '${SECRET}' must be a number" in said
+
+
+def test_rules_that_combine_name_rules_that_are_there_and_not_themselves(tmp_path):
+    """A slip would be a rule that never fires; a circle would have no beginning."""
+    assert refused(
+        tmp_path,
+        bad="""
+            rules:
+              - {name: errors, kind: threshold, metric: errors, threshold: 5, severity: 3}
+              - {name: a, kind: composite, all: [errors, erors], severity: 1}
+              - {name: b, kind: composite, any: b, severity: 1}
+              - {name: c, kind: composite, any: [errors, d], severity: 1}
+              - {name: d, kind: composite, all: errors, none: [e], severity: 1}
+              - {name: e, kind: composite, all: c, severity: 1}
+            """,
+    ) == (
+        "bad.yaml:3: rules[1].all: 'erors' is no rule; did you mean 'errors'?\n"
+        "bad.yaml:4: rules[2].any: 'b' is the rule itself\n"
+        "bad.yaml:5: rules[3].any: 'd' combines 'c' itself: c → d → e → c\n"
+        "bad.yaml:6: rules[4].none: 'e' combines 'd' itself: d → e → c → d\n"
+        "bad.yaml:7: rules[5].all: 'c' combines 'e' itself: e → c → d → e"
+    )

@@ -12,7 +12,7 @@ from schemas.telemetry import HealthStatus, HealthV1, MetricV1, Signal
 from streams.detection.holding import Says
 from streams.detection.measure import Measure, source_of
 from streams.detection.moments import microseconds, moment_of, number_of
-from streams.detection.rule import Calm, Evidence, Names, Rule
+from streams.detection.rule import ONE_FEED, Calm, Evidence, Names, Rule
 from streams.detection.tally import Steps, Tally
 from streams.durations import Duration, written
 
@@ -207,7 +207,7 @@ class BurnRate(Rule):
         if self._checks:
             # Each result can be bad.
             results = int(left * 0.999)
-            return Calm(count=min(results, 1_000), until=until) if results > 0 else None
+            return Calm(count=min(results, ONE_FEED), until=until) if results > 0 else None
         if left <= 0:
             return None
         return Calm(high=left / _AT_ONCE * 0.999, count=_AT_ONCE, until=until)

@@ -97,6 +97,12 @@ class LogNovelty(Rule):
     def concerns(self, signal: LogV1) -> bool:
         return signal.severity_number >= self.level and super().concerns(signal)
 
+    def reads_content(self) -> bool:
+        return True
+
+    def ignores(self) -> Calm:
+        return Calm(high=self.level - 1)
+
     def fresh(self) -> Memory:
         return Memory()
 
@@ -116,10 +122,6 @@ class LogNovelty(Rule):
             memory.template = " ".join(words)[:_QUOTED]
             memory.message = signal.body[:_QUOTED]
         return self._says(memory)
-
-    def calm(self, memory: Memory) -> Calm:
-        del memory
-        return Calm(high=self.level - 1)
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         del heard_at

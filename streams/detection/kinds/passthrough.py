@@ -65,6 +65,9 @@ class Passthrough(Rule):
     def concerns(self, signal: ExternalV1) -> bool:
         return (not self.source or signal.source in self.source) and super().concerns(signal)
 
+    def reads_content(self) -> bool:
+        return True
+
     def subject(self, signal: ExternalV1) -> str:
         # A slash in the source's name must not look like the one between.
         source = signal.source.replace("%", "%25").replace("/", "%2F")

@@ -13,7 +13,7 @@ from schemas.telemetry import MetricV1, Signal
 from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.moments import microseconds, moment_of, number_of
-from streams.detection.rule import Calm, Evidence, Rule
+from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
 from streams.detection.running import LARGEST
 from streams.durations import Duration, written
 
@@ -153,9 +153,9 @@ class RateOfChange(Rule):
                 high = min(high, base + by - slack)
             if self.direction != "up":
                 low = max(low, base - by + slack)
-        return (
-            Calm(low, high, until=moment_of(memory.ats[-1] + self._span)) if low <= high else None
-        )
+        if low > high:
+            return None
+        return Calm(low, high, count=ONE_FEED, until=moment_of(memory.ats[-1] + self._span))
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
         limit = self.change if says is Says.BAD or self.clear is None else self.clear

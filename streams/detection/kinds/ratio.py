@@ -12,7 +12,7 @@ from schemas.telemetry import MetricV1, Signal
 from streams.detection.holding import Says
 from streams.detection.measure import Measure, source_of
 from streams.detection.moments import microseconds, moment_of, number_of
-from streams.detection.rule import Calm, Evidence, Rule
+from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
 from streams.detection.tally import Tally
 from streams.durations import Duration, written
 
@@ -143,7 +143,7 @@ class Ratio(Rule):
             left = self.threshold * steps.whole - part
         else:
             if not self.threshold:
-                return Calm()
+                return Calm(count=ONE_FEED)
             whole = steps.whole + sum(each.whole for each in tally.waiting)
             left = steps.part / self.threshold - whole
         if left <= 0:

@@ -1,0 +1,257 @@
+"""A metric that is far from what it usually is."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from math import inf
+from statistics import median
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
+
+from schemas.contract import Name
+from schemas.origin import Origin
+from schemas.telemetry import MetricV1, Signal
+from streams.detection.holding import Says
+from streams.detection.moments import microseconds, moment_of, number_of
+from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
+from streams.detection.running import LARGEST
+from streams.durations import Duration
+
+#: Of normally distributed values, the standard deviation is so many times the median of the distances from the median.
+NORMAL: Final = 1.4826
+#: Values of one hour that are remembered.
+OF_AN_HOUR: Final = 4
+#: The baseline of recent values is made anew after this part of them.
+RENEWED: Final = 20
+_HOUR: Final = microseconds(timedelta(hours=1))
+_HOURS: Final = {"hour_of_day": 24, "hour_of_week": 168}
+#: A little more than what arithmetic in floating point can lose.
+_SLACK: Final = 1e-12
+
+
+def _zone(name: str) -> str:
+    known = available_timezones()
+    if name not in known:
+        close = get_close_matches(name, sorted(known), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "write one such as Europe/Berlin"
+        message = f"is no time zone; {hint}"
+        raise ValueError(message)
+    return name
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the metric was, what that makes usual, and how far it is from it."""
+
+    values: list[float] = field(default_factory=list)
+    """The latest values, oldest first."""
+    hours: dict[str, list[float]] = field(default_factory=dict)
+    """Values of each hour of the day or of the week, oldest first."""
+    baseline: str = ""
+    """Of what the center is; the policy can ask for another than before."""
+    center: float | None = None
+    """What is usual; None while too little is known."""
+    spread: float = 0.0
+    left: int = 0
+    """Values until the baseline is made anew."""
+    until: int = 0
+    """When the present hour ends."""
+    hour: int = 0
+    quarter: int = -1
+    """The latest quarter of an hour of which a value is remembered."""
+    value: float = 0.0
+    unit: str = ""
+    deviations: float = 0.0
+    band: int = 0
+
+
+class Anomaly(Rule):
+    """
+    Fires when a metric is more than *deviations* away from its median; resolves when it is not more than *clear* away.
+
+    A deviation is 1.4826 times the median distance from the median, which is a standard deviation where values are normally distributed and
+    is not moved by a few that are not; it is at least *floor*, and at least *relative_floor* of the median. With ``baseline: recent``
+    the median is that of the last *values* values, made anew after a twentieth of them. With ``hour_of_day`` and ``hour_of_week``
+    it is that of the same hour on the days or weeks before, made when the hour begins; four values of each hour are remembered, the first of
+    each quarter. Before *learn* values are known, nothing is said. What is unusual for long becomes usual. Signals that come late change nothing.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "anomaly",
+                    "name": "unusual-orders",
+                    "metric": "orders_per_second",
+                    "values": 120,
+                    "deviations": 5,
+                    "direction": "down",
+                    "severity": 3,
+                }
+            ]
+        }
+    )
+
+    kind: Literal["anomaly"] = "anomaly"
+    metric: Name
+    """Name of the metric."""
+    baseline: Literal["recent", "hour_of_day", "hour_of_week"] = "recent"
+    """What is usual: what the metric was lately, or at the same hour of the days or of the weeks before."""
+    deviations: Annotated[FiniteFloat, Field(gt=0)] = 4
+    """How many deviations from the median are too many; severities by value go by this number."""
+    clear: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    """So few must it be before it is resolved; *deviations* where it is left out."""
+    direction: Literal["up", "down", "either"] = "either"
+    """Which side counts."""
+    values: Annotated[int, Field(ge=10, le=1_000)] = 120
+    """With ``recent``: how many values make up what is usual."""
+    cycles: Annotated[int, Field(ge=2, le=26)] | None = None
+    """With the others: how many days or weeks do; 14 days or 6 weeks where it is left out."""
+    learn: Annotated[int, Field(ge=4, le=1_000)] | None = None
+    """How many values must be known: 30 with ``recent``, 8 of the same hour with the others, where it is left out."""
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """The time zone of the hours, such as ``Europe/Berlin``."""
+    floor: Annotated[FiniteFloat, Field(ge=0)] = 0
+    """A deviation is at least this, in the metric's unit."""
+    relative_floor: Annotated[FiniteFloat, Field(ge=0)] = 0.01
+    """A deviation is at least this share of the median, so that what hardly ever moves may move a little."""
+    forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
+    """What is silent so long is forgotten, with all that was usual for it."""
+
+    _learn: int = PrivateAttr(default=0)
+    _room: int = PrivateAttr(default=0)
+    _tz: ZoneInfo = PrivateAttr(default=ZoneInfo("UTC"))
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        recent = self.baseline == "recent"
+        self._learn = self.learn or (30 if recent else 8)
+        days = self.baseline == "hour_of_day"
+        self._room = self.values if recent else OF_AN_HOUR * (self.cycles or (14 if days else 6))
+        self._tz = ZoneInfo(self.zone)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.clear is not None and self.clear > self.deviations:
+            message = f"clear ({self.clear:g}) must be at most deviations ({self.deviations:g})"
+            raise ValueError(message)
+        if self._learn > self._room:
+            message = (
+                f"learn ({self._learn}) must be at most what is remembered ({self._room} values)"
+            )
+            raise ValueError(message)
+        if self.cycles is not None and self.baseline == "recent":
+            message = "cycles has no meaning with baseline: recent; leave it out"
+            raise ValueError(message)
+        return self
+
+    def hears(self) -> tuple[type[Signal], ...]:
+        return (MetricV1,)
+
+    def names(self) -> tuple[str, ...]:
+        return (self.metric,)
+
+    def fresh(self) -> Memory:
+        return Memory()
+
+    def judge(self, memory: Memory, signal: MetricV1, at: datetime, origin: Origin) -> Says | None:
+        del origin
+        value = min(max(signal.value, -LARGEST), LARGEST)
+        memory.unit = signal.unit
+        if memory.baseline != self.baseline:
+            memory.baseline, memory.left, memory.until = self.baseline, 0, 0
+            memory.hours.clear()
+        if self.baseline == "recent":
+            self._recall(memory)
+            memory.values.append(value)
+            del memory.values[: -self._room]
+            memory.left -= 1
+        else:
+            self._remember_hour(memory, value, at)
+        memory.value = value
+        if memory.center is None:
+            return None
+        deviations = (value - memory.center) / memory.spread if memory.spread else 0.0
+        if not memory.spread and value != memory.center:
+            deviations = LARGEST if value > memory.center else -LARGEST
+        memory.deviations = min(max(deviations, -LARGEST), LARGEST)
+        return self._says(memory, self._size(memory.deviations))
+
+    def calm(self, memory: Memory) -> Calm | None:
+        recent = self.baseline == "recent"
+        if memory.baseline != self.baseline or (recent and memory.left <= 0):
+            return None
+        count = memory.left if recent else ONE_FEED
+        until = None if recent else moment_of(memory.until)
+        if memory.center is None:
+            return Calm(count=count, until=until)
+        by = self.deviations * memory.spread
+        by -= _SLACK * (abs(memory.center) + by)
+        if not 0 <= by < LARGEST:
+            return None
+        return Calm(
+            low=-inf if self.direction == "up" else memory.center - by,
+            high=inf if self.direction == "down" else memory.center + by,
+            count=count,
+            until=until,
+        )
+
+    def evidence(self, memory: Memory, says: Says) -> Evidence:
+        del says
+        unit = f" {memory.unit}" if memory.unit not in {"", "1"} else ""
+        usual = {
+            "recent": "what it was lately",
+            "hour_of_day": "what it is at this hour",
+            "hour_of_week": "what it is at this hour of the week",
+        }[self.baseline]
+        return Evidence(
+            f"{self.metric} {memory.value:.6g}{unit} is {abs(memory.deviations):.3g} deviations "
+            f"{'above' if memory.deviations > 0 else 'below'} {usual}, {memory.center or 0.0:.6g}{unit}",
+            value=memory.value,
+        )
+
+    def rising(self) -> bool:
+        return True
+
+    def _recall(self, memory: Memory) -> None:
+        """Make the baseline of recent values anew where it is time."""
+        if memory.left > 0:
+            return
+        memory.left = max(self._room // RENEWED, 1)
+        self._usual(memory, memory.values)
+
+    def _remember_hour(self, memory: Memory, value: float, at: datetime) -> None:
+        now = number_of(at)
+        if now >= memory.until:
+            offset = microseconds(at.astimezone(self._tz).utcoffset() or timedelta(0))
+            hours = (now + offset) // _HOUR
+            memory.hour = hours % _HOURS[self.baseline]
+            memory.until = (hours + 1) * _HOUR - offset
+            self._usual(memory, memory.hours.get(str(memory.hour), []))
+        quarter = now * OF_AN_HOUR // _HOUR
+        if quarter != memory.quarter:
+            memory.quarter = quarter
+            known = memory.hours.setdefault(str(memory.hour), [])
+            known.append(value)
+            del known[: -self._room]
+
+    def _usual(self, memory: Memory, values: list[float]) -> None:
+        if len(values) < self._learn:
+            memory.center = None
+            return
+        center = median(values)
+        distance = median([abs(value - center) for value in values])
+        memory.center = center
+        memory.spread = max(NORMAL * distance, self.floor, self.relative_floor * abs(center))
+
+    def _size(self, deviations: float) -> float:
+        return {"up": deviations, "down": -deviations, "either": abs(deviations)}[self.direction]
+
+    def _says(self, memory: Memory, size: float) -> Says:
+        if size > self.deviations:
+            return self.graded(memory, Says.BAD, size)
+        if self.clear is not None and size > self.clear:
+            return Says.BETWEEN
+        return self.graded(memory, Says.CLEAR, size)

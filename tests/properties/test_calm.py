@@ -1,0 +1,212 @@
+"""Whatever a rule says that it is calm about, it has nothing to say about: for every kind there is, and for settings that calm depends on."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.origin import Origin
+from schemas.telemetry import HealthV1, LogV1, MetricV1
+from streams.detection import kinds
+from streams.detection.feeds import MANY
+from streams.detection.heard import Heard, level_of, told_again
+from streams.detection.holding import Says
+from streams.detection.kinds.anomaly import Anomaly
+from streams.detection.kinds.burn_rate import BurnRate
+from streams.detection.kinds.health import Health
+from streams.detection.kinds.rate_of_change import RateOfChange
+from streams.detection.kinds.ratio import Ratio
+from streams.detection.kinds.threshold import Threshold
+from streams.detection.rule import Calm, Rule
+from streams.discovery import declared_in, example_of, kind_of
+
+MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
+HERE = Origin(topic="t", partition=0, offset=0)
+AGGREGATES = ("avg", "min", "max", "sum", "count", "p50", "p90", "p99", "rate", "increase")
+
+
+def threshold(compare: str, aggregate: str) -> Threshold:
+    window = {} if aggregate == "last" else {"aggregate": aggregate, "over": "20s"}
+    return Threshold(name="a", metric="m", threshold=3, compare=compare, severity=3, **window)
+
+
+def ratio(**settings) -> Ratio:
+    given = {"numerator": "m", "denominator": "n", "over": "1m", "threshold": 0.4, "minimum": 2}
+    return Ratio(**{"name": "a", "severity": 3, "counters": False} | given | settings)
+
+
+def burn(**settings) -> BurnRate:
+    windows = [{"long": "4m", "short": "20s", "burn": 3}, {"long": "5m", "short": "2m", "burn": 2}]
+    given = {"name": "a", "objective": 0.9, "windows": windows, "minimum": 2}
+    return BurnRate(**given | settings)
+
+
+def anomaly(**settings) -> Anomaly:
+    return Anomaly(
+        **{"name": "a", "metric": "m", "severity": 3, "values": 400, "learn": 5, "deviations": 2}
+        | settings
+    )
+
+
+def change(**settings) -> RateOfChange:
+    given = {"name": "a", "metric": "m", "severity": 3, "over": "10s", "change": 2}
+    return RateOfChange(**given | settings)
+
+
+RULES = [
+    *(kind(**example_of(kind)) for kind in declared_in(kinds)),
+    *(threshold(compare, "last") for compare in (">", ">=", "<", "<=", "==", "!=")),
+    *(threshold(compare, name) for compare in (">", "<=") for name in AGGREGATES),
+    threshold("<", "avg"),
+    # The mean of three times 0.1 is more than 0.1.
+    Threshold(name="a", metric="m", threshold=0.1, aggregate="avg", over="20s", severity=3),
+    threshold("==", "max"),
+    Health(name="a", failures=1, degraded_fails=True, severity=3),
+    Health(name="a", failures=2, of=4, successes=2, severity=3),
+    ratio(),
+    ratio(compare="<"),
+    ratio(counters=True),
+    burn(signal="health"),
+    burn(bad="m", total="n", counters=False),
+    burn(good="m", total="n", counters=False),
+    anomaly(),
+    anomaly(direction="up", floor=1),
+    anomaly(baseline="hour_of_day", learn=4, cycles=2),
+    change(),
+    change(direction="down", relative=True, floor=0.5, change=0.5),
+]
+
+PALETTES = (
+    (-5, -1, 0, 0, 0.1, 1, 2, 2, 3, 3.1, 4, 10, 1e6),
+    (2, 2, 2.1, 2.2, 3),
+    (0, 0.1, 0.1, 1),
+)
+STATUSES = ("healthy", "healthy", "healthy", "healthy", "degraded", "unhealthy")
+
+
+@st.composite
+def steps(draw) -> list[tuple[int, int, int, float, str]]:
+    """What is heard before, of all sorts or steady; after how many seconds, and of which feed."""
+    values = st.sampled_from(draw(st.sampled_from(PALETTES)))
+    pauses = st.sampled_from([1, 1, 2, 5, 30, 1_000] if draw(st.booleans()) else [1])
+    each = st.tuples(
+        pauses, st.integers(0, 1), st.integers(0, 2), values, st.sampled_from(STATUSES)
+    )
+    return draw(st.lists(each, max_size=50))
+
+
+def signal(rule: Rule, at: datetime, feed: tuple[int, int], value: float, status: str):
+    """One signal of one of six feeds."""
+    host, number = feed
+    fields = {"occurred_at": at, "service": "shop", "labels": {"host": "ab"[host]}}
+    if rule.group_by is None:
+        # One series.
+        fields["labels"] = {}
+    names = list(rule.names()) or ["m"]
+    name = names[number % len(names)]
+    if len(names) > 1 and name == names[0]:
+        # What is bad is less than the whole.
+        value /= 10
+    kind = next(each for each in (HealthV1, MetricV1, LogV1, None) if each in {*rule.hears(), None})
+    if kind is HealthV1:
+        return HealthV1(**fields, check=name, status=status)
+    if kind is MetricV1:
+        return MetricV1(**fields, name=name, value=value)
+    if kind is LogV1:
+        return LogV1(
+            **fields, body=f"{status} {name}", severity_number=min(int(abs(value)) + 1, 24)
+        )
+    return None
+
+
+class Series:
+    """One series, heard as detection hears it, with everything that was said."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule, self.memory, self.at = rule, rule.fresh(), MIDNIGHT
+        self.said: list[Says | None] = []
+        self.quiet = True
+
+    def hear(self, given_signal) -> None:
+        at = given_signal.occurred_at
+        look = self.rule.next_look(self.memory, self.at)
+        while look is not None and look < at:
+            self._said(self.rule.look(self.memory, self.at, look))
+            look = self.rule.next_look(self.memory, self.at)
+        if self.rule.concerns(given_signal):
+            self._said(self.rule.judge(self.memory, given_signal, at, HERE))
+            self.at = at
+
+    def _said(self, says: Says | None) -> None:
+        self.said.append(says)
+        if says is not None and says is not Says.BETWEEN:
+            self.quiet = says is Says.CLEAR
+
+
+def described(rule: Rule) -> str:
+    parts = [kind_of(type(rule)), *map(str, rule.model_dump(exclude_defaults=True).values())]
+    return "-".join(parts)[:80]
+
+
+def levels_inside(data, calm: Calm, of: type) -> Iterator[float]:
+    """Levels that the rule is calm about: always the same end of them, or all sorts."""
+    whole = [0.0, 1.0, 2.0] if of is HealthV1 else [1.0, 5.0, 16.0, 24.0]
+    some = [-1e9, -3.0, 0.0, 0.5, 1.0, 2.0, 3.0, 7.0, 1e9] if of is MetricV1 else whole
+    ends = [max(calm.low, some[0]), min(calm.high, some[-1])]
+    inner = [each for each in some if calm.low <= each <= calm.high]
+    among = ends + inner if of is MetricV1 else inner
+    way = data.draw(st.sampled_from(["low", "high", "mixed"]))
+    while True:
+        yield {"low": min, "high": max}.get(way, lambda each: data.draw(st.sampled_from(each)))(
+            among
+        )
+
+
+@pytest.mark.parametrize("rule", RULES, ids=described)
+@given(steps(), st.data())
+@settings(max_examples=40)
+def test_what_a_rule_is_calm_about_says_nothing(rule, given_steps, data):
+    """Otherwise an alert would be lost for the sake of speed."""
+    series, at, last = Series(rule), MIDNIGHT, None
+    for step, host, number, value, status in given_steps:
+        at += timedelta(seconds=step)
+        heard = signal(rule, at, (host, number), value, status)
+        if heard is not None and rule.concerns(heard):
+            series.hear(heard)
+            last = heard
+    calm = rule.calm(series.memory) if series.quiet and last is not None else None
+    if calm is None or last is None:
+        return
+    series.said.clear()
+    levels = levels_inside(data, calm, type(last))
+    step = data.draw(st.sampled_from([0.01, 0.5, 3, 20, 100]))
+    for _ in range(data.draw(st.sampled_from([1, min(calm.count, 5), min(calm.count, 80)]))):
+        at += timedelta(seconds=step)
+        if calm.until is not None and at >= calm.until:
+            break
+        level = next(levels)
+        heard = told_again(last, Heard(at, level, 0, None))
+        if calm.count >= MANY and not isinstance(last, LogV1):
+            # Any number, from whatever feeds there are.
+            other = signal(rule, at, (data.draw(st.integers(0, 1)), 0), level, "healthy")
+            heard = other if other is not None and level_of(other) == level else heard
+        series.hear(heard)
+    assert Says.BAD not in series.said
+
+
+def test_every_kind_that_looks_at_levels_is_calm_at_times():
+    """Otherwise the test above would pass on rules that are never calm."""
+    calm = set()
+    for rule in RULES:
+        series = Series(rule)
+        for second in range(40):
+            at = MIDNIGHT + timedelta(seconds=second)
+            value = 2 if rule.names() and second % 2 else 0
+            heard = signal(rule, at, (0, second % 2), value, "healthy")
+            if heard is not None and rule.concerns(heard):
+                series.hear(heard)
+                if series.quiet and rule.calm(series.memory) is not None:
+                    calm.add(kind_of(type(rule)))
+    assert calm >= {"absence", "anomaly", "burn_rate", "health", "rate_of_change", "threshold"}

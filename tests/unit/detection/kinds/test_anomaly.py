@@ -1,0 +1,168 @@
+"""
+Anomalies, against a series with a change that is known: the annual flow of the Nile at Aswan, 1871 to 1970, in 100 million cubic metres.
+
+The flow fell in 1899, when the first dam at Aswan was begun (G. W. Cobb, "The problem of the Nile: conditional solution to a changepoint
+problem", Biometrika 65, 1978, which prints the series; facts of nature, in nobody's ownership). A year is a day here.
+"""
+
+from datetime import UTC, datetime, timedelta
+from math import sin, tau
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.origin import Origin
+from schemas.telemetry import MetricV1
+from streams.detection.evaluation import Detector
+from streams.detection.kinds.anomaly import NORMAL, Anomaly
+
+NILE = (
+    *(1120, 1160, 963, 1210, 1160, 1160, 813, 1230, 1370, 1140, 995, 935, 1110, 994, 1020, 960),
+    *(1180, 799, 958, 1140, 1100, 1210, 1150, 1250, 1260, 1220, 1030, 1100, 774, 840, 874, 694),
+    *(940, 833, 701, 916, 692, 1020, 1050, 969, 831, 726, 456, 824, 702, 1120, 1100, 832, 764),
+    *(821, 768, 845, 864, 862, 698, 845, 744, 796, 1040, 759, 781, 865, 845, 944, 984, 897, 822),
+    *(1010, 771, 676, 649, 846, 812, 742, 801, 1040, 860, 874, 848, 890, 744, 749, 838, 1050),
+    *(918, 986, 797, 923, 975, 815, 1020, 906, 901, 1170, 912, 746, 919, 718, 714, 740),
+)
+T0 = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def alerts(rule: Anomaly, values, every: timedelta, start: datetime = T0):
+    detector, told = Detector([rule]), []
+    for number, value in enumerate(values):
+        signal = MetricV1(
+            occurred_at=start + number * every, service="a", name="flow", value=float(value)
+        )
+        told += detector.hear(signal, Origin(topic="t", partition=0, offset=number))
+    return told
+
+
+def years(**settings) -> list[tuple[int, str]]:
+    rule = Anomaly(
+        **{"name": "a", "metric": "flow", "severity": 3, "forget_after": "10d"} | settings
+    )
+    told = alerts(rule, NILE, timedelta(days=1))
+    return [(1871 + (alert.occurred_at - T0).days, alert.state) for alert in told]
+
+
+def test_the_series_is_the_published_one():
+    assert (len(NILE), sum(NILE) / len(NILE)) == (100, 919.35)
+
+
+def test_the_fall_of_the_nile_is_found_in_its_year_and_nothing_else_is():
+    """What falls for good is told once; after that it is usual."""
+    settings = {"values": 12, "learn": 10, "deviations": 3.5, "direction": "down"}
+    assert years(**settings) == [(1899, "firing"), (1900, "resolved")]
+
+
+def test_the_driest_year_of_the_century_is_among_what_is_less_unusual():
+    fired = [
+        year
+        for year, state in years(values=20, learn=10, deviations=2, direction="down")
+        if state == "firing"
+    ]
+    assert fired == [1881, 1888, 1899, 1902, 1913]
+
+
+def test_an_alert_says_what_is_usual():
+    rule = Anomaly(name="a", metric="flow", severity=3, values=12, learn=10, deviations=3.5)
+    alert = alerts(rule, NILE[16:29], timedelta(minutes=1))[-1]
+    assert alert.value == 774
+    usual = sorted(NILE[16:28])
+    center = (usual[5] + usual[6]) / 2
+    spread = NORMAL * median([abs(value - center) for value in usual])
+    assert alert.reason == (
+        f"flow 774 is {(center - 774) / spread:.3g} deviations below what it was lately, {center:.6g}"
+    )
+
+
+DAY = 24 * 12
+
+
+def day_and_night(days: int) -> list[float]:
+    """Every five minutes: little at night, much at noon, never quite the same."""
+    return [
+        100 - 80 * sin(tau * (number / DAY + 0.25)) + number * 7 % 5 for number in range(days * DAY)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "days"), [("hour_of_day", 7), ("hour_of_week", 28)], ids=["day", "week"]
+)
+def test_what_is_usual_at_noon_is_not_at_night(baseline, days):
+    """Otherwise the load of a day at three in the night would be nothing special."""
+    values = day_and_night(days + 1)
+    night = days * DAY + 3 * 12 + 6
+    assert values[night] < 60
+    values[night] = max(values)
+    rule = {"name": "a", "metric": "flow", "severity": 3, "deviations": 5}
+    told = alerts(Anomaly(**rule, baseline=baseline), values, timedelta(minutes=5))
+    assert [(alert.state, alert.occurred_at) for alert in told] == [
+        ("firing", T0 + night * timedelta(minutes=5)),
+        ("resolved", T0 + (night + 1) * timedelta(minutes=5)),
+    ]
+
+
+@pytest.mark.parametrize(("zone", "quiet"), [("Europe/Berlin", True), ("UTC", False)])
+def test_hours_are_those_of_the_zone(zone, quiet):
+    """Where clocks went forward, people come an hour earlier by UTC: that is nothing unusual."""
+    start = datetime(2024, 3, 20, tzinfo=UTC)
+    values = []
+    for number in range(14 * DAY):
+        at = start + number * timedelta(minutes=5)
+        local = at.hour + (2 if at >= datetime(2024, 3, 31, 1, tzinfo=UTC) else 1)
+        values.append(100.0 if 9 <= local % 24 < 17 else 10.0)
+    rule = Anomaly(
+        name="a", metric="flow", severity=3, baseline="hour_of_day", zone=zone, relative_floor=0.1
+    )
+    assert (alerts(rule, values, timedelta(minutes=5), start) == []) is quiet
+
+
+@given(st.lists(st.sampled_from([0.0, 1, 2, 3, 5, 8, 100]), max_size=80))
+def test_a_recent_baseline_is_the_median_of_the_last_values(values):
+    """Otherwise what is remembered would drift away from what was heard."""
+    rule = Anomaly(
+        name="a", metric="flow", severity=3, values=40, learn=6, deviations=3, clear=1, floor=0.5
+    )
+    memory = rule.fresh()
+    origin = Origin(topic="t", partition=0, offset=0)
+    for number, value in enumerate(values):
+        at = T0 + timedelta(seconds=number)
+        rule.judge(
+            memory, MetricV1(occurred_at=at, service="a", name="flow", value=value), at, origin
+        )
+        # A twentieth of forty: made anew with every second value.
+        known = values[max(0, number // 2 * 2 - 40) : number // 2 * 2]
+        if len(known) < 6:
+            assert memory.center is None
+            continue
+        center = median(known)
+        spread = max(NORMAL * median([abs(each - center) for each in known]), 0.5, 0.01 * center)
+        assert (memory.center, memory.spread) == (center, spread)
+        assert len(memory.values) <= 40
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=40))
+def test_no_value_is_too_large(values):
+    """Otherwise one number would stop detection."""
+    rule = Anomaly(name="a", metric="flow", severity=3, values=10, learn=4, relative_floor=0)
+    for alert in alerts(rule, values, timedelta(seconds=1)):
+        assert alert.reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"zone": "Europe/Berln"}, "is no time zone; did you mean 'Europe/Berlin'?"),
+        ({"clear": 5}, "clear (5) must be at most deviations (4)"),
+        ({"values": 20}, "learn (30) must be at most what is remembered (20 values)"),
+        ({"cycles": 3}, "cycles has no meaning with baseline: recent; leave it out"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, said):
+    with pytest.raises(ValidationError) as error:
+        Anomaly(name="a", metric="flow", severity=3, **settings)
+    assert error.value.errors()[0]["msg"] == f"Value error, {said}"

@@ -1,0 +1,119 @@
+"""Rules that combine others: what they hear, also after a restart and of rules that are gone."""
+
+from datetime import UTC, datetime, timedelta
+
+from schemas.alerts import AlertState
+from schemas.origin import Origin
+from schemas.telemetry import MetricV1
+from streams.detection.evaluation import Detector
+from streams.detection.kinds.absence import Absence
+from streams.detection.kinds.composite import Composite
+from streams.detection.kinds.threshold import Threshold
+
+T0 = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def hear(detector: Detector, seconds: float, name: str, value: float, offset: int = 0, **labels):
+    signal = MetricV1(
+        occurred_at=at(seconds), service="shop", name=name, value=value, labels=labels
+    )
+    return detector.hear(signal, Origin(topic="t", partition=0, offset=offset))
+
+
+def high(name: str, **settings) -> Threshold:
+    return Threshold(**{"name": name, "metric": name, "threshold": 5, "severity": 3} | settings)
+
+
+def both(**settings) -> Composite:
+    return Composite(**{"name": "both", "all": ["a", "b"], "severity": 1} | settings)
+
+
+def said(alerts):
+    return [
+        (alert.rule, alert.state.value, (alert.occurred_at - T0).total_seconds())
+        for alert in alerts
+    ]
+
+
+def entries(detector: Detector) -> dict[str, bytes]:
+    return {name: entry for name, entry in detector.changes().entries.items() if entry is not None}
+
+
+def test_it_fires_with_the_last_and_ends_with_the_first_and_names_what_decided():
+    detector = Detector([both(), high("a"), high("b")])
+    assert said(hear(detector, 0, "a", 6, 0)) == [("a", "firing", 0)]
+    alerts = hear(detector, 1, "b", 6, 1)
+    assert said(alerts) == [("b", "firing", 1), ("both", "firing", 1)]
+    assert (alerts[1].reason, alerts[1].severity) == ("a, b fire", 1)
+    assert alerts[1].origins == (Origin(topic="t", partition=0, offset=1),)
+    assert said(hear(detector, 2, "a", 0, 2)) == [("a", "resolved", 2), ("both", "resolved", 2)]
+
+
+def test_a_rule_fires_as_long_as_one_of_its_alerts_does():
+    detector = Detector([both(), high("a"), high("b")])
+    for number, host in enumerate("xy"):
+        hear(detector, number, "a", 6, number, host=host)
+    hear(detector, 2, "b", 6, 2)
+    assert said(hear(detector, 3, "a", 0, 3, host="x")) == [("a", "resolved", 3)]
+    assert said(hear(detector, 4, "a", 0, 4, host="y")) == [
+        ("a", "resolved", 4),
+        ("both", "resolved", 4),
+    ]
+
+
+def test_rules_of_rules_hear_each_other_whatever_their_order():
+    over = Composite(name="over", any=["both"], severity=1)
+    detector = Detector([over, both(), high("a"), high("b")])
+    hear(detector, 0, "a", 6, 0)
+    assert [alert.rule for alert in hear(detector, 1, "b", 6, 1)] == ["b", "both", "over"]
+
+
+def test_what_time_does_to_one_is_heard_at_its_moment():
+    """A heartbeat stops, and what waits for it fires with it, not with the tick that shows it."""
+    silent = Absence(name="a", signal="metrics", only="beat", within="10s", severity=3)
+    detector = Detector([both(**{"for": "5s"}), silent, high("b")])
+    hear(detector, 0, "beat", 1, 0)
+    hear(detector, 1, "b", 6, 1)
+    assert said(detector.tick(at(60))) == [("a", "firing", 10), ("both", "firing", 15)]
+
+
+def test_what_fires_is_remembered_over_a_restart():
+    rules = [both(), high("a"), high("b")]
+    before = Detector(rules)
+    hear(before, 0, "a", 6, 0)
+    after = Detector(rules)
+    after.restore(entries(before))
+    # Read again: it is known.
+    assert hear(after, 0, "a", 6, 0) == []
+    assert said(hear(after, 1, "b", 6, 1)) == [("b", "firing", 1), ("both", "firing", 1)]
+
+
+def test_alerts_and_what_was_made_of_them_are_written_down_together():
+    """Otherwise a crash between them would leave a rule that has never heard of what fires."""
+    detector = Detector([both(), high("a"), high("b")])
+    hear(detector, 0, "a", 6, 0)
+    kinds = [entry[:40] for entry in entries(detector).values()]
+    assert sum(b"composite" in each for each in kinds) == 1
+    assert sum(b"threshold" in each for each in kinds) == 1
+
+
+def test_an_alert_that_ends_because_its_rule_has_changed_counts_no_longer():
+    before = Detector([both(), high("a"), high("b")])
+    hear(before, 0, "a", 6, 0)
+    hear(before, 1, "b", 6, 1)
+    after = Detector([both(), high("a", group_by=["region"]), high("b")])
+    after.restore(entries(before))
+    assert said(after.tick(at(2))) == [("a", "resolved", 2), ("both", "resolved", 2)]
+
+
+def test_a_rule_with_too_many_series_does_not_fire_by_that():
+    """That it does not see everything is an alert of its own, about nothing that the rule looks for."""
+    detector = Detector([both(any=["a"], all=[]), high("a", max_series=1)])
+    hear(detector, 0, "a", 0, 0, host="x")
+    alerts = hear(detector, 1, "a", 6, 1, host="y")
+    assert [alert.state for alert in alerts] == [AlertState.FIRING]
+    assert [alert.rule for alert in alerts] == ["a"]
