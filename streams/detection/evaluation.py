@@ -15,9 +15,11 @@ What is promised, whatever the order in which signals of different series, and t
 * A rule that is gone from the policy, or has become another kind or grouping, ends its alerts with the next tick.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -28,7 +30,7 @@ from schemas.telemetry import Signal
 from streams.detection import holding
 from streams.detection.agenda import Agenda
 from streams.detection.feeds import Feed, Feeds, Glance, Left, narrower
-from streams.detection.heard import Batch
+from streams.detection.heard import Batch, told_again
 from streams.detection.holding import Move, Phase, Says
 from streams.detection.index import Index
 from streams.detection.ledger import Changes, Keep, Ledger
@@ -42,6 +44,8 @@ from streams.durations import written
 #: Names of the state entries that are no series; a series' is its fingerprint.
 _SEQUENCE: Final = "sequence"
 _CROWD: Final = "crowd/"
+
+_when = attrgetter("at")
 
 _RULE_GONE: Final = "the policy has no such rule any more"
 _RULE_CHANGED: Final = "the rule is of another kind or groups otherwise now"
@@ -127,13 +131,16 @@ class Detector:
             if moment <= at:
                 waiting.append((moment, name))
             else:
-                self._agenda.plan(name, moment)
+                self._ask(watched)
+                planned = watched.planned_for
+                self._agenda.plan(name, planned if planned > at else moment)
         # In an order that does not depend on when each was planned.
         for _, name in sorted(waiting):
             watched = self._watched.get(name)
             if watched is not None and self._let_pass(watched, at, inclusive=True):
-                self._agenda.plan(name, watched.next_moment)
                 self._ask(watched)
+                planned = watched.planned_for
+                self._agenda.plan(name, planned if planned > at else watched.next_moment)
             self._combine()
         return bool(waiting)
 
@@ -214,8 +221,8 @@ class Detector:
         if says is not None:
             self._hold(watched, says, series.heard_at)
             self._let_pass(watched, series.heard_at, inclusive=True)
-        self._agenda.plan(series.fingerprint, watched.next_moment)
         self._ask(watched)
+        self._agenda.plan(series.fingerprint, watched.planned_for)
 
     def _begin(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> Watched | None:
         """Begin to watch the series of *signal*; return None where there is no room."""
@@ -310,21 +317,18 @@ class Detector:
                 watched.watch.rule.absorb(series.memory, series.heard_at, some, origin)
                 series.heard_at, series.origin = heard[-1].at, origin
             self._ledger.change(watched, feed.since)
-            self._agenda.plan(series.fingerprint, watched.next_moment)
             if watched.calm is None or not watched.calm.lasts:
                 self._ask(watched)
+                self._agenda.plan(series.fingerprint, watched.planned_for)
         feed.open()
 
     def _hear_late(self, watched: Watched, batch: Batch, origin: Origin) -> Batch:
         """Hear those of *batch* that are not newer than what another feed of the series said, and return the others."""
         series, rule = watched.series, watched.watch.rule
-        late = 0
-        for heard, signal in zip(batch.heard, batch.signals(), strict=True):
-            if heard.at > series.heard_at:
-                break
-            late += 1
-            if watched.watch.late_counts:
-                rule.judge(series.memory, signal, heard.at, origin)
+        late = bisect_right(batch.heard, series.heard_at, key=_when)
+        if watched.watch.late_counts:
+            for heard in batch.heard[:late]:
+                rule.judge(series.memory, told_again(batch.signal, heard), heard.at, origin)
         return Batch(batch.signal, batch.heard[late:])
 
     def _catch_up(self, watched: Watched) -> None:
@@ -463,7 +467,7 @@ class Detector:
         self._catch_up(watched)
         self._ledger.take(name)
         series = watched.series
-        series.moment = watched.next_moment
+        series.moment = watched.planned_for
         # While records are read again, some series have heard more than has been read.
         series.heard_to = positions | {
             topic: offset

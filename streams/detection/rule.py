@@ -6,6 +6,7 @@ says. It never sees the clock: it is asked when a signal came, and at the moment
 """
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -141,7 +142,7 @@ class Rule(BaseModel):
 
     _holds: Predicate | None = PrivateAttr(default=None)
     _condition: Predicate | None = PrivateAttr(default=None)
-    _condition_failures: int = PrivateAttr(default=0)
+    _condition_failures: Counter[str] = PrivateAttr(default_factory=Counter)
     _bands: Bands | None = PrivateAttr(default=None)
     _rising: bool = PrivateAttr(default=True)
     _summary: Template | None = PrivateAttr(default=None)
@@ -158,6 +159,12 @@ class Rule(BaseModel):
         self._summary = template(self.summary) if self.summary else None
         self._description = template(self.description) if self.description else None
         self._group = template(self.group) if self.group else None
+
+    @model_validator(mode="after")
+    def _at_hand(self) -> Self:
+        # Pydantic looks private attributes up in a microsecond; in the instance's own dictionary they cost nothing.
+        vars(self).update(self.__pydantic_private__ or {})
+        return self
 
     @model_validator(mode="after")
     def _remembers_long_enough(self) -> Self:
@@ -194,7 +201,7 @@ class Rule(BaseModel):
     @property
     def condition_failures(self) -> int:
         """How often ``when`` could not be told since the rule was read, and was taken for false."""
-        return self._condition_failures
+        return self._condition_failures["when"]
 
     @property
     def terms(self) -> Terms:
@@ -317,7 +324,7 @@ class Rule(BaseModel):
         return labels
 
     def _condition_failed(self) -> None:
-        self._condition_failures += 1
+        self._condition_failures["when"] += 1
 
     # -- what its alerts say ----------------------------------------------------------------------
 

@@ -48,6 +48,14 @@ class Watched:
         return due if due is not None and due <= moment else moment
 
     @property
+    def planned_for(self) -> datetime:
+        """When somebody must look at it, if nothing more is heard: what it is calm about need not be looked at."""
+        if self.calm is None:
+            return self.next_moment
+        until, forgotten_at = self.calm.until, self.forgotten_at
+        return forgotten_at if until is None or until > forgotten_at else until
+
+    @property
     def forgotten_at(self) -> datetime:
         """When it is forgotten unless it is heard."""
         return self.series.heard_at + self.watch.rule.forget_after

@@ -11,7 +11,7 @@ from schemas.origin import Origin
 from schemas.telemetry import HealthV1, LogV1, MetricV1
 from streams.detection import kinds
 from streams.detection.feeds import MANY
-from streams.detection.heard import Heard, level_of, told_again
+from streams.detection.heard import LEVELS, Heard, told_again
 from streams.detection.holding import Says
 from streams.detection.kinds.anomaly import Anomaly
 from streams.detection.kinds.burn_rate import BurnRate
@@ -162,6 +162,13 @@ def levels_inside(data, calm: Calm, of: type) -> Iterator[float]:
         yield {"low": min, "high": max}.get(way, lambda each: data.draw(st.sampled_from(each)))(
             among
         )
+
+
+def level_of(signal) -> float:
+    """The level of a signal, as rules are calm about it."""
+    if isinstance(signal, HealthV1):
+        return LEVELS[signal.status]
+    return signal.value if isinstance(signal, MetricV1) else signal.severity_number
 
 
 @pytest.mark.parametrize("rule", RULES, ids=described)

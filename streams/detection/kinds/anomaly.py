@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, FiniteFloat, PrivateAttr
 from schemas.contract import Name
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1, Signal
+from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.moments import microseconds, moment_of, number_of
 from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
@@ -158,8 +159,26 @@ class Anomaly(Rule):
 
     def judge(self, memory: Memory, signal: MetricV1, at: datetime, origin: Origin) -> Says | None:
         del origin
-        value = min(max(signal.value, -LARGEST), LARGEST)
         memory.unit = signal.unit
+        self._take(memory, number_of(at), signal.value)
+        if memory.center is None:
+            return None
+        value = memory.value
+        deviations = (value - memory.center) / memory.spread if memory.spread else 0.0
+        if not memory.spread and value != memory.center:
+            deviations = LARGEST if value > memory.center else -LARGEST
+        memory.deviations = min(max(deviations, -LARGEST), LARGEST)
+        return self._says(memory, self._size(memory.deviations))
+
+    def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
+        del heard_at, origin
+        memory.unit = batch.signal.unit
+        for now, value in zip(batch.numbers, batch.levels, strict=True):
+            self._take(memory, now, value)
+
+    def _take(self, memory: Memory, now: int, value: float) -> None:
+        """Remember a value, and what is usual by now."""
+        memory.value = value = min(max(value, -LARGEST), LARGEST)
         if memory.baseline != self.baseline:
             memory.baseline, memory.left, memory.until = self.baseline, 0, 0
             memory.hours.clear()
@@ -169,15 +188,7 @@ class Anomaly(Rule):
             del memory.values[: -self._room]
             memory.left -= 1
         else:
-            self._remember_hour(memory, value, at)
-        memory.value = value
-        if memory.center is None:
-            return None
-        deviations = (value - memory.center) / memory.spread if memory.spread else 0.0
-        if not memory.spread and value != memory.center:
-            deviations = LARGEST if value > memory.center else -LARGEST
-        memory.deviations = min(max(deviations, -LARGEST), LARGEST)
-        return self._says(memory, self._size(memory.deviations))
+            self._remember_hour(memory, value, now)
 
     def calm(self, memory: Memory) -> Calm | None:
         recent = self.baseline == "recent"
@@ -222,10 +233,9 @@ class Anomaly(Rule):
         memory.left = max(self._room // RENEWED, 1)
         self._usual(memory, memory.values)
 
-    def _remember_hour(self, memory: Memory, value: float, at: datetime) -> None:
-        now = number_of(at)
+    def _remember_hour(self, memory: Memory, value: float, now: int) -> None:
         if now >= memory.until:
-            offset = microseconds(at.astimezone(self._tz).utcoffset() or timedelta(0))
+            offset = microseconds(moment_of(now).astimezone(self._tz).utcoffset() or timedelta(0))
             hours = (now + offset) // _HOUR
             memory.hour = hours % _HOURS[self.baseline]
             memory.until = (hours + 1) * _HOUR - offset

@@ -13,7 +13,7 @@ from schemas.telemetry import MetricV1, Signal
 from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.moments import microseconds, moment_of, number_of
-from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
+from streams.detection.rule import Calm, Evidence, Rule
 from streams.detection.running import LARGEST
 from streams.durations import Duration, written
 
@@ -142,9 +142,18 @@ class RateOfChange(Rule):
         return base
 
     def calm(self, memory: Memory) -> Calm | None:
-        """Whatever will be compared with before *over* has passed is known by now."""
         if not memory.ats:
             return None
+        least, most = min(memory.values), max(memory.values)
+        room = (self.change - (most - least)) / 2
+        if not self.relative and room > _SLACK * (abs(least) + abs(most) + self.change):
+            # No two values in a range that is narrower than the change differ by it.
+            room *= 1 - _SLACK
+            return Calm(least - room, most + room)
+        return self._calm_for_now(memory)
+
+    def _calm_for_now(self, memory: Memory) -> Calm | None:
+        """Whatever will be compared with before *over* has passed is known by now."""
         low, high = -inf, inf
         for base in memory.values:
             by = self.change * (max(abs(base), self.floor) if self.relative else 1.0)
@@ -153,9 +162,9 @@ class RateOfChange(Rule):
                 high = min(high, base + by - slack)
             if self.direction != "up":
                 low = max(low, base - by + slack)
-        if low > high:
-            return None
-        return Calm(low, high, count=ONE_FEED, until=moment_of(memory.ats[-1] + self._span))
+        return (
+            Calm(low, high, until=moment_of(memory.ats[-1] + self._span)) if low <= high else None
+        )
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
         limit = self.change if says is Says.BAD or self.clear is None else self.clear

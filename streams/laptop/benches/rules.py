@@ -17,7 +17,7 @@ _OF_A_METRIC: Final = (
     {"kind": "threshold", "threshold": 380, "aggregate": "max", "over": "2m", "severity": 4},
     {"kind": "threshold", "threshold": 200, "aggregate": "p95", "over": "1m", "severity": 3},
     {"kind": "rate_of_change", "change": 390, "over": "1m", "severity": 4},
-    {"kind": "anomaly", "severity": 4},
+    {"kind": "anomaly", "baseline": "hour_of_day", "severity": 4},
 )
 _OF_ALL: Final = (
     {"kind": "absence", "signal": "metrics", "within": "5m", "severity": 3},
