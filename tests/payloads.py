@@ -176,3 +176,9 @@ def version_2() -> bytes:
     sample = part(2, part(1, 4.25) + part(2, _AT))
     metadata = part(5, part(1, 1) + part(4, 7))
     return b"".join(part(4, symbol) for symbol in symbols) + part(5, references + sample + metadata)
+
+
+def example(kind: str, name: str) -> Published:
+    """Return the example of *kind* that is called *name*."""
+    (found,) = (each for each in published() if (each.kind, each.name) == (kind, name))
+    return found
