@@ -13,7 +13,7 @@ MESSAGE_BYTES: Final = 256 * 1024
 #: Bytes of one value in another system's format: such systems send batches. As large as brokers take by default.
 BATCH_BYTES: Final = 1024 * 1024
 #: Bytes of such a batch when it is unpacked.
-UNPACKED_BYTES: Final = 8 * 1024 * 1024
+UNPACKED_BYTES: Final = 4 * 1024 * 1024
 #: Signals that one batch may hold: reading more would hold up everything behind it.
 BATCH_SIGNALS: Final = 20_000
 #: Bytes of one incident, or of a step or notice that holds one, with every part of it at its own limit. Below Kafka's default ``max.message.bytes``.

@@ -29,6 +29,8 @@ def read_logs(
     Raises:
         Unreadable: One of them is none.
     """
+    if len(resources) > limits.BATCH_SIGNALS:
+        raise Unreadable(too_many())
     signals: list[Signal] = []
     for number, each in enumerate(resources):
         of = whose(each.resource, dialect, settings)

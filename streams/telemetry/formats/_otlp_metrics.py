@@ -45,6 +45,8 @@ def read_metrics(resources: Any, how: Reading, settings: Translated) -> Sequence
     Raises:
         Unreadable: One of them is none.
     """
+    if len(resources) > limits.BATCH_SIGNALS:
+        raise Unreadable(too_many())
     signals: list[Signal] = []
     for number, each in enumerate(resources):
         of = whose(each.resource, how.dialect, settings)

@@ -1,12 +1,7 @@
 """
 Datadog's webhooks integration: its default payload, and any that names Datadog's variables in small letters.
 
-Source: Datadog documentation, "Webhooks". A payload that tells everything there is to tell:
-
-    {"id": "$ID", "alert_id": "$ALERT_ID", "alert_scope": "$ALERT_SCOPE", "alert_transition": "$ALERT_TRANSITION",
-     "alert_type": "$ALERT_TYPE", "alert_priority": "$ALERT_PRIORITY", "title": "$EVENT_TITLE", "body": "$EVENT_MSG",
-     "event_type": "$EVENT_TYPE", "date": "$DATE", "last_updated": "$LAST_UPDATED", "link": "$LINK", "tags": "$TAGS",
-     "hostname": "$HOSTNAME"}
+Source: Datadog documentation, "Webhooks". README.md beside this file has a payload that tells everything there is to tell.
 """
 
 import re

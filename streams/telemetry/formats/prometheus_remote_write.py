@@ -69,6 +69,12 @@ class PrometheusRemoteWrite(Translated):
             message.ParseFromString(unpacked)
         except DecodeError:
             raise Unreadable("value: is no remote write message") from None
+        if len(message.timeseries) > limits.BATCH_SIGNALS:
+            raise Unreadable(too_many())
+        # Cut once: each can be referred to by every series.
+        symbols = (
+            [symbol[: limits.LABEL_VALUE_LENGTH] for symbol in message.symbols] if second else []
+        )
         signals: list[Signal] = []
         for number, series in enumerate(message.timeseries):
             place = f"timeseries[{number}]"
@@ -78,7 +84,7 @@ class PrometheusRemoteWrite(Translated):
             ):
                 raise Unreadable(too_many())
             if second:
-                labels, unit = _referred(message.symbols, series, place)
+                labels, unit = _referred(symbols, series, place)
             else:
                 labels, unit = {label.name: label.value for label in series.labels}, ""
             signals.extend(self._samples(series, labels, unit, place))
@@ -115,7 +121,7 @@ def _values(series: Any, name: str) -> Iterator[tuple[str, int, float]]:
         yield f"{name}_sum", histogram.timestamp, histogram.sum
 
 
-def _referred(symbols: Any, series: Any, place: str) -> tuple[dict[str, str], str]:
+def _referred(symbols: Sequence[str], series: Any, place: str) -> tuple[dict[str, str], str]:
     """Return the labels and the unit to which a series of version 2 refers by number."""
     references = series.labels_refs
     if len(references) % 2:

@@ -238,6 +238,15 @@ def test_a_batch_of_too_many_points_is_refused():
         Otlp().read(Payload(METRICS, value))
 
 
+@pytest.mark.parametrize("topic", [METRICS, LOGS], ids=lambda topic: topic.name)
+def test_a_batch_of_too_many_resources_is_refused(topic):
+    """Otherwise half a million empty ones, a megabyte, could hold the worker up for seconds."""
+    value = b"\x0a\x00" * (limits.BATCH_SIGNALS + 1)
+    assert Otlp().recognises(Payload(topic, value))
+    with pytest.raises(Unreadable, match=r"^holds more than 20000 signals"):
+        Otlp().read(Payload(topic, value))
+
+
 def test_protobuf_is_told_apart_by_its_topic():
     logs, metrics = example("otlp", "logs-protobuf"), example("otlp", "metrics-protobuf")
     for value, topic in ((logs.value, METRICS), (metrics.value, LOGS)):

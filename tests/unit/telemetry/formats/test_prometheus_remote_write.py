@@ -98,7 +98,7 @@ def test_a_few_bytes_that_stand_for_many_are_refused_before_they_are_unpacked():
     assert len(bomb) < limits.BATCH_BYTES
     with pytest.raises(Unreadable) as refusal:
         PrometheusRemoteWrite().read(payload(bomb))
-    assert str(refusal.value) == "value: is no snappy block of at most 8388608 bytes unpacked"
+    assert str(refusal.value) == "value: is no snappy block of at most 4194304 bytes unpacked"
     with pytest.raises(Unreadable, match=r"^value: is no snappy block$"):
         PrometheusRemoteWrite().read(payload(b"\x05hello"))
 
@@ -107,6 +107,8 @@ def test_a_request_of_too_many_samples_is_refused():
     samples = [(1.0, AT + number) for number in range(limits.BATCH_SIGNALS + 1)]
     with pytest.raises(Unreadable, match=r"^holds more than 20000 signals"):
         read(series({"__name__": "up"}, *samples))
+    with pytest.raises(Unreadable, match=r"^holds more than 20000 signals"):
+        read(part(1, b"") * (limits.BATCH_SIGNALS + 1))
 
 
 def test_a_bare_block_is_recognised_in_the_topic_of_metrics_only():
