@@ -39,22 +39,25 @@ class _Resource(Part):
     attributes: tuple[_KeyValue, ...] = ()
 
 
-class _NumberPoint(Part, rename="camel"):
+class _Point(Part, rename="camel"):
     time_unix_nano: int = 0
     attributes: tuple[_KeyValue, ...] = ()
     flags: int = 0
+
+
+class _NumberPoint(_Point):
     as_double: float | None = None
     as_int: int | None = None
 
 
-class _HistogramPoint(Part, rename="camel"):
-    time_unix_nano: int = 0
-    attributes: tuple[_KeyValue, ...] = ()
-    flags: int = 0
+class _Distribution(_Point):
     count: int = 0
     sum: float | None = None
     min: float | None = None
     max: float | None = None
+
+
+class _HistogramPoint(_Distribution):
     bucket_counts: tuple[int, ...] = ()
     explicit_bounds: tuple[float, ...] = ()
 
@@ -64,14 +67,7 @@ class _Buckets(Part, rename="camel"):
     bucket_counts: tuple[int, ...] = ()
 
 
-class _ExponentialPoint(Part, rename="camel"):
-    time_unix_nano: int = 0
-    attributes: tuple[_KeyValue, ...] = ()
-    flags: int = 0
-    count: int = 0
-    sum: float | None = None
-    min: float | None = None
-    max: float | None = None
+class _ExponentialPoint(_Distribution):
     scale: int = 0
     zero_count: int = 0
     positive: _Buckets = msgspec.field(default_factory=_Buckets)
@@ -83,10 +79,7 @@ class _Quantile(Part):
     value: float = 0
 
 
-class _SummaryPoint(Part, rename="camel"):
-    time_unix_nano: int = 0
-    attributes: tuple[_KeyValue, ...] = ()
-    flags: int = 0
+class _SummaryPoint(_Point):
     count: int = 0
     sum: float = 0
     quantile_values: tuple[_Quantile, ...] = ()

@@ -11,7 +11,7 @@ from streams.telemetry.documents import made
 from streams.telemetry.external import first_of
 from streams.telemetry.format import Translated, too_many
 from streams.telemetry.formats._otlp_dialect import Dialect
-from streams.telemetry.formats._otlp_resources import Whose, pairs, whose
+from streams.telemetry.formats._otlp_resources import Whose, by_resource, pairs
 from streams.telemetry.labelling import fitting
 from streams.telemetry.moments import from_nanoseconds
 from streams.telemetry.severities import level
@@ -29,11 +29,8 @@ def read_logs(
     Raises:
         Unreadable: One of them is none.
     """
-    if len(resources) > limits.BATCH_SIGNALS:
-        raise Unreadable(too_many())
     signals: list[Signal] = []
-    for number, each in enumerate(resources):
-        of = whose(each.resource, dialect, settings)
+    for number, each, of in by_resource(resources, dialect, settings):
         for scope_number, scope in enumerate(each.scope_logs):
             place = f"resourceLogs[{number}].scopeLogs[{scope_number}]"
             if len(signals) + len(scope.log_records) > limits.BATCH_SIGNALS:

@@ -11,7 +11,7 @@ from schemas.telemetry import MetricV1, Signal
 from streams.telemetry.documents import made
 from streams.telemetry.format import Translated, too_many
 from streams.telemetry.formats._otlp_dialect import Dialect
-from streams.telemetry.formats._otlp_resources import Whose, pairs, whose
+from streams.telemetry.formats._otlp_resources import Whose, by_resource, pairs
 from streams.telemetry.histograms import Buckets, explicit, exponential, quantile, quantile_name
 from streams.telemetry.labelling import fitting
 from streams.telemetry.moments import from_nanoseconds
@@ -45,11 +45,8 @@ def read_metrics(resources: Any, how: Reading, settings: Translated) -> Sequence
     Raises:
         Unreadable: One of them is none.
     """
-    if len(resources) > limits.BATCH_SIGNALS:
-        raise Unreadable(too_many())
     signals: list[Signal] = []
-    for number, each in enumerate(resources):
-        of = whose(each.resource, how.dialect, settings)
+    for number, each, of in by_resource(resources, how.dialect, settings):
         for scope_number, scope in enumerate(each.scope_metrics):
             within = f"resourceMetrics[{number}].scopeMetrics[{scope_number}]"
             for index, metric in enumerate(scope.metrics):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas import limits
-from streams.telemetry.format import Translated
+from schemas.contract import Unreadable
+from streams.telemetry.format import Translated, too_many
 from streams.telemetry.formats._otlp_dialect import Dialect
 from streams.telemetry.labelling import fitting
 
@@ -46,8 +47,22 @@ class Whose:
         return fitting(own.items(), self.instance.items(), self.labels.items())
 
 
-def whose(resource: Any, dialect: Dialect, settings: Translated) -> Whose:
-    """Return what the points of *resource* have in common."""
+def by_resource(
+    resources: Any, dialect: Dialect, settings: Translated
+) -> Iterator[tuple[int, Any, Whose]]:
+    """
+    Yield the number of each of *resources*, itself, and what its points have in common.
+
+    Raises:
+        Unreadable: There are too many; most could be empty.
+    """
+    if len(resources) > limits.BATCH_SIGNALS:
+        raise Unreadable(too_many())
+    for number, each in enumerate(resources):
+        yield number, each, _whose(each.resource, dialect, settings)
+
+
+def _whose(resource: Any, dialect: Dialect, settings: Translated) -> Whose:
     attributes = dict(pairs(resource.attributes, dialect))
     service, environment, said = settings.placed(attributes)
     instance = fitting((name, attributes[name]) for name in _INSTANCE if name in attributes)
