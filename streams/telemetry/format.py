@@ -39,7 +39,7 @@ ENVIRONMENTS: Final = (
     "env",
 )
 
-Names = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], Field()]
+Names = tuple[Annotated[str, Field(min_length=1, max_length=limits.NAME_LENGTH)], ...]
 
 
 class Format(BaseModel):

@@ -33,10 +33,23 @@ class _Dimension(Part):
     value: str
 
 
-class _Trigger(Part, rename="pascal"):
+class _Metric(Part, rename="pascal"):
     metric_name: str | None = None
     namespace: str | None = None
     dimensions: list[_Dimension] | None = None
+
+
+class _Statistic(Part, rename="pascal"):
+    metric: _Metric
+
+
+class _Query(Part, rename="pascal"):
+    metric_stat: _Statistic | None = None
+
+
+class _Trigger(_Metric):
+    metrics: list[_Query] | None = None
+    """What an alarm on an expression calculates with."""
 
 
 class _Alarm(Part, rename="pascal"):
@@ -126,12 +139,17 @@ def _known(*texts: str | None) -> Iterator[str]:
 
 def _labels(told: _Alarm) -> Iterator[tuple[str, str]]:
     trigger = told.trigger or _Trigger()
-    for dimension in trigger.dimensions or ():
-        yield dimension.name, dimension.value
+    queries = (query.metric_stat for query in trigger.metrics or ())
+    metrics = [trigger, *(query.metric for query in queries if query)]
+    for metric in metrics:
+        for dimension in metric.dimensions or ():
+            yield dimension.name, dimension.value
+    # Of an expression's metrics, the first names the alarm's.
+    named = next((metric for metric in metrics if metric.metric_name), trigger)
     for name, value in (
         ("alarm", told.alarm_name),
-        ("metric", trigger.metric_name),
-        ("namespace", trigger.namespace),
+        ("metric", named.metric_name),
+        ("namespace", named.namespace),
         ("region", told.region),
         ("account", told.account),
     ):

@@ -47,3 +47,20 @@ def test_an_alarm_without_an_arn_is_known_by_account_region_and_name():
     del document["AlarmArn"]
     (alert,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
     assert alert.alert_id == "000000000000/EU (Ireland)/Example alarm name"
+
+
+def test_an_alarm_on_an_expression_has_the_dimensions_of_what_it_calculates_with():
+    document = orjson.loads(example("cloudwatch", "raw-ok").value)
+    dimensions = [{"name": "FunctionName", "value": "checkout"}]
+    metric = {"MetricName": "Errors", "Namespace": "AWS/Lambda", "Dimensions": dimensions}
+    document["Trigger"] = {
+        "Metrics": [
+            {"Id": "rate", "Expression": "errors / calls", "ReturnData": True},
+            {"Id": "errors", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}},
+        ]
+    }
+    (alert,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+    assert (alert.service, alert.labels["metric"]) == ("checkout", "Errors")
+    document["Trigger"] = None
+    (alert,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+    assert alert.service == "unknown"
