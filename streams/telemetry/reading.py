@@ -105,7 +105,7 @@ def _as_they_are() -> Formats:
 def read_signals(
     topic: TopicDeclaration,
     value: bytes | None,
-    headers: Iterable[tuple[str, bytes]] = (),
+    headers: Iterable[tuple[str, bytes | None]] = (),
     *,
     stamped: int | None = None,
     formats: Formats | None = None,
@@ -119,7 +119,8 @@ def read_signals(
         Unreadable: The value is not what its topic carries.
         Rejected: A signal's time cannot be true.
     """
-    given: Mapping[str, bytes] = {name.lower(): each for name, each in headers}
+    # Kafka lets a header have no value.
+    given: Mapping[str, bytes] = {name.lower(): each or b"" for name, each in headers}
     payload = Payload(topic, value, given, stamped)
     try:
         signals = (formats or _as_they_are()).chosen(payload).read(payload)

@@ -142,3 +142,15 @@ def test_our_own_json_asks_no_other_format(monkeypatch):
     )
     for value in (metric(T0), spaced):
         assert read_signals(METRICS, value, formats=made)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "ce_type", "tocsin_format", "content-type", "content-encoding", "sentry-hook-timestamp"],
+)
+def test_headers_without_a_value_or_of_no_text_say_nothing(name):
+    """Otherwise a producer that sets one could stop the worker."""
+    for value in (None, b"", b"\xff\xfe", b"x" * 300_000):
+        if value and name == "tocsin_format":
+            continue  # That one is refused: it names no format.
+        assert read_signals(METRICS, metric(T0), [(name, value)])
