@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
-from schemas.topics import EXTERNAL, METRICS
+from schemas.topics import EXTERNAL, METRICS, TELEMETRY
 from streams.agents.detect import DetectDesk
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.passthrough import Passthrough
@@ -12,6 +14,7 @@ from streams.detection.kinds.threshold import Threshold
 from streams.telemetry.formats.telegraf import Telegraf
 from streams.telemetry.reading import Formats
 from tests.payloads import STAMPED, Published, example
+from tests.poison import HOSTILE
 
 
 @dataclass
@@ -59,3 +62,10 @@ def test_a_topic_in_another_format_is_never_read_at_a_glance():
     records = [Record(METRICS.name, example("native", "metric").value, 0)]
     assert given.skim(METRICS, records, 0) == 0
     assert DetectDesk(Detector([])).skim(METRICS, records, 0) >= 0
+
+
+@pytest.mark.parametrize("topic", TELEMETRY, ids=lambda topic: topic.name)
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_glance_at_hostile_values_leaves_them_to_the_reader_of_the_whole(topic, hostile):
+    """Otherwise one record that is nested too deep would stop the worker."""
+    assert DetectDesk(Detector([])).skim(topic, [Record(topic.name, hostile, 0)], 0) == 0
