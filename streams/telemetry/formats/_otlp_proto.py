@@ -30,6 +30,8 @@ def framed(value: bytes) -> bool:
             shift += 7
             if byte < 0x80:  # noqa: PLR2004 - The bit that says that the number goes on.
                 break
+        else:
+            return False
         at += size
     return at == end > 0
 

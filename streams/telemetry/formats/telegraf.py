@@ -6,7 +6,6 @@ Source: Telegraf documentation, "JSON output data format". Each field that is a 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
 from typing import Literal
 
 import msgspec
@@ -85,7 +84,7 @@ class Telegraf(Translated):
         service, environment, said = self.placed(metric.tags)
         labels = fitting(pair for pair in metric.tags.items() if pair[1] and pair[0] not in said)
         for number, (name, value) in enumerate(metric.fields.items()):
-            if isinstance(value, str) or value is None or not isfinite(value):
+            if isinstance(value, str) or value is None:
                 continue
             yield made(
                 MetricV1,

@@ -107,3 +107,11 @@ def test_long_texts_are_cut():
     alert = read(annotations={"summary": "s" * 5_000, "description": "d" * 50_000})
     assert (len(alert.summary), len(alert.description)) == (1_000, 16_000)
     assert read(annotations={"summary": "two\nlines"}).summary == "two lines"
+
+
+def test_grafanas_notifications_are_left_to_grafana():
+    """Otherwise one alert would have two identities, by whichever format is asked first."""
+    published = example("alertmanager", "firing")
+    theirs = orjson.dumps(orjson.loads(published.value) | {"orgId": 1})
+    assert Alertmanager().recognises(Payload(published.topic, published.value))
+    assert not Alertmanager().recognises(Payload(published.topic, theirs))

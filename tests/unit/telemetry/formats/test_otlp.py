@@ -76,6 +76,7 @@ def test_points_without_a_value_are_passed_over():
                     "dataPoints": [
                         point(),
                         point(flags=1),
+                        point(flags=1, asDouble=7),
                         point(asDouble="NaN"),
                         point(asDouble="Infinity"),
                         point(asDouble=1),
@@ -245,6 +246,14 @@ def test_a_batch_of_too_many_resources_is_refused(topic):
     assert Otlp().recognises(Payload(topic, value))
     with pytest.raises(Unreadable, match=r"^holds more than 20000 signals"):
         Otlp().read(Payload(topic, value))
+
+
+@pytest.mark.parametrize(
+    "value", [b"\n", b"\n\x05abc", b"\n\x01a{", b"\nfailed to start", b"\n" + b"\xff" * 9]
+)
+def test_what_only_begins_like_protobuf_is_not_taken_for_it(value):
+    """Otherwise a text that begins with an empty line would be."""
+    assert not Otlp().recognises(Payload(LOGS, value))
 
 
 def test_protobuf_is_told_apart_by_its_topic():
