@@ -10,6 +10,12 @@ from typing import Final
 
 #: Bytes of one message value from outside.
 MESSAGE_BYTES: Final = 256 * 1024
+#: Bytes of one value in another system's format: such systems send batches. As large as brokers take by default.
+BATCH_BYTES: Final = 1024 * 1024
+#: Bytes of such a batch when it is unpacked.
+UNPACKED_BYTES: Final = 4 * 1024 * 1024
+#: Signals that one batch may hold: reading more would hold up everything behind it.
+BATCH_SIGNALS: Final = 20_000
 #: Bytes of one incident, or of a step or notice that holds one, with every part of it at its own limit. Below Kafka's default ``max.message.bytes``.
 INCIDENT_BYTES: Final = 900 * 1024
 
@@ -30,6 +36,10 @@ NAME_LENGTH: Final = 128
 LINE_LENGTH: Final = 1_000
 #: Characters of a text: a log body, a description, a note.
 TEXT_LENGTH: Final = 16_000
+#: Characters of a metric's unit.
+UNIT_LENGTH: Final = 32
+#: Characters of an address.
+URL_LENGTH: Final = 2_000
 #: Characters of an identifier that another system chose.
 ID_LENGTH: Final = 255
 

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, FiniteFloat
 
+from schemas import limits
 from schemas.contract import Contract, Identifier, Labels, Line, Name, Seconds, Severity, Text
 
 
@@ -65,7 +66,7 @@ class MetricV1(Signal):
     """Metric name, such as ``http_request_duration``."""
     value: FiniteFloat
     """The measured value, in *unit*."""
-    unit: Annotated[str, Field(max_length=32)] = ""
+    unit: Annotated[str, Field(max_length=limits.UNIT_LENGTH)] = ""
     """Unit of the value as a UCUM code (``s``, ``By``, ``1``), as OpenTelemetry writes them."""
 
 
@@ -108,5 +109,5 @@ class ExternalV1(Signal):
     """What it says, in one line."""
     description: Text = ""
     """What else it says."""
-    url: Annotated[str, Field(max_length=2_000)] | None = None
+    url: Annotated[str, Field(max_length=limits.URL_LENGTH)] | None = None
     """Where a person can look at it."""

@@ -38,6 +38,7 @@ from streams.incidents.register import Register
 from streams.notifications.delivery import Deliveries
 from streams.policy import read_policy
 from streams.settings import Settings, read_settings
+from streams.telemetry.reading import Formats
 
 
 def build(role: str, settings: Settings) -> HopApp:
@@ -56,12 +57,13 @@ def build(role: str, settings: Settings) -> HopApp:
 
 def _detect(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
+    formats = Formats(policy.formats)
     Hop(
         app,
         name="detect",
         inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
-        desk=lambda: DetectDesk(Detector(policy.rules), app.settings.topic),
+        desk=lambda: DetectDesk(Detector(policy.rules), app.settings.topic, formats),
     )
 
 

@@ -25,8 +25,10 @@ from streams.notifications.channel import Channel
 from streams.notifications.routing import Route
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
+from streams.telemetry import formats
+from streams.telemetry.format import Format
 
-PARTS: Final = ("rules", "channels", "routes", "probes", "incidents", "severities")
+PARTS: Final = ("rules", "channels", "routes", "probes", "incidents", "severities", "formats")
 
 
 class SeverityLevel(BaseModel):
@@ -96,6 +98,8 @@ class Policy(BaseModel):
     """How incidents live."""
     severities: Mapping[int, SeverityLevel] = SEVERITIES
     """What severities mean."""
+    formats: tuple[Format, ...] = ()
+    """How formats of telemetry are read where that is not as they come."""
 
 
 def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Policy:
@@ -129,6 +133,7 @@ class _Reading:
         self._channels: dict[str, Any] = {}
         self._routes: list[Route] = []
         self._probes: list[Probe] = []
+        self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         #: What has a name, by part and name: the same name twice is a mistake.
@@ -139,6 +144,7 @@ class _Reading:
         #: Rules that combine others.
         self._combining: list[tuple[Document, Place, Rule]] = []
         self._rule_kinds = {kind_of(each): each for each in declared_in(kinds)}
+        self._format_kinds = {kind_of(each): each for each in declared_in(formats)}
         self._channel_kinds = {kind_of(each): each for each in declared_in(channels)}
 
     def take(self, document: Document) -> None:
@@ -179,6 +185,7 @@ class _Reading:
             probes=tuple(self._probes),
             incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
+            formats=tuple(self._formats),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -243,6 +250,18 @@ class _Reading:
             level = self._model(document, place, each, SeverityLevel)
             if level is not None:
                 self._severities[number] = level
+
+    def _take_formats(self, document: Document, value: Any) -> None:
+        for place, each in self._each(document, "formats", value):
+            model = self._kind(document, place, each, self._format_kinds)
+            found = None if model is None else self._model(document, place, each, model)
+            if found is None:
+                continue
+            for number, topic in enumerate(found.topics):
+                self._once(document, (*place, "topics", number), "format of", topic)
+            if not found.topics:
+                self._once(document, (*place, "kind"), "format", each["kind"])
+            self._formats.append(found)
 
     # -- pieces -----------------------------------------------------------------------------------
 

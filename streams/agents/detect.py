@@ -12,7 +12,7 @@ from streams.agents.outgoing import Outgoing, outgoing
 from streams.detection.evaluation import Detector
 from streams.detection.ledger import Changes, Keep
 from streams.telemetry.glance import glance_at
-from streams.telemetry.reading import latest_of, read_signals
+from streams.telemetry.reading import Formats, latest_of, read_signals
 
 NAME = "detect"
 INPUTS = (*TELEMETRY, TICKS)
@@ -22,11 +22,17 @@ class DetectDesk:
     """
     One partition of detection: reads signals and lets the detector judge them.
 
-    *name_of* gives the name that a topic has on the broker.
+    *name_of* gives the name that a topic has on the broker, *formats* read what other systems send.
     """
 
-    def __init__(self, detector: Detector, name_of: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        name_of: Callable[[str], str] = str,
+        formats: Formats | None = None,
+    ) -> None:
         self._detector = detector
+        self._formats = formats or Formats()
         self._names = {topic.name: name_of(topic.name) for topic in INPUTS}
         #: The records that were skimmed last, and when they can have happened at the latest.
         self._records: Sequence[Any] = ()
@@ -39,7 +45,7 @@ class DetectDesk:
     def skim(self, topic: TopicDeclaration, records: Sequence[Any], start: int) -> int:
         """Let the detector note down what no rule has anything to say about; see ``Skimming.skim``."""
         glance = glance_at(topic)
-        if glance is None:
+        if glance is None or self._formats.foreign(topic):
             return start
         if records is not self._records:
             self._records = records
@@ -48,7 +54,9 @@ class DetectDesk:
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Judge the signals of one record; see ``Desk.hear``."""
-        signals = read_signals(topic, record.value, record.headers, stamped=record.timestamp)
+        signals = read_signals(
+            topic, record.value, record.headers, stamped=record.timestamp, formats=self._formats
+        )
         origin = origin_of(record)
         return _sent(alert for signal in signals for alert in self._detector.hear(signal, origin))
 

@@ -168,7 +168,7 @@ class Feeds:
                 return place
             try:
                 seen = glimpse(record.value)
-            except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
                 return place
             key = (
                 seen.service,

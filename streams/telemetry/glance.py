@@ -86,8 +86,8 @@ class Glance:
 
     def __init__(self, topic: TopicDeclaration, seen: type[_Glance]) -> None:
         self._event_type = topic.contract.event_type.encode()
-        #: Returns what is seen of a value; it raises ``msgspec.MsgspecError`` or ``UnicodeDecodeError`` for what it leaves to the reader
-        #: of the whole.
+        #: Returns what is seen of a value; it raises ``msgspec.MsgspecError``, ``UnicodeDecodeError`` or ``RecursionError`` for what it
+        #: leaves to the reader of the whole.
         self.seen: Callable[[bytes], Any] = msgspec.json.Decoder(seen).decode
 
     def ours(self, headers: Iterable[tuple[str, bytes]]) -> bool:

@@ -1,16 +1,75 @@
 """One record as a format sees it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final
 
+import msgspec
+
+from schemas import limits
+from schemas.contract import Unreadable
 from schemas.topics import TopicDeclaration
 
+_TOP: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_NOTHING: Final[Mapping[str, msgspec.Raw]] = {}
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Payload:
     """A record of a telemetry topic."""
 
     topic: TopicDeclaration
     value: bytes | None
-    headers: Mapping[str, bytes]
+    headers: Mapping[str, bytes] = field(default_factory=dict)
     """By name in small letters; of several with one name, the last."""
+    stamped: int | None = None
+    """The record's own time as Kafka has it, in milliseconds."""
+
+    @property
+    def body(self) -> bytes:
+        """
+        The value.
+
+        Raises:
+            Unreadable: There is none, or it is too large.
+        """
+        if not self.value:
+            message = "the value is empty: this topic carries no tombstones"
+            raise Unreadable(message)
+        if len(self.value) > limits.BATCH_BYTES:
+            message = (
+                f"the value has {len(self.value)} bytes: at most {limits.BATCH_BYTES} are read"
+            )
+            raise Unreadable(message)
+        return self.value
+
+    @cached_property
+    def top(self) -> Mapping[str, msgspec.Raw]:
+        """What the value's JSON object holds, by name and unread; nothing where it is no object."""
+        value = self.value
+        if value is None or len(value) > limits.BATCH_BYTES or b"{" not in value[:8]:
+            return _NOTHING
+        try:
+            return _TOP.decode(value)
+        except (ValueError, RecursionError):
+            return _NOTHING
+
+    @cached_property
+    def media_type(self) -> str:
+        """The content type in small letters, without its parameters."""
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+    @property
+    def arrived(self) -> datetime | None:
+        """The record's own time; None where the broker gave none that can be."""
+        if self.stamped is None or self.stamped < 0:
+            return None
+        at = self.stamped * _MILLISECOND
+        return limits.EARLIEST + at if at < limits.LATEST - limits.EARLIEST else None
+
+    def header(self, name: str) -> str:
+        """Return the header *name* as text; nothing where there is none."""
+        return self.headers.get(name, b"").decode(errors="replace")

@@ -3,50 +3,130 @@ From a record to signals: which format it is in, and whether its time can be tru
 
 Time is checked here because it decides later: a signal from the far future would make every later signal of its series
 look old.
+
+What says which format it is, in this order:
+
+1. the record's header ``tocsin_format``, by name;
+2. its CloudEvents type, where that is one of our contracts;
+3. the topic, where the policy gives all of it to one format;
+4. its shape: our own JSON first, then whatever a format recognises;
+5. nothing: then it is read as our own JSON, and what is wrong is said in its words.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final, cast
 
 from schemas import limits
+from schemas.contract import Unreadable
 from schemas.telemetry import Signal
 from schemas.topics import TopicDeclaration
-from streams.discovery import declared_in
+from streams.discovery import declared_in, kind_of
 from streams.errors import Rejected
-from streams.telemetry import formats
+from streams.telemetry import formats as folder
+from streams.telemetry.format import Format
 from streams.telemetry.payload import Payload
 
+#: The header by which a producer says in which format a record is.
+FORMAT: Final = "tocsin_format"
 #: How far a producer's clock may be ahead of the time that its record bears.
 AHEAD: Final = timedelta(minutes=5)
 
+_TYPE: Final = "ce_type"
+#: How our own JSON begins when we write it.
+_OURS: Final = b'{"occurred_at"'
+_CLOUD_EVENTS: Final = "cloudevents"
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LAST_STAMP: Final = (limits.LATEST - limits.EARLIEST - AHEAD) // _MILLISECOND
+
+
+class Formats:
+    """The formats of one installation, set up as its policy says."""
+
+    def __init__(self, given: Iterable[Format] = ()) -> None:
+        kinds = cast("list[type[Format]]", declared_in(folder))
+        self._by_name = {kind_of(kind): kind() for kind in kinds}
+        self._of_topic: dict[str, Format] = {}
+        for each in given:
+            for topic in each.topics:
+                self._of_topic[topic] = each
+            if not each.topics:
+                self._by_name[kind_of(type(each))] = each
+        (self._last,) = (each for each in self._by_name.values() if each.asked_last)
+        self._asked = [each for each in self._by_name.values() if each is not self._last]
+
+    def foreign(self, topic: TopicDeclaration) -> bool:
+        """Whether what bears no mark in *topic* is in another format than ours."""
+        return not self._of_topic.get(topic.name, self._last).asked_last
+
+    def chosen(self, payload: Payload) -> Format:
+        """
+        Return the format of *payload*.
+
+        Raises:
+            Unreadable: Its header names none that there is.
+        """
+        of_topic = self._of_topic.get(payload.topic.name)
+        if payload.headers:
+            named = payload.header(FORMAT)
+            if named:
+                return self._named(named, of_topic)
+            event_type = payload.header(_TYPE)
+            if event_type == payload.topic.contract.event_type:
+                return self._last
+            if event_type and self._by_name[_CLOUD_EVENTS].recognises(payload):
+                return self._by_name[_CLOUD_EVENTS]
+        if of_topic is not None:
+            return of_topic
+        if (
+            payload.value is None
+            or payload.value.startswith(_OURS)
+            or self._last.recognises(payload)
+        ):
+            return self._last
+        return next((each for each in self._asked if each.recognises(payload)), self._last)
+
+    def _named(self, name: str, of_topic: Format | None) -> Format:
+        if of_topic is not None and kind_of(type(of_topic)) == name:
+            return of_topic
+        try:
+            return self._by_name[name]
+        except KeyError:
+            message = f"{FORMAT}: names no format; there are {', '.join(sorted(self._by_name))}"
+            raise Unreadable(message) from None
+
+
+@cache
+def _as_they_are() -> Formats:
+    return Formats()
 
 
 def read_signals(
     topic: TopicDeclaration,
     value: bytes | None,
-    headers: Iterable[tuple[str, bytes]] = (),
+    headers: Iterable[tuple[str, bytes | None]] = (),
     *,
     stamped: int | None = None,
+    formats: Formats | None = None,
 ) -> Sequence[Signal]:
     """
     Return the signals of a record of *topic*; *stamped* is the record's own time as Kafka has it, in milliseconds.
+
+    A record is read whole or not at all: where one of its signals is none, none is returned.
 
     Raises:
         Unreadable: The value is not what its topic carries.
         Rejected: A signal's time cannot be true.
     """
-    known, fallback = _formats()
-    payload = Payload(topic, value, {})
-    if known:
-        payload = Payload(topic, value, {name.lower(): each for name, each in headers})
-    chosen = next((each for each in known if each.recognises(payload)), fallback)
-    signals = cast("Sequence[Signal]", chosen.read(payload))
-    for signal in signals:
-        _check_time(signal.occurred_at, stamped)
+    # Kafka lets a header have no value.
+    given: Mapping[str, bytes] = {name.lower(): each or b"" for name, each in headers}
+    payload = Payload(topic, value, given, stamped)
+    try:
+        signals = (formats or _as_they_are()).chosen(payload).read(payload)
+    except RecursionError:
+        raise Unreadable("value: is nested too deep") from None
+    _check_times(signals, stamped)
     return signals
 
 
@@ -58,18 +138,11 @@ def latest_of(stamped: int | None) -> datetime:
     return limits.EARLIEST + stamped * _MILLISECOND + AHEAD
 
 
-def _check_time(at: datetime, stamped: int | None) -> None:
-    if at > latest_of(stamped):
+def _check_times(signals: Sequence[Any], stamped: int | None) -> None:
+    latest = latest_of(stamped)
+    if any(signal.occurred_at > latest for signal in signals):
         message = (
             f"occurred_at: is more than {AHEAD.seconds // 60} minutes ahead of the record's own time; "
             "is the producer's clock right?"
         )
         raise Rejected(message)
-
-
-@cache
-def _formats() -> tuple[list[Any], Any]:
-    """Return the formats that recognise their own, and the one that is asked last."""
-    made: list[Any] = [kind() for kind in declared_in(formats)]
-    (last,) = (each for each in made if getattr(each, "asked_last", False))
-    return [each for each in made if each is not last], last

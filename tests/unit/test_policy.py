@@ -303,3 +303,45 @@ def test_rules_that_combine_name_rules_that_are_there_and_not_themselves(tmp_pat
         "bad.yaml:6: rules[4].none: 'e' combines 'd' itself: d → e → c → d\n"
         "bad.yaml:7: rules[5].all: 'c' combines 'e' itself: e → c → d → e"
     )
+
+
+def test_formats_are_set_up_by_name_and_given_topics(tmp_path):
+    """Otherwise an operator could not say in which format a topic is."""
+    (tmp_path / "formats.yaml").write_text(
+        "formats:\n"
+        "  - {kind: alertmanager, service: [app, job], severities: {page: 1}}\n"
+        "  - {kind: syslog, topics: [telemetry.logs]}\n"
+    )
+    alertmanager, syslog = read_policy(tmp_path, {}).formats
+    assert alertmanager.service == ("app", "job")
+    assert syslog.topics == ("telemetry.logs",)
+
+
+def test_every_mistake_in_formats_is_said(tmp_path):
+    """Otherwise a topic would be read in another way than its operator believes."""
+    assert refused(
+        tmp_path,
+        formats="""
+        formats:
+          - {kind: alertmanger}
+          - kind: syslog
+            topics: [telemetry.log]
+          - kind: telegraf
+            topics: [telemetry.metrics]
+          - kind: otlp
+            topics: [telemetry.metrics]
+            quantiles: [99]
+          - kind: otlp
+            topics: [telemetry.metrics]
+          - {kind: grafana, tenants: a}
+          - {kind: sentry}
+          - {kind: sentry}
+        """,
+    ) == (
+        "formats.yaml:2: formats[0].kind: 'alertmanger' is no kind; did you mean 'alertmanager'?\n"
+        "formats.yaml:4: formats[1].topics[0]: 'telemetry.log' is none of its values; did you mean 'telemetry.logs'?\n"
+        "formats.yaml:9: formats[3].quantiles[0]: 99 must be less than 1\n"
+        "formats.yaml:11: formats[4].topics[0]: the format of 'telemetry.metrics' is defined before, in formats.yaml:6\n"
+        "formats.yaml:12: formats[5].tenants: is not known here; did you mean 'tenant'?\n"
+        "formats.yaml:14: formats[7].kind: the format 'sentry' is defined before, in formats.yaml:13"
+    )

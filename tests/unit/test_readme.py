@@ -11,7 +11,9 @@ from streams.__main__ import main
 from streams.detection import kinds
 from streams.discovery import declared_in
 from streams.notifications import channels
+from streams.policy import read_policy
 from streams.settings import Settings
+from streams.telemetry import formats
 
 README = Path("README.md").read_text(encoding="utf-8")
 POLICY = "\n".join(
@@ -73,6 +75,19 @@ def test_every_rule_kind_and_channel_is_named() -> None:
     assert {name.strip("`") for name, _ in table("rule kind")} == known
     for channel in declared_in(channels):
         assert f"`{channel.model_fields['kind'].default}`" in README
+
+
+def test_every_format_is_listed_and_the_example_of_its_settings_can_be_used(tmp_path) -> None:
+    """An operator would convert what can be read as it is, or write what cannot be used."""
+    known = {kind.model_fields["kind"].default for kind in declared_in(formats)}
+    assert {name.strip("`") for name, *_ in table("format")} == known
+    reference = Path("streams/telemetry/formats/README.md").read_text(encoding="utf-8")
+    assert {name for name in known if f"`{name}`" in reference} == known
+    for number, part in enumerate(
+        re.findall(r"^formats:\n(?:  .*\n)+", README + reference, re.MULTILINE)
+    ):
+        (tmp_path / f"{number}.yaml").write_text(part)
+        assert read_policy(tmp_path / f"{number}.yaml", {}).formats
 
 
 def test_every_variable_of_the_example_policy_is_named() -> None:

@@ -3,26 +3,26 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from schemas.telemetry import Signal
+from streams.telemetry.format import Format
 from streams.telemetry.payload import Payload
 
 
-class Native(BaseModel):
+class Native(Format):
     """Reads the contract of the topic."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"topics": ["telemetry.health"]}]})
 
-    #: It takes what no other format recognises, so that a payload without any mark is read as the topic says.
+    #: A payload without any mark is read as the topic says.
     asked_last: ClassVar[bool] = True
 
     kind: Literal["native"] = "native"
 
     def recognises(self, payload: Payload) -> bool:
-        """Whether *payload* is in this format: any can be."""
-        del payload
-        return True
+        """Whether *payload* is in this format: no other has this name in this place."""
+        return "occurred_at" in payload.top
 
     def read(self, payload: Payload) -> Sequence[Signal]:
         """

@@ -6,9 +6,14 @@ import pytest
 
 from schemas.contract import Unreadable
 from schemas.telemetry import LogV1, MetricV1
-from schemas.topics import LOGS, METRICS, TELEMETRY
+from schemas.topics import EXTERNAL, HEALTH, LOGS, METRICS, TELEMETRY
 from streams.errors import Rejected
-from streams.telemetry.reading import AHEAD, read_signals
+from streams.telemetry.format import Format
+from streams.telemetry.formats.alertmanager import Alertmanager
+from streams.telemetry.formats.syslog import Syslog
+from streams.telemetry.formats.telegraf import Telegraf
+from streams.telemetry.reading import AHEAD, Formats, read_signals
+from tests.payloads import example
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
 STAMPED = int(T0.timestamp() * 1000)
@@ -61,3 +66,91 @@ def test_a_time_that_cannot_be_reckoned_with_is_refused(written):
     payload = metric(T0).replace(b"2024-03-01T00:00:00Z", written.encode())
     with pytest.raises(Unreadable, match=r"^occurred_at: must be between 1970 and 2200$"):
         read_signals(METRICS, payload)
+
+
+SYSLOG = example("syslog", "example-1")
+
+
+def test_a_header_that_names_no_format_says_which_there_are():
+    with pytest.raises(Unreadable) as refusal:
+        read_signals(LOGS, SYSLOG.value, [("tocsin_format", b"hunter2")])
+    assert str(refusal.value) == (
+        "tocsin_format: names no format; there are alertmanager, cloudevents, cloudwatch, datadog, grafana, native, otlp, "
+        "pagerduty, prometheus_remote_write, sentry, syslog, telegraf"
+    )
+
+
+def test_a_topic_given_to_a_format_is_read_by_it_and_by_no_other():
+    """Otherwise a log line that looks like JSON would be read as something else."""
+    given = Formats([Syslog(topics=("telemetry.logs",), tenant="acme")])
+    (log,) = read_signals(LOGS, SYSLOG.value, formats=given)
+    assert log.tenant == "acme"
+    with pytest.raises(Unreadable, match=r"^PRI: "):
+        read_signals(LOGS, b'{"resourceLogs":[]}', formats=given)
+    assert read_signals(METRICS, metric(T0), formats=given)
+    assert given.foreign(LOGS)
+    assert not given.foreign(METRICS)
+
+
+def test_a_header_counts_more_than_the_topics_format():
+    """Otherwise `tocsin probe` could not publish beside another system."""
+    given = Formats([Telegraf(topics=("telemetry.metrics", "telemetry.health"))])
+    headers = [("ce_type", b"tocsin.telemetry.metric.v1")]
+    assert read_signals(METRICS, metric(T0), headers, formats=given)
+    assert read_signals(METRICS, metric(T0), [("tocsin_format", b"native")], formats=given)
+    assert read_signals(HEALTH, metric(T0), headers, formats=given)
+    with pytest.raises(Unreadable):
+        read_signals(METRICS, metric(T0), formats=given)
+
+
+def test_settings_without_topics_hold_wherever_the_format_is_recognised():
+    given = Formats(
+        [Alertmanager(tenant="acme"), Alertmanager(topics=("telemetry.logs",), tenant="b")]
+    )
+    firing = example("alertmanager", "firing").value
+    headers = [("tocsin_format", b"alertmanager")]
+    for topic, tenant in ((EXTERNAL, "acme"), (LOGS, "b")):
+        for found in (
+            read_signals(topic, firing, formats=given),
+            read_signals(topic, firing, headers, formats=given),
+        ):
+            assert found[0].tenant == tenant
+
+
+def test_of_a_batch_with_one_signal_from_the_future_nothing_is_taken():
+    """Otherwise a dead letter that is sent again would count the others twice."""
+    alerts = example("grafana", "two-firing").value
+    stamped = int(datetime(2021, 10, 12, 7, 50, tzinfo=UTC).timestamp() * 1_000)
+    with pytest.raises(Rejected, match=r"^occurred_at: is more than 5 minutes ahead"):
+        read_signals(EXTERNAL, alerts, stamped=stamped)
+    assert len(read_signals(EXTERNAL, alerts, stamped=stamped + 2 * 60_000)) == 2
+
+
+def test_topics_of_formats_are_those_of_telemetry():
+    """Otherwise a new topic could not be given to a format."""
+    field = str(Format.model_fields["topics"].annotation)
+    assert all(f"'{topic.name}'" in field for topic in TELEMETRY)
+    assert field.count("'") == 2 * len(TELEMETRY)
+
+
+def test_our_own_json_asks_no_other_format(monkeypatch):
+    """Otherwise every record would pay for formats that it is not in."""
+    made = Formats()
+    monkeypatch.setattr(made, "_asked", None)
+    spaced = (
+        b' { "service": "shop", "name": "load", "value": 1, "occurred_at": "2024-03-01T00:00:00Z" }'
+    )
+    for value in (metric(T0), spaced):
+        assert read_signals(METRICS, value, formats=made)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "ce_type", "tocsin_format", "content-type", "content-encoding", "sentry-hook-timestamp"],
+)
+def test_headers_without_a_value_or_of_no_text_say_nothing(name):
+    """Otherwise a producer that sets one could stop the worker."""
+    for value in (None, b"", b"\xff\xfe", b"x" * 300_000):
+        if value and name == "tocsin_format":
+            continue  # That one is refused: it names no format.
+        assert read_signals(METRICS, metric(T0), [(name, value)])

@@ -1,0 +1,71 @@
+"""
+The document in which Prometheus Alertmanager, and Grafana after it, tell of a group of alerts.
+
+Sources: Prometheus, Alertmanager configuration, ``webhook_config``; Grafana, "Configure webhook notifications".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from schemas.telemetry import Signal
+from streams.telemetry.documents import Part, read_document
+from streams.telemetry.external import AlertFormat, Told, digest, first_of
+from streams.telemetry.moments import from_text
+from streams.telemetry.payload import Payload
+
+
+class _Alert(Part):
+    status: Literal["firing", "resolved"]
+    labels: Mapping[str, str]
+    starts_at: str = msgspec.field(name="startsAt")
+    annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
+    ends_at: str = msgspec.field(name="endsAt", default="")
+    fingerprint: str = ""
+    generator_url: str | None = msgspec.field(name="generatorURL", default=None)
+    # Grafana's own.
+    dashboard_url: str | None = msgspec.field(name="dashboardURL", default=None)
+    panel_url: str | None = msgspec.field(name="panelURL", default=None)
+
+
+class _Group(Part):
+    alerts: list[_Alert]
+
+
+class AlertGroups(AlertFormat):
+    """A format whose every record tells of a group of alerts."""
+
+    def read(self, payload: Payload) -> Sequence[Signal]:
+        """
+        Return the alerts of *payload*.
+
+        Raises:
+            Unreadable: It is no such document.
+        """
+        group = read_document(_Group, payload.body)
+        return [
+            self._alert(payload, alert, f"alerts[{number}]")
+            for number, alert in enumerate(group.alerts)
+        ]
+
+    def _alert(self, payload: Payload, told: _Alert, place: str) -> Signal:
+        firing = told.status == "firing"
+        began = from_text(told.starts_at, f"{place}.startsAt")
+        ended = from_text(told.ends_at, f"{place}.endsAt") if told.ends_at and not firing else None
+        notes = told.annotations
+        described = notes.get("description") or notes.get("message") or ""
+        return self.alert(
+            place,
+            Told(
+                alert_id=told.fingerprint or digest(told.labels.items()),
+                firing=firing,
+                at=first_of(
+                    began if firing else ended, payload.arrived, began, place=f"{place}.startsAt"
+                ),
+                labels=told.labels,
+                summary=notes.get("summary") or described or told.labels.get("alertname", ""),
+                description=described,
+                url=told.panel_url or told.dashboard_url or told.generator_url,
+            ),
+        )

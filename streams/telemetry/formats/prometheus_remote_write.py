@@ -1,0 +1,173 @@
+"""
+Prometheus remote write, 1.0 and 2.0: protobuf in a snappy block.
+
+Sources: Prometheus Remote-Write 1.0 and 2.0 specifications; the Snappy format description. Each sample becomes a metric; a native
+histogram becomes ``name_count`` and ``name_sum``. What is no number, such as the mark of a series that ended, is passed over.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+from typing import Any, Final, Literal
+
+import cramjam
+from google.protobuf.message import DecodeError
+from pydantic import ConfigDict
+
+from schemas import limits
+from schemas.contract import Unreadable
+from schemas.telemetry import MetricV1, Signal
+from schemas.topics import METRICS
+from streams.telemetry.documents import made
+from streams.telemetry.format import Names, Translated, too_many
+from streams.telemetry.formats._remote_write_messages import Request, WriteRequest
+from streams.telemetry.labelling import fitting
+from streams.telemetry.moments import from_microseconds
+from streams.telemetry.payload import Payload
+
+_NAME: Final = "__name__"
+_VERSION_2: Final = "io.prometheus.write.v2.request"
+#: With what an unpacked message begins: its first field's number and kind.
+_SERIES_1: Final = 0x0A
+_SYMBOLS_2: Final = 0x22
+_VARINT_BYTES: Final = 5
+
+
+class PrometheusRemoteWrite(Translated):
+    """Reads each sample; the labels without ``__name__`` are its labels."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"topics": ["telemetry.metrics"], "service": ["service", "job"]}]
+        }
+    )
+
+    kind: Literal["prometheus_remote_write"] = "prometheus_remote_write"
+    service: Names = ("service", "service_name", "job")
+    """Labels that name the service: the first that is there."""
+
+    def recognises(self, payload: Payload) -> bool:
+        """Whether *payload* says so in its headers, or is a snappy block that begins as such a message."""
+        if "x-prometheus-remote-write-version" in payload.headers:
+            return True
+        if payload.header("content-encoding").lower() == "snappy":
+            return payload.media_type == "application/x-protobuf"
+        return payload.topic is METRICS and _begins(payload.value or b"") in {_SERIES_1, _SYMBOLS_2}
+
+    def read(self, payload: Payload) -> Sequence[Signal]:
+        """
+        Return the samples of *payload*.
+
+        Raises:
+            Unreadable: It is no such message, or a part of it is none.
+        """
+        unpacked = _unpacked(payload.body)
+        second = _VERSION_2 in payload.header("content-type").lower() or unpacked[:1] == bytes(
+            [_SYMBOLS_2]
+        )
+        message = (Request if second else WriteRequest)()
+        try:
+            message.ParseFromString(unpacked)
+        except DecodeError:
+            raise Unreadable("value: is no remote write message") from None
+        if len(message.timeseries) > limits.BATCH_SIGNALS:
+            raise Unreadable(too_many())
+        # Cut once: each can be referred to by every series.
+        symbols = (
+            [symbol[: limits.LABEL_VALUE_LENGTH] for symbol in message.symbols] if second else []
+        )
+        signals: list[Signal] = []
+        for number, series in enumerate(message.timeseries):
+            place = f"timeseries[{number}]"
+            if (
+                len(signals) + len(series.samples) + 2 * len(series.histograms)
+                > limits.BATCH_SIGNALS
+            ):
+                raise Unreadable(too_many())
+            if second:
+                labels, unit = _referred(symbols, series, place)
+            else:
+                labels, unit = {label.name: label.value for label in series.labels}, ""
+            signals.extend(self._samples(series, labels, unit, place))
+        return signals
+
+    def _samples(
+        self, series: Any, labels: Mapping[str, str], unit: str, place: str
+    ) -> Iterator[Signal]:
+        if not series.samples and not series.histograms:
+            return
+        name = labels.get(_NAME)
+        if not name:
+            raise Unreadable(f"{place}.labels: have no {_NAME}")
+        service, environment, said = self.placed(labels)
+        said |= {_NAME}
+        every = {
+            "tenant": self.tenant,
+            "service": service,
+            "environment": environment,
+            "labels": fitting(pair for pair in labels.items() if pair[1] and pair[0] not in said),
+            "unit": unit[: limits.UNIT_LENGTH],
+        }
+        for called, timestamp, value in _values(series, name):
+            if isfinite(value):
+                at = from_microseconds(timestamp * 1_000, f"{place}.timestamp")
+                yield made(MetricV1, place, occurred_at=at, name=called, value=value, **every)
+
+
+def _values(series: Any, name: str) -> Iterator[tuple[str, int, float]]:
+    for sample in series.samples:
+        yield name, sample.timestamp, sample.value
+    for histogram in series.histograms:
+        yield f"{name}_count", histogram.timestamp, histogram.count_float or histogram.count_int
+        yield f"{name}_sum", histogram.timestamp, histogram.sum
+
+
+def _referred(symbols: Sequence[str], series: Any, place: str) -> tuple[dict[str, str], str]:
+    """Return the labels and the unit to which a series of version 2 refers by number."""
+    references = series.labels_refs
+    if len(references) % 2:
+        raise Unreadable(f"{place}.labels_refs: must be pairs")
+    try:
+        labels = {
+            symbols[references[index]]: symbols[references[index + 1]]
+            for index in range(0, len(references), 2)
+        }
+        unit = symbols[series.metadata.unit_ref] if series.metadata.unit_ref else ""
+    except IndexError:
+        raise Unreadable(f"{place}.labels_refs: refer to symbols that are not there") from None
+    return labels, unit
+
+
+def _unpacked(value: bytes) -> bytes:
+    size = _declared(value)[0]
+    # Said before it is unpacked: a few bytes can stand for gigabytes.
+    if size is None or size > limits.UNPACKED_BYTES:
+        message = f"value: is no snappy block of at most {limits.UNPACKED_BYTES} bytes unpacked"
+        raise Unreadable(message)
+    try:
+        return bytes(cramjam.snappy.decompress_raw(value))
+    except cramjam.DecompressionError:
+        raise Unreadable("value: is no snappy block") from None
+
+
+def _declared(value: bytes) -> tuple[int | None, int]:
+    """Return the unpacked size that a snappy block begins with, and where its first piece begins."""
+    size = 0
+    for index, byte in enumerate(value[:_VARINT_BYTES]):
+        size |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:  # noqa: PLR2004 - The bit that says that the number goes on.
+            return size, index + 1
+    return None, 0
+
+
+def _begins(value: bytes) -> int | None:
+    """Return the first byte that a snappy block unpacks to; None where it can't be one."""
+    size, start = _declared(value)
+    if not size or size > limits.UNPACKED_BYTES or start >= len(value):
+        return None
+    tag = value[start]
+    if tag & 0b11:
+        return None  # The first piece is always a literal.
+    # Lengths of 61 to 64 bytes and more stand in one to four bytes of their own.
+    extra = max(0, (tag >> 2) - 59)
+    at = start + 1 + extra
+    return value[at] if at < len(value) else None
