@@ -15,11 +15,9 @@ What is promised, whatever the order in which signals of different series, and t
 * A rule that is gone from the policy, or has become another kind or grouping, ends its alerts with the next tick.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -28,13 +26,13 @@ from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection import holding
+from streams.detection.absorbing import Absorber
 from streams.detection.agenda import Agenda
-from streams.detection.feeds import Feed, Feeds, Glance, Left, narrower
-from streams.detection.heard import Batch, told_again
+from streams.detection.feeds import Glance
 from streams.detection.holding import Move, Phase, Says
 from streams.detection.index import Index
 from streams.detection.ledger import Changes, Keep, Ledger
-from streams.detection.rule import Calm, Evidence, Rule
+from streams.detection.rule import Evidence, Rule
 from streams.detection.series import Unusable, alert_of, dump, head_of, load
 from streams.detection.telling import begun, crowded, ended
 from streams.detection.told import told_of
@@ -45,13 +43,8 @@ from streams.durations import written
 _SEQUENCE: Final = "sequence"
 _CROWD: Final = "crowd/"
 
-_when = attrgetter("at")
-
 _RULE_GONE: Final = "the policy has no such rule any more"
 _RULE_CHANGED: Final = "the rule is of another kind or groups otherwise now"
-
-#: Signals of a feed after which a rule that had no room for it is asked again.
-ASKED_AGAIN: Final = 100
 
 
 class Detector:
@@ -75,7 +68,7 @@ class Detector:
         #: What was decided and not returned yet.
         self._decided: list[AlertV1] = []
         self._ledger = Ledger()
-        self._feeds = Feeds(self._absorb)
+        self._absorber = Absorber(self._index, self._ledger, self._agenda)
         #: Remembered series, and alerts of crowded rules, that no rule of the policy watches any more.
         self._orphans: dict[str, tuple[AlertV1 | None, str]] = {}
         #: Whether no tick has come since the state was restored.
@@ -85,15 +78,15 @@ class Detector:
         self, topic: str, records: Sequence[Any], start: int, glance: Glance, latest: datetime
     ) -> int:
         """Note down what no rule has anything to say about; see ``Feeds.skim``."""
-        return self._feeds.skim(topic, records, start, glance, latest)
+        return self._absorber.feeds.skim(topic, records, start, glance, latest)
 
     def hear(self, signal: Signal, origin: Origin) -> list[AlertV1]:
         """Take in *signal*, which stands at *origin*, and return the alerts that follow."""
         at, feed = signal.occurred_at, None
-        left = self._feeds.left_at(origin)
+        left = self._absorber.feeds.left_at(origin)
         if left is not None:
             # Seen at a glance, a time may be rounded otherwise: one record has one time.
-            at, feed = left.at, self._feed(left, signal, origin)
+            at, feed = left.at, self._absorber.feed_of(left, signal, origin, self._watched.values())
         # One zone for all: comparing times of different zone objects costs several times as much.
         at = at.astimezone(UTC)
         for watch in self._index.hearing(signal):
@@ -102,10 +95,7 @@ class Detector:
         self._combine()
         if feed is not None:
             feed.newest = max(feed.newest, at)
-            if not feed.tied:
-                self._feeds.keep(feed)
-                self._tie(feed, signal, origin)
-            feed.open()
+            self._absorber.open(feed, signal, origin)
         return self._take_decided()
 
     def tick(self, at: datetime) -> list[AlertV1]:
@@ -126,19 +116,19 @@ class Detector:
             if watched is None:
                 self._end_orphan(name, at)
                 continue
-            self._catch_up(watched)
+            self._absorber.catch_up(watched)
             moment = watched.next_moment
             if moment <= at:
                 waiting.append((moment, name))
             else:
-                self._ask(watched)
+                self._absorber.ask(watched)
                 planned = watched.planned_for
                 self._agenda.plan(name, planned if planned > at else moment)
         # In an order that does not depend on when each was planned.
         for _, name in sorted(waiting):
             watched = self._watched.get(name)
             if watched is not None and self._let_pass(watched, at, inclusive=True):
-                self._ask(watched)
+                self._absorber.ask(watched)
                 planned = watched.planned_for
                 self._agenda.plan(name, planned if planned > at else watched.next_moment)
             self._combine()
@@ -153,12 +143,12 @@ class Detector:
         positions = dict(positions or {})
         ledger, everything = self._ledger, keep is Keep.ALL
         if keep is not Keep.TOLD:
-            for feed in self._feeds.waiting(everything=everything):
-                self._absorb(feed)
+            self._absorber.absorb_waiting(everything=everything)
             ledger.choose(everything=everything)
         entries = {name: self._entry(name, positions) for name in sorted(ledger.told)}
-        ledger.write(positions, [feed.since for feed in self._feeds.noting], keep)
-        self._feeds.mark = ledger.mark
+        feeds = self._absorber.feeds
+        ledger.write(positions, [feed.since for feed in feeds.noting], keep)
+        feeds.mark = ledger.mark
         return Changes(entries, ledger.resume)
 
     def begin(self, positions: Mapping[str, int]) -> None:
@@ -200,7 +190,7 @@ class Detector:
         newer = True
         if watched is not None:
             if watch.rule.order_matters():
-                self._catch_up(watched)
+                self._absorber.catch_up(watched)
             newer = at > watched.series.heard_at
             if newer and not self._let_pass(watched, at, inclusive=False):
                 watched = None
@@ -221,7 +211,7 @@ class Detector:
         if says is not None:
             self._hold(watched, says, series.heard_at)
             self._let_pass(watched, series.heard_at, inclusive=True)
-        self._ask(watched)
+        self._absorber.ask(watched)
         self._agenda.plan(series.fingerprint, watched.planned_for)
 
     def _begin(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> Watched | None:
@@ -262,104 +252,6 @@ class Detector:
                         # An alert and what was made of it are written down together.
                         self._ledger.told.add(watch.fingerprint_of(signal))
 
-    # -- feeds ------------------------------------------------------------------------------------
-
-    def _feed(self, left: Left, signal: Signal, origin: Origin) -> Feed:
-        """Return the feed of a record that was left, with everything absorbed that it noted down."""
-        feed = self._feeds.of(left)
-        if feed is None:
-            if self._feeds.full:
-                self._drop_feeds()
-            feed = Feed(left.topic, origin.partition, left.key, signal)
-            self._feeds.keep(feed)
-        self._absorb(feed)
-        return feed
-
-    def _tie(self, feed: Feed, signal: Signal, origin: Origin) -> None:
-        """Look up who hears *feed*, of which *signal* is one."""
-        feed.tied = True
-        bound: list[Watched] = []
-        ignored: list[Calm | None] = []
-        for watch in self._index.hearing(signal):
-            rule = watch.rule
-            if rule.reads_content():
-                ignored.append(rule.ignores())
-            elif rule.concerns(signal):
-                watched = watch.series.get(watch.key_of(signal))
-                if watched is None:
-                    ignored.append(Calm(count=ASKED_AGAIN))
-                    feed.tied = False
-                else:
-                    bound.append(watched)
-        feed.bound, feed.ignored = tuple(bound), tuple(ignored)
-        heard_to = [watched.heard_to.get(origin.topic, 0) for watched in bound]
-        feed.skip_to = min(heard_to, default=0) if not ignored else 0
-        for watched in bound:
-            watched.feeds[feed] = None
-            self._ask(watched)
-        if max(heard_to, default=0) > origin.offset + 1:
-            # Read again after a restart: some have heard what others have not.
-            feed.tied = False
-            feed.ignored = (None,)
-
-    def _absorb(self, feed: Feed) -> None:
-        """Let the rules of *feed* remember what it noted down."""
-        if not feed.backlog:
-            return
-        batch = Batch(feed.signal, self._feeds.taken(feed))
-        heard = batch.heard
-        origin = Origin(topic=feed.topic, partition=feed.partition, offset=heard[-1].offset)
-        for watched in feed.bound:
-            series, some = watched.series, batch
-            if heard[0].at <= series.heard_at:
-                some = self._hear_late(watched, batch, origin)
-            if some.heard:
-                watched.watch.rule.absorb(series.memory, series.heard_at, some, origin)
-                series.heard_at, series.origin = heard[-1].at, origin
-            self._ledger.change(watched, feed.since)
-            if watched.calm is None or not watched.calm.lasts:
-                self._ask(watched)
-                self._agenda.plan(series.fingerprint, watched.planned_for)
-        feed.open()
-
-    def _hear_late(self, watched: Watched, batch: Batch, origin: Origin) -> Batch:
-        """Hear those of *batch* that are not newer than what another feed of the series said, and return the others."""
-        series, rule = watched.series, watched.watch.rule
-        late = bisect_right(batch.heard, series.heard_at, key=_when)
-        if watched.watch.late_counts:
-            for heard in batch.heard[:late]:
-                rule.judge(series.memory, told_again(batch.signal, heard), heard.at, origin)
-        return Batch(batch.signal, batch.heard[late:])
-
-    def _catch_up(self, watched: Watched) -> None:
-        """Absorb whatever was noted down for a series."""
-        if watched.calm is not None:
-            for feed in watched.feeds:
-                self._absorb(feed)
-
-    def _ask(self, watched: Watched) -> None:
-        """Ask a series what it is calm about now, and let its feeds note down no more than that."""
-        before, watched.calm = watched.calm, watched.ask()
-        if before is not None and narrower(watched.calm, before):
-            for feed in watched.feeds:
-                self._absorb(feed)
-                feed.shut()
-
-    def _drop_feeds(self) -> None:
-        for feed in self._feeds.noting:
-            self._absorb(feed)
-        for watched in self._watched.values():
-            watched.feeds.clear()
-        self._feeds.clear()
-
-    def _untie(self, watched: Watched) -> None:
-        """Let the feeds of a series that is forgotten look up anew who hears them."""
-        for feed in list(watched.feeds):
-            self._absorb(feed)
-            for other in feed.bound:
-                other.feeds.pop(feed, None)
-            self._feeds.remove(feed)
-
     # -- time -------------------------------------------------------------------------------------
 
     def _let_pass(self, watched: Watched, until: datetime, *, inclusive: bool) -> bool:
@@ -397,7 +289,7 @@ class Detector:
                 "it is not watched any longer, which does not mean that it is well"
             )
             self._tell(watched, Move.RESOLVED, at, Evidence(reason))
-        self._untie(watched)
+        self._absorber.untie(watched)
         del watch.series[watched.key], self._watched[series.fingerprint]
         self._agenda.drop(series.fingerprint)
         self._ledger.forget(series.fingerprint)
@@ -464,7 +356,7 @@ class Detector:
         if watched is None:
             return self._ledger.gone(name, positions)
         # What stands before the positions must all be in the entry.
-        self._catch_up(watched)
+        self._absorber.catch_up(watched)
         self._ledger.take(name)
         series = watched.series
         series.moment = watched.planned_for
