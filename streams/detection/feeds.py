@@ -183,6 +183,9 @@ class Feeds:
             if feed is not None:
                 if level.__class__ is str:
                     level = LEVELS[level]
+                if at >= feed.until and feed.backlog:
+                    # What was noted down may have moved that moment away.
+                    self._absorb(feed)
                 if (
                     feed.low <= level <= feed.high
                     and feed.newest < at < feed.until
