@@ -35,7 +35,7 @@ from streams.detection.ledger import Changes, Keep, Ledger
 from streams.detection.rule import Evidence, Rule
 from streams.detection.series import Unusable, alert_of, dump, head_of, load
 from streams.detection.telling import begun, crowded, ended
-from streams.detection.told import told_of
+from streams.detection.told import Hearsay
 from streams.detection.watch import Watch, Watched
 from streams.durations import written
 
@@ -52,12 +52,7 @@ class Detector:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._watches = {rule.name: Watch(rule) for rule in rules}
-        #: Rules whose alerts other rules hear.
-        self._combined = {
-            name for rule in rules for names in rule.combines().values() for name in names
-        }
-        #: Alerts that those have not heard yet.
-        self._uncombined: list[AlertV1] = []
+        self._hearsay = Hearsay(rules)
         self._index = Index(list(self._watches.values()))
         #: Every series that is awake, by its fingerprint.
         self._watched: dict[str, Watched] = {}
@@ -242,13 +237,11 @@ class Detector:
 
     def _combine(self) -> None:
         """Let the rules that combine others hear what these have told."""
-        while self._uncombined:
-            alerts, self._uncombined = self._uncombined, []
-            for alert in sorted(alerts, key=lambda each: each.occurred_at):
-                signal = told_of(alert)
+        while heard := self._hearsay.take():
+            for signal, origin in heard:
                 for watch in self._index.hearing(signal):
                     if watch.rule.concerns(signal):
-                        self._hear(watch, signal, alert.occurred_at, alert.origins[-1])
+                        self._hear(watch, signal, signal.occurred_at, origin)
                         # An alert and what was made of it are written down together.
                         self._ledger.told.add(watch.fingerprint_of(signal))
 
@@ -311,8 +304,7 @@ class Detector:
 
     def _decide(self, alert: AlertV1) -> None:
         self._decided.append(alert)
-        if alert.rule in self._combined:
-            self._uncombined.append(alert)
+        self._hearsay.note(alert)
 
     def _next_sequence(self) -> int:
         self._sequence += 1

@@ -1,7 +1,11 @@
 """What rules hear that combine others: that an alert fires, or is over."""
 
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
 from schemas.alerts import AlertState, AlertV1
 from schemas.contract import Name
+from schemas.origin import Origin
 from schemas.telemetry import Signal
 
 
@@ -16,8 +20,36 @@ class Told(Signal):
     """Whether it fires from then on."""
 
 
-def told_of(alert: AlertV1) -> Told:
-    """Return *alert* as the rules hear it that combine it with others."""
+class Combining(Protocol):
+    """Whatever can combine rules."""
+
+    def combines(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of the rules."""
+
+
+class Hearsay:
+    """Alerts that the rules have not heard yet that combine others."""
+
+    def __init__(self, rules: Iterable[Combining]) -> None:
+        #: Rules whose alerts others hear.
+        self._combined = {
+            name for rule in rules for names in rule.combines().values() for name in names
+        }
+        self._alerts: list[AlertV1] = []
+
+    def note(self, alert: AlertV1) -> None:
+        """Keep *alert* if somebody wants to hear of it."""
+        if alert.rule in self._combined:
+            self._alerts.append(alert)
+
+    def take(self) -> list[tuple[Told, Origin]]:
+        """Return what was told since the last time, and the record that decided it, in the order in which it happened."""
+        alerts, self._alerts = self._alerts, []
+        alerts.sort(key=lambda alert: alert.occurred_at)
+        return [(_told(alert), alert.origins[-1]) for alert in alerts]
+
+
+def _told(alert: AlertV1) -> Told:
     return Told(
         occurred_at=alert.occurred_at,
         tenant=alert.tenant,
