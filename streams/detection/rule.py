@@ -29,13 +29,11 @@ from streams.durations import Duration, written
 
 #: A count of this or more means any number.
 MANY: Final = 1_000
-#: Series that one rule may watch in one partition.
-MAX_SERIES: Final = 100_000
-
-
 #: The count of what stays calm about any number of signals, as long as they come one after the other: of several feeds, whatever is
 #: noted down is absorbed feed by feed.
-ONE_FEED: Final = 999
+ONE_FEED: Final = MANY - 1
+#: Series that one rule may watch in one partition.
+MAX_SERIES: Final = 100_000
 
 
 def _several(given: Any) -> Any:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from schemas.origin import Origin
 from schemas.telemetry import HealthV1, LogV1, MetricV1
 from streams.detection import kinds
-from streams.detection.feeds import MANY
 from streams.detection.heard import LEVELS, Heard, told_again
 from streams.detection.holding import Says
 from streams.detection.kinds.anomaly import Anomaly
@@ -19,7 +18,7 @@ from streams.detection.kinds.health import Health
 from streams.detection.kinds.rate_of_change import RateOfChange
 from streams.detection.kinds.ratio import Ratio
 from streams.detection.kinds.threshold import Threshold
-from streams.detection.rule import Calm, Rule
+from streams.detection.rule import MANY, Calm, Rule
 from streams.discovery import declared_in, example_of, kind_of
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -121,6 +120,10 @@ def signal(rule: Rule, at: datetime, feed: tuple[int, int], value: float, status
     return None
 
 
+def level_of(heard) -> float:
+    return heard.value if isinstance(heard, MetricV1) else LEVELS[heard.status]
+
+
 class Series:
     """One series, heard as detection hears it, with everything that was said."""
 
@@ -162,13 +165,6 @@ def levels_inside(data, calm: Calm, of: type) -> Iterator[float]:
         yield {"low": min, "high": max}.get(way, lambda each: data.draw(st.sampled_from(each)))(
             among
         )
-
-
-def level_of(signal) -> float:
-    """The level of a signal, as rules are calm about it."""
-    if isinstance(signal, HealthV1):
-        return LEVELS[signal.status]
-    return signal.value if isinstance(signal, MetricV1) else signal.severity_number
 
 
 @pytest.mark.parametrize("rule", RULES, ids=described)
