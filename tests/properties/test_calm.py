@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -213,3 +214,33 @@ def test_every_kind_that_looks_at_levels_is_calm_at_times():
                 if series.quiet and rule.calm(series.memory) is not None:
                     calm.add(kind_of(type(rule)))
     assert calm >= {"absence", "anomaly", "burn_rate", "health", "rate_of_change", "threshold"}
+
+
+STEADY = ((2, 2.1), (0.1,), (0, 0.1), (0,), (2.2, 2.5, 2.9))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=described)
+def test_the_ends_of_calm_are_calm(rule):
+    """After something steady, as many signals as it is calm about, all at one of its ends, slowly and fast."""
+    for values, before, end, step in product(STEADY, (3, 7, 31), (min, max), (0.01, 1, 9)):
+        series, at, last = Series(rule), MIDNIGHT, None
+        for number in range(before):
+            at += timedelta(seconds=1)
+            heard = signal(
+                rule, at, (0, number), values[number // 2 % len(values)], STATUSES[number % 4]
+            )
+            if heard is not None and rule.concerns(heard):
+                series.hear(heard)
+                last = heard
+        calm = rule.calm(series.memory) if series.quiet and last is not None else None
+        if calm is None or isinstance(last, LogV1):
+            continue
+        series.said.clear()
+        level = end(max(calm.low, -1e9), min(calm.high, 1e9))
+        if isinstance(last, HealthV1):
+            level = min(max(level, 0.0), 2.0)
+        for _ in range(min(calm.count, 120)):
+            at += timedelta(seconds=step)
+            if calm.until is None or at < calm.until:
+                series.hear(told_again(last, Heard(at, level, 0, None)))
+        assert Says.BAD not in series.said
