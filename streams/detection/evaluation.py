@@ -35,7 +35,7 @@ from streams.detection.ledger import Changes, Keep, Ledger
 from streams.detection.rule import Evidence, Rule
 from streams.detection.series import Unusable, alert_of, dump, head_of, load
 from streams.detection.telling import begun, crowded, ended
-from streams.detection.told import told_of
+from streams.detection.told import Decided, Told
 from streams.detection.watch import Watch, Watched
 from streams.durations import written
 
@@ -52,12 +52,7 @@ class Detector:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._watches = {rule.name: Watch(rule) for rule in rules}
-        #: Rules whose alerts other rules hear.
-        self._combined = {
-            name for rule in rules for names in rule.combines().values() for name in names
-        }
-        #: Alerts that those have not heard yet.
-        self._uncombined: list[AlertV1] = []
+        self._decided = Decided(rules)
         self._index = Index(list(self._watches.values()))
         #: Every series that is awake, by its fingerprint.
         self._watched: dict[str, Watched] = {}
@@ -65,8 +60,6 @@ class Detector:
         self._asleep: dict[str, bytes] = {}
         self._agenda = Agenda()
         self._sequence = 0
-        #: What was decided and not returned yet.
-        self._decided: list[AlertV1] = []
         self._ledger = Ledger()
         self._absorber = Absorber(self._index, self._ledger, self._agenda)
         #: Remembered series, and alerts of crowded rules, that no rule of the policy watches any more.
@@ -96,7 +89,7 @@ class Detector:
         if feed is not None:
             feed.newest = max(feed.newest, at)
             self._absorber.open(feed, signal, origin)
-        return self._take_decided()
+        return self._decided.take()
 
     def tick(self, at: datetime) -> list[AlertV1]:
         """Take in the time and return the alerts that are due."""
@@ -106,7 +99,7 @@ class Detector:
         # What is due can make something else due, in rules that combine it.
         while self._pass_to(at):
             pass
-        return self._take_decided()
+        return self._decided.take()
 
     def _pass_to(self, at: datetime) -> bool:
         """Let everything happen that is planned until *at*, and return whether there was anything."""
@@ -185,7 +178,7 @@ class Detector:
             name = watch.fingerprint_of(signal)
             watched = self._wake(name)
         heard_to = watched.heard_to if watched else self._ledger.gone_at(name)
-        if origin.offset < heard_to.get(origin.topic, 0):
+        if origin.offset < heard_to.get(origin.topic, 0) and not isinstance(signal, Told):
             return  # Read again after a restart: it is in the state.
         newer = True
         if watched is not None:
@@ -242,13 +235,11 @@ class Detector:
 
     def _combine(self) -> None:
         """Let the rules that combine others hear what these have told."""
-        while self._uncombined:
-            alerts, self._uncombined = self._uncombined, []
-            for alert in sorted(alerts, key=lambda each: each.occurred_at):
-                signal = told_of(alert)
+        while heard := self._decided.unheard():
+            for signal, origin in heard:
                 for watch in self._index.hearing(signal):
                     if watch.rule.concerns(signal):
-                        self._hear(watch, signal, alert.occurred_at, alert.origins[-1])
+                        self._hear(watch, signal, signal.occurred_at, origin)
                         # An alert and what was made of it are written down together.
                         self._ledger.told.add(watch.fingerprint_of(signal))
 
@@ -303,25 +294,18 @@ class Detector:
         self._ledger.told.add(series.fingerprint)
         if move is not Move.RESOLVED:
             series.alert = begun(watched.watch.rule, series, evidence, at, self._next_sequence())
-            self._decide(series.alert)
+            self._decided.add(series.alert)
             return
         if series.alert is not None:
-            self._decide(ended(series.alert, evidence, at, self._next_sequence(), series.origin))
+            self._decided.add(
+                ended(series.alert, evidence, at, self._next_sequence(), series.origin)
+            )
         series.alert = series.began = None
-
-    def _decide(self, alert: AlertV1) -> None:
-        self._decided.append(alert)
-        if alert.rule in self._combined:
-            self._uncombined.append(alert)
 
     def _next_sequence(self) -> int:
         self._sequence += 1
         self._ledger.told.add(_SEQUENCE)
         return self._sequence
-
-    def _take_decided(self) -> list[AlertV1]:
-        decided, self._decided = self._decided, []
-        return decided
 
     # -- rules with too many series ---------------------------------------------------------------
 
@@ -330,14 +314,14 @@ class Detector:
             watch.crowd = crowded(
                 watch.rule, watch.count, signal, at, self._next_sequence(), origin
             )
-            self._decided.append(watch.crowd)
+            self._decided.add_unheard(watch.crowd)
             self._ledger.told.add(_CROWD + watch.rule.name)
 
     def _end_crowd(self, watch: Watch, at: datetime) -> None:
         if watch.crowd is None or not watch.has_room_again:
             return
         room = Evidence(f"{watch.count} series are watched: there is room again")
-        self._decided.append(self._ended(watch.crowd, room, at))
+        self._decided.add_unheard(self._ended(watch.crowd, room, at))
         watch.crowd = None
         self._ledger.told.add(_CROWD + watch.rule.name)
 
@@ -406,4 +390,4 @@ class Detector:
             alert, why = self._orphans.pop(name)
             self._ledger.told.add(name)
             if alert is not None:
-                self._decide(self._ended(alert, Evidence(why), at))
+                self._decided.add(self._ended(alert, Evidence(why), at))

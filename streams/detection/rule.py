@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import inf
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -18,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from schemas.contract import LabelName, Name
 from schemas.origin import Origin
 from schemas.telemetry import Signal
-from streams.detection.bands import Bands, Graded, disorder, entered
+from streams.detection.bands import Band, Bands, Graded, disorder, entered
 from streams.detection.condition import Condition, condition, unknown
 from streams.detection.heard import Batch
 from streams.detection.holding import Says, Terms
@@ -28,13 +29,11 @@ from streams.durations import Duration, written
 
 #: A count of this or more means any number.
 MANY: Final = 1_000
-#: Series that one rule may watch in one partition.
-MAX_SERIES: Final = 100_000
-
-
 #: The count of what stays calm about any number of signals, as long as they come one after the other: of several feeds, whatever is
 #: noted down is absorbed feed by feed.
-ONE_FEED: Final = 999
+ONE_FEED: Final = MANY - 1
+#: Series that one rule may watch in one partition.
+MAX_SERIES: Final = 100_000
 
 
 def _several(given: Any) -> Any:
@@ -140,11 +139,7 @@ class Rule(BaseModel):
     forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=1)
     """A series that is silent so long is forgotten; if it fires, its alert is resolved first, and says why."""
 
-    _holds: Predicate | None = PrivateAttr(default=None)
-    _condition: Predicate | None = PrivateAttr(default=None)
     _condition_failures: Counter[str] = PrivateAttr(default_factory=Counter)
-    _bands: Bands | None = PrivateAttr(default=None)
-    _rising: bool = PrivateAttr(default=True)
     _summary: Template | None = PrivateAttr(default=None)
     _description: Template | None = PrivateAttr(default=None)
     _group: Template | None = PrivateAttr(default=None)
@@ -152,19 +147,27 @@ class Rule(BaseModel):
     def model_post_init(self, context: Any, /) -> None:
         """Compile what is used for every signal or alert."""
         del context
-        self._holds = predicate(self.match)
-        self._condition = condition(self.when, self._condition_failed) if self.when else None
-        self._bands = self.severity if isinstance(self.severity, Bands) else None
-        self._rising = self.rising() is not False
         self._summary = template(self.summary) if self.summary else None
         self._description = template(self.description) if self.description else None
         self._group = template(self.group) if self.group else None
 
-    @model_validator(mode="after")
-    def _at_hand(self) -> Self:
-        # Pydantic looks private attributes up in a microsecond; in the instance's own dictionary they cost nothing.
-        vars(self).update(self.__pydantic_private__ or {})
-        return self
+    # What is used for every signal is kept where Python finds it at once, which private attributes of pydantic are not.
+
+    @cached_property
+    def _holds(self) -> Predicate | None:
+        return predicate(self.match)
+
+    @cached_property
+    def _condition(self) -> Predicate | None:
+        return condition(self.when, self._condition_failed) if self.when else None
+
+    @cached_property
+    def _bands(self) -> tuple[Band, ...] | None:
+        return self.severity.bands if isinstance(self.severity, Bands) else None
+
+    @cached_property
+    def _rising(self) -> bool:
+        return self.rising() is not False
 
     @model_validator(mode="after")
     def _remembers_long_enough(self) -> Self:
@@ -307,7 +310,7 @@ class Rule(BaseModel):
         """Remember as ``memory.band`` how bad *value* is, and return *says*."""
         if self._bands is not None:
             if says is Says.BAD:
-                memory.band = entered(self._bands.bands, memory.band, value, rising=self._rising)
+                memory.band = entered(self._bands, memory.band, value, rising=self._rising)
             elif says is Says.CLEAR:
                 memory.band = 0
         return says

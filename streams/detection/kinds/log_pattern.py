@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, ConfigDict, Field
 
 from schemas.contract import LabelName
 from schemas.origin import Origin
@@ -77,17 +78,17 @@ class LogPattern(Rule):
     within: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=1)
     """In how much event time."""
 
-    _search: Any = PrivateAttr(default=None)
-    _room: int = PrivateAttr(default=0)
+    @cached_property
+    def _search(self) -> Any:
+        return expression(self.pattern).search
 
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        self._search = expression(self.pattern).search
+    @cached_property
+    def _room(self) -> int:
         # Of more matches than are asked for, only the newest can ever decide.
-        self._room = self.count
-        if isinstance(self.severity, Bands):
-            worst = max(band.beyond for band in self.severity.bands)
-            self._room = max(self._room, min(int(worst) + 1, MOST))
+        if not isinstance(self.severity, Bands):
+            return self.count
+        worst = max(band.beyond for band in self.severity.bands)
+        return max(self.count, min(int(worst) + 1, MOST))
 
     def patience(self) -> dict[str, timedelta]:
         return super().patience() | {"within": self.within}

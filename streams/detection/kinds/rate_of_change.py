@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import inf
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from schemas.contract import Name
 from schemas.origin import Origin
@@ -76,13 +77,13 @@ class RateOfChange(Rule):
     direction: Literal["up", "down", "either"] = "either"
     """Which changes count."""
 
-    _span: int = PrivateAttr(default=0)
-    _part: int = PrivateAttr(default=1)
+    @cached_property
+    def _span(self) -> int:
+        return microseconds(self.over)
 
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        self._span = microseconds(self.over)
-        self._part = max(self._span // PARTS, 1)
+    @cached_property
+    def _part(self) -> int:
+        return max(self._span // PARTS, 1)
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -154,8 +155,11 @@ class RateOfChange(Rule):
 
     def _calm_for_now(self, memory: Memory) -> Calm | None:
         """Whatever will be compared with before *over* has passed is known by now."""
-        low, high = -inf, inf
-        for base in memory.values:
+        low, high, bases = -inf, inf, memory.values
+        if not self.relative:
+            # Only the ends of what is remembered bind.
+            bases = [min(bases), max(bases)]
+        for base in bases:
             by = self.change * (max(abs(base), self.floor) if self.relative else 1.0)
             slack = _SLACK * (abs(base) + by)
             if self.direction != "down":

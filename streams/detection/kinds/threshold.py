@@ -4,10 +4,11 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import fsum, inf, nextafter
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from schemas.contract import Name
 from schemas.origin import Origin
@@ -99,15 +100,14 @@ class Threshold(Rule):
     over: Annotated[Duration, Field(gt=timedelta(0))] | None = None
     """Length of the window, in event time. Of more than a thousand values in it, the newest thousand count."""
 
-    _compares: Any = PrivateAttr(default=None)
-    _reach: Reach = PrivateAttr(default=Reach(0, ROOM, Keeps.COUNT))
+    @cached_property
+    def _compares(self) -> Callable[[float, float], bool]:
+        return _COMPARES[self.compare]
 
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        self._compares = _COMPARES[self.compare]
-        self._reach = Reach(
-            microseconds(self.over or timedelta(0)), ROOM, _KEEPS.get(self.aggregate, Keeps.RANKS)
-        )
+    @cached_property
+    def _reach(self) -> Reach:
+        span = microseconds(self.over or timedelta(0))
+        return Reach(span, ROOM, _KEEPS.get(self.aggregate, Keeps.RANKS))
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
