@@ -290,13 +290,13 @@ class Rule(BaseModel):
         *origin* is that of the last one: what is told of a quiet series names none of them. What it asked to look at in
         between is looked at here.
         """
-        for heard, signal in zip(batch.heard, batch.signals(), strict=True):
+        for at, signal in zip(batch.ats, batch.signals(), strict=True):
             look = self.next_look(memory, heard_at)
-            while look is not None and look < heard.at:
+            while look is not None and look < at:
                 self.look(memory, heard_at, look)
                 look = self.next_look(memory, heard_at)
-            self.judge(memory, signal, heard.at, origin)
-            heard_at = heard.at
+            self.judge(memory, signal, at, origin)
+            heard_at = at
 
     @abstractmethod
     def evidence(self, memory: Any, says: Says) -> Evidence:

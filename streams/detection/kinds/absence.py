@@ -106,7 +106,7 @@ class Absence(Rule):
 
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
         del heard_at
-        memory.heard_at, memory.origin = batch.heard[-1].at, origin
+        memory.heard_at, memory.origin = batch.ats[-1], origin
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         return None if memory.noticed else heard_at + self.within
