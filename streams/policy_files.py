@@ -98,8 +98,8 @@ def documents(path: Path, environment: Mapping[str, str]) -> Iterator[Document]:
             yield document_of(file.name, text, environment)
 
 
-def document_of(name: str, text: str, environment: Mapping[str, str]) -> Document:
-    """Return the file called *name* that holds *text*."""
+def document_of(name: str, text: str, environment: Mapping[str, str] | None) -> Document:
+    """Return the file called *name* that holds *text*; without an *environment* it is meant as it is written."""
     document = Document(name)
     try:
         node = yaml.compose(text, yaml.SafeLoader)
@@ -112,8 +112,26 @@ def document_of(name: str, text: str, environment: Mapping[str, str]) -> Documen
         # What looks like a date and is none.
         document.problems.append(Problem(document.name, 0, "", f"is no YAML: {error}"))
     else:
-        document.meant = _replaced(document, document.written, (), environment)
+        document.meant = (
+            document.written
+            if environment is None
+            else _replaced(document, document.written, (), environment)
+        )
     return document
+
+
+def part_of(document: Document, place: Place, environment: Mapping[str, str]) -> Document:
+    """Return what stands at *place* as a file of its own, on the same lines."""
+    begin = len(place)
+    part = Document(
+        document.name,
+        document.written_at(place),
+        lines={
+            each[begin:]: line for each, line in document.lines.items() if each[:begin] == place
+        },
+    )
+    part.meant = _replaced(part, part.written, (), environment)
+    return part
 
 
 def _construct(node: yaml.Node) -> Any:
