@@ -2,9 +2,13 @@
 
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
+import yaml
 
+from streams.detection import kinds
+from streams.discovery import declared_in, example_of
 from streams.policy import examine, read_policy
 
 
@@ -221,6 +225,13 @@ def test_a_channel_that_nothing_leads_to_is_told(tmp_path: Path) -> None:
     assert doubted(tmp_path, ROUTES + "  - {channels: [pager]}\n") == [
         "a.yaml:3: channels.chat: no route leads to it: it is never told anything"
     ]
+
+
+@pytest.mark.parametrize("kind", declared_in(kinds), ids=lambda kind: kind.__name__)
+def test_no_kind_s_own_example_is_doubted(tmp_path: Path, kind: Any) -> None:
+    """Whoever begins with it would begin with a warning."""
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump({"rules": [example_of(kind)]}))
+    assert [str(each) for each in examine(tmp_path, {}).doubts] == []
 
 
 def test_the_example_policy_is_not_doubted() -> None:

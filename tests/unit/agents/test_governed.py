@@ -15,9 +15,11 @@ from schemas.telemetry import MetricV1
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, LIFECYCLE, METRICS, NOTICES, POLICIES, TopicDeclaration
 from streams.agents.detect import DetectDesk
-from streams.agents.governed import ENTRY, Folder, Governed
+from streams.agents.governed import ENTRY, Folder, Governed, GovernedSkimming
+from streams.agents.governed import governed as under
 from streams.agents.incidents import IncidentsDesk
 from streams.detection.evaluation import Detector
+from streams.detection.ledger import Keep
 from streams.errors import Rejected
 from streams.incidents.register import Register
 from streams.policy import Policy
@@ -49,7 +51,7 @@ def folder(text: str = BUSY, **environment: str) -> Folder:
 
 def governed(given: Folder | None = None, text: str = BUSY) -> Governed:
     rules = published_policy(policy(text), {}).rules
-    return Governed("detect", DetectDesk(Detector(rules)), given or folder(text))
+    return under("detect", DetectDesk(Detector(rules)), given or folder(text))
 
 
 def said(decided: Any) -> list[tuple[str, str]]:
@@ -154,6 +156,22 @@ def test_what_is_no_policy_is_put_aside() -> None:
     """Anybody who may write to the topic would stop all workers."""
     with pytest.raises(Unreadable):
         governed().hear(POLICIES, Record(POLICIES.name, 0, 0, None, b"{"))
+
+
+def test_with_a_new_policy_everything_is_written_down() -> None:
+    """What was heard under the old rules would be read again under the new ones."""
+    desk = governed()
+    assert isinstance(desk, GovernedSkimming)
+    desk.begin({METRICS.name: 0})
+    # Nothing is told of it, so it can wait, and is read again from its place on.
+    desk.hear(METRICS, load(1, 1))
+    assert desk.write_down({METRICS.name: 1, POLICIES.name: 0}, Keep.TOLD).resume == {
+        METRICS.name: 0
+    }
+    desk.hear(POLICIES, record(POLICIES, policy(IDLE)))
+    entries, resume = desk.write_down({METRICS.name: 1, POLICIES.name: 1}, Keep.TOLD)
+    assert ENTRY in entries
+    assert resume == {METRICS.name: 1, POLICIES.name: 1}
 
 
 @dataclass
