@@ -25,7 +25,7 @@ from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
 from streams.agents.app import HopApp
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
-from streams.agents.governed import Folder, Governable, governed
+from streams.agents.governed import Folder, Remade, governed
 from streams.agents.hop import Hop
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
 from streams.agents.incidents import IncidentsDesk
@@ -82,9 +82,9 @@ def _detect(app: HopApp) -> None:
 def _incidents(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
 
-    def desk() -> Governable:
+    def desk(given: Policy) -> IncidentsDesk:
         return IncidentsDesk(
-            Register(policy.incidents), policy.routes, reopen_within=policy.incidents.reopen_within
+            Register(given.incidents), given.routes, reopen_within=given.incidents.reopen_within
         )
 
     Hop(
@@ -92,7 +92,7 @@ def _incidents(app: HopApp) -> None:
         name="incidents",
         inputs=INCIDENTS_INPUTS,
         journal=INCIDENTS_JOURNAL,
-        desk=lambda: governed("incidents", desk(), folder),
+        desk=lambda: governed("incidents", Remade(desk, policy), folder),
     )
     ticker = Ticker(app.settings, app.emitter)
     app.need(ticker)

@@ -6,7 +6,7 @@ whoever takes the partition over goes on under it, whatever stands in the folder
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from schemas.policies import PolicyV1
@@ -31,6 +31,51 @@ class Governable(Desk, Protocol):
 
     def use(self, policy: Policy) -> None:
         """Go on under *policy*."""
+
+
+class Remade:
+    """A desk that is made anew under another policy, from everything it ever asked to be kept."""
+
+    def __init__(self, make: Callable[[Policy], Desk], policy: Policy) -> None:
+        self._make = make
+        self._desk = make(policy)
+        #: The whole state, as a journal has it.
+        self._kept: dict[str, bytes] = {}
+        #: What changed under the policies before and was not asked for yet.
+        self._changed: dict[str, bytes | None] = {}
+
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+        """Take in one record and return what follows."""
+        return self._desk.hear(topic, record)
+
+    def tick(self, tick: TickV1) -> Iterable[Outgoing]:
+        """Take in the time and return what follows."""
+        return self._desk.tick(tick)
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """Return the state entries that changed since the last call."""
+        self._learn()
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def restore(self, entries: Mapping[str, bytes]) -> None:
+        """Take the state that a journal kept."""
+        self._kept = dict(entries)
+        self._desk.restore(entries)
+
+    def use(self, policy: Policy) -> None:
+        """Go on under *policy*, as a restart with it would."""
+        self._learn()
+        self._desk = self._make(policy)
+        self._desk.restore(self._kept)
+
+    def _learn(self) -> None:
+        for name, entry in self._desk.changes().items():
+            self._changed[name] = entry
+            if entry is None:
+                self._kept.pop(name, None)
+            else:
+                self._kept[name] = entry
 
 
 class Folder:

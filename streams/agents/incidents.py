@@ -24,7 +24,6 @@ from streams.agents.outgoing import Outgoing, outgoing
 from streams.correlation.grouping import Placement, place
 from streams.incidents.register import Register
 from streams.notifications.routing import Route, told
-from streams.policy import Policy
 
 NAME = "incidents"
 INPUTS = (ALERTS, COMMANDS, POLICIES, TICKS)
@@ -58,12 +57,6 @@ class IncidentsDesk:
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take the register as it was."""
         self._register.restore(entries)
-
-    def use(self, policy: Policy) -> None:
-        """Go on under *policy*; what happened under the one before stays as it is."""
-        self._register.use(policy.incidents)
-        self._routes = policy.routes
-        self._reopen_within = policy.incidents.reopen_within
 
     def _alert(self, alert: AlertV1, origin: Origin) -> list[StepV1]:
         register = self._register

@@ -64,10 +64,6 @@ class Register:
         self._commands: dict[tuple[str, str], datetime] = {}
         self._changed: dict[str, bytes | None] = {}
 
-    def use(self, settings: IncidentSettings) -> None:
-        """Go on under *settings*: what is due is due by them from now on."""
-        self._settings = settings
-
     # -- questions --------------------------------------------------------------------------------
 
     def at(self, occurred_at: datetime) -> datetime:

@@ -15,7 +15,7 @@ from schemas.telemetry import MetricV1
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, LIFECYCLE, METRICS, NOTICES, POLICIES, TopicDeclaration
 from streams.agents.detect import DetectDesk
-from streams.agents.governed import ENTRY, Folder, Governed, GovernedSkimming
+from streams.agents.governed import ENTRY, Folder, Governed, GovernedSkimming, Remade
 from streams.agents.governed import governed as under
 from streams.agents.incidents import IncidentsDesk
 from streams.detection.evaluation import Detector
@@ -24,7 +24,7 @@ from streams.errors import Rejected
 from streams.incidents.register import Register
 from streams.policy import Policy
 from streams.releases import Release, digest, published_policy, released
-from tests.recording import Record
+from tests.recording import CountingDesk, Record
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BUSY = "rules: [{name: busy, kind: threshold, metric: load, threshold: 5, severity: 2}]\n"
@@ -208,13 +208,14 @@ def test_incidents_go_on_under_the_new_routes_and_times() -> None:
     before = f"{channels}routes: [{{channels: [a]}}]\nincidents: {{auto_resolve_after: 10m}}\n"
     after = f"{channels}routes: [{{channels: [b]}}]\nincidents: {{auto_resolve_after: 10s}}\n"
     given = published_policy(policy(before), {})
-    desk = Governed(
-        "incidents",
-        IncidentsDesk(
-            Register(given.incidents), given.routes, reopen_within=given.incidents.reopen_within
-        ),
-        folder(before),
-    )
+
+    def make(under_it: Policy) -> IncidentsDesk:
+        settings = under_it.incidents
+        return IncidentsDesk(
+            Register(settings), under_it.routes, reopen_within=settings.reopen_within
+        )
+
+    desk = under("incidents", Remade(make, given), folder(before))
     detect = governed()
 
     def passed_on(decided: Any) -> list[str]:
@@ -230,12 +231,32 @@ def test_incidents_go_on_under_the_new_routes_and_times() -> None:
     desk.hear(POLICIES, record(POLICIES, policy(after)))
     assert passed_on(detect.hear(METRICS, load(1, 2))) == []
     decided = list(desk.tick(TickV1(occurred_at=AT.replace(second=12), partition=0)))
+    # What happened before the change is still to be written down.
+    assert any("INC-" in name for name in desk.changes())
     (step,) = [StepV1.from_wire(each.value) for each in decided if each.topic == LIFECYCLE.name]
     assert step.kind == "resolved"
     told = [
         NOTICES.contract.from_wire(each.value) for each in decided if each.topic == NOTICES.name
     ]
     assert [each.channel for each in told] == ["b"]
+
+
+def test_a_desk_that_is_made_anew_forgets_nothing_that_is_not_written_down_yet() -> None:
+    """What a record changed just before the policy would be gone after the next crash."""
+    made: list[CountingDesk] = []
+
+    def make(_: Policy) -> CountingDesk:
+        made.append(CountingDesk())
+        return made[-1]
+
+    desk = Remade(make, Policy())
+    desk.restore({"a": b"4", "b": b"1"})
+    desk.hear(METRICS, Record(METRICS.name, 0, 0, b"a", b""))
+    desk.use(Policy())
+    desk.hear(METRICS, Record(METRICS.name, 0, 1, b"b", b""))
+    assert made[1].counts == {"a": 5, "b": 2}
+    assert desk.changes() == {"a": b"5", "b": b"2"}
+    assert desk.changes() == {}
 
 
 def refused() -> float:
