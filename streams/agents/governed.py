@@ -18,7 +18,7 @@ from streams.agents.outgoing import Outgoing
 from streams.detection.ledger import Changes, Keep
 from streams.errors import PolicyError, Rejected
 from streams.policy import Policy
-from streams.releases import published_policy
+from streams.releases import digest, published_policy
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +168,9 @@ class Governed:
     def _take(self, published: PolicyV1) -> None:
         if self.in_force is not None and self.in_force.sha256 == published.sha256:
             return
+        if digest(published.files) != published.sha256:
+            message = "sha256: is not the digest of the files"
+            raise Rejected(message)
         try:
             self._put_in_force(published)
         except PolicyError as error:

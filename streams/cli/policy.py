@@ -1,25 +1,19 @@
 """``tocsin policy``: put a policy in force while everything runs, and look at what is and was in force."""
 
-import asyncio
 import getpass
-import logging
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
-import orjson
 
 from schemas.policies import PolicyV1
+from streams.cli.asking import print_json, run
 from streams.cli.check import counts
 from streams.errors import PolicyError, TocsinError
 from streams.gateways import clock, policies
 from streams.policy import refusal
 from streams.releases import Release, changed_lines, digest, examine_files, released, texts_of
 from streams.settings import Settings, read_settings
-
-T = TypeVar("T")
 
 #: Characters of a digest that are shown: as many as tell policies apart.
 _SHORT = 12
@@ -50,34 +44,39 @@ def publish(folder: Path | None, *, reason: str, author: str, dry_run: bool) -> 
     It is checked first, and refused where it cannot be used. Values of the environment are not published: each worker puts in its
     own. Without FOLDER it is the one that the other commands would use.
     """
-
-    async def run(settings: Settings) -> None:
-        path = folder or settings.policy
+    try:
+        path = folder or read_settings().policy
         files = texts_of(path)
         examined = examine_files(path.name, files, os.environ)
         if examined.policy is None:
             raise PolicyError(refusal(str(path), examined.problems))
-        for doubt in examined.doubts:
-            click.echo(f"  warning: {doubt}", err=True)
-        history = await policies.published(settings)
-        sha256 = digest(files)
-        if history.holds_everywhere(sha256):
-            click.echo(f"{path}: nothing to publish, {sha256[:_SHORT]} is in force")
-            return
-        release = Release(author, reason, clock.now())
-        messages = released(files, history.latest, release, settings.partitions)
-        added, removed = changed_lines(messages[0].diff)
-        if dry_run:
-            click.echo(messages[0].diff, nl=False)
-            click.echo(f"{path}: {sha256[:_SHORT]} would be published, +{added} -{removed} lines")
-            return
-        await policies.publish(settings, messages)
-        await _check_alone(settings, sha256)
-        click.echo(
-            f"{path}: {sha256[:_SHORT]} published, +{added} -{removed} lines, {counts(examined.policy)}"
-        )
+    except TocsinError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None
+    for doubt in examined.doubts:
+        click.echo(f"  warning: {doubt}", err=True)
+    release = Release(author, reason, clock.now())
+    said = run(lambda settings: _publish(settings, files, release, dry_run=dry_run))
+    click.echo(f"{path}: {said}, {counts(examined.policy)}")
 
-    _run(run)
+
+async def _publish(
+    settings: Settings, files: dict[str, str], release: Release, *, dry_run: bool
+) -> str:
+    """Put *files* in force unless they are, and say what was done."""
+    history = await policies.published(settings)
+    sha256 = digest(files)
+    if history.holds_everywhere(sha256):
+        return f"nothing to publish, {sha256[:_SHORT]} is in force"
+    messages = released(files, history.latest, release, settings.partitions)
+    added, removed = changed_lines(messages[0].diff)
+    lines = f"+{added} -{removed} lines"
+    if dry_run:
+        click.echo(messages[0].diff, nl=False)
+        return f"{sha256[:_SHORT]} would be published, {lines}"
+    await policies.publish(settings, messages)
+    await _check_alone(settings, sha256)
+    return f"{sha256[:_SHORT]} published, {lines}"
 
 
 async def _check_alone(settings: Settings, sha256: str) -> None:
@@ -99,10 +98,10 @@ async def _check_alone(settings: Settings, sha256: str) -> None:
 @_JSON
 def show(*, as_json: bool) -> None:
     """Show the policy that was published last, file by file."""
-    history = _run(policies.published)
+    history = run(policies.published)
     latest = history.latest
     if as_json:
-        _print_json(latest.model_dump(mode="json") if latest else None)
+        print_json(latest.model_dump(mode="json") if latest else None)
         return
     if latest is None:
         click.echo(_NONE)
@@ -120,9 +119,9 @@ def show(*, as_json: bool) -> None:
 @_JSON
 def log(*, with_diff: bool, as_json: bool) -> None:
     """List the policies that were published, the latest first."""
-    releases = list(reversed(_run(policies.published).releases))
+    releases = list(reversed(run(policies.published).releases))
     if as_json:
-        _print_json(
+        print_json(
             [each.model_dump(mode="json", exclude={"files", "partition"}) for each in releases]
         )
         return
@@ -138,22 +137,3 @@ def _told(published: PolicyV1) -> str:
     added, removed = changed_lines(published.diff)
     at = published.occurred_at.strftime("%Y-%m-%d %H:%M:%S %Z")
     return f"{at}  {published.sha256[:_SHORT]}  +{added} -{removed}  {published.author}: {published.reason}"
-
-
-def _run(what: Callable[[Settings], Awaitable[T]]) -> T:
-    async def run() -> T:
-        return await what(read_settings())
-
-    # What the broker's client says of a broker that is away is said once, below.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    try:
-        return asyncio.run(run())
-    except PolicyError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(1) from None
-    except TocsinError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _print_json(document: Any) -> None:
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

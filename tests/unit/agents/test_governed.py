@@ -158,6 +158,14 @@ def test_what_is_no_policy_is_put_aside() -> None:
         governed().hear(POLICIES, Record(POLICIES.name, 0, 0, None, b"{"))
 
 
+def test_a_policy_whose_digest_is_another_one_s_is_put_aside() -> None:
+    """Two policies would be taken for the same one."""
+    forged = policy(IDLE).model_copy(update={"sha256": policy("rules: []\n").sha256})
+    with pytest.raises(Rejected) as refusal:
+        governed().hear(POLICIES, record(POLICIES, forged))
+    assert str(refusal.value) == "sha256: is not the digest of the files"
+
+
 def test_with_a_new_policy_everything_is_written_down() -> None:
     """What was heard under the old rules would be read again under the new ones."""
     desk = governed()
