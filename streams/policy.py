@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.contract import Line, Name
+from streams.correlation.catalogue import Service
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
@@ -30,7 +31,16 @@ from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
 from streams.telemetry.format import Format
 
-PARTS: Final = ("rules", "channels", "routes", "probes", "incidents", "severities", "formats")
+PARTS: Final = (
+    "rules",
+    "channels",
+    "routes",
+    "probes",
+    "incidents",
+    "severities",
+    "formats",
+    "services",
+)
 
 
 class SeverityLevel(BaseModel):
@@ -102,6 +112,8 @@ class Policy(BaseModel):
     """What severities mean."""
     formats: tuple[Format, ...] = ()
     """How formats of telemetry are read where that is not as they come."""
+    services: Mapping[str, Service] = {}
+    """The service catalogue, by name."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,7 @@ class _Reading:
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
+        self._services: dict[str, Service] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
         self._named: dict[tuple[str, str], str] = {}
         self._channel_names: set[str] = set()
@@ -220,6 +233,7 @@ class _Reading:
             incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
             formats=tuple(self._formats),
+            services=self._services,
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -297,6 +311,18 @@ class _Reading:
             if not found.topics:
                 self._once(document, (*place, "kind"), "format", each["kind"])
             self._formats.append(found)
+
+    def _take_services(self, document: Document, value: Any) -> None:
+        if not isinstance(value, dict):
+            self._say(document, ("services",), "must be a map of names to services")
+            return
+        for given, each in value.items():
+            name, place = str(given), ("services", given)
+            self._once(document, place, "service", name)
+            self.written.services.append(Placed(document, place, name))
+            service = self._model(document, place, {} if each is None else each, Service)
+            if service is not None:
+                self._services[name] = service
 
     # -- pieces -----------------------------------------------------------------------------------
 

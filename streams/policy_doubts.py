@@ -114,6 +114,7 @@ def _of_services(written: Written) -> Iterator[Problem]:
     for route in written.routes:
         yield from _unknown(route, "services", route.setting.services, known)
     for probe in written.probes:
+        # What a probe says is what alerts are about.
         yield from _unknown(probe, "service", (probe.setting.service,), known)
 
 

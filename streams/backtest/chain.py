@@ -88,8 +88,9 @@ class Chain:
 
     def tick(self, at: datetime) -> None:
         """Let time pass until *at*."""
-        tick = TickV1(occurred_at=at, partition=0)
         for _, desk in self._hops:
+            # What the hop before said at this moment has been heard: here, nothing takes time.
+            tick = TickV1(occurred_at=at, partition=0, reached=dict(self._offsets))
             for said in desk.tick(tick):
                 self._take(said, at)
 

@@ -227,6 +227,30 @@ def test_a_channel_that_nothing_leads_to_is_told(tmp_path: Path) -> None:
     ]
 
 
+def test_services_that_the_catalogue_does_not_have_are_told(tmp_path: Path) -> None:
+    """A mistyped name would hear nothing, and nobody would miss it."""
+    text = """
+services:
+  shop: {depends_on: [database], owner: platform}
+  database:
+rules:
+  - {name: a, kind: health, severity: 2, service: [shop, shpo]}
+probes:
+  - {name: A, service: databse, url: "http://127.0.0.1:1"}
+channels:
+  pager: {kind: pagerduty, routing_key: a-routing-key}
+routes:
+  - {channels: [pager], services: [web]}
+"""
+    assert doubted(tmp_path, text) == [
+        "a.yaml:5: rules[0].service: 'shpo' is not defined under services; did you mean 'shop'?",
+        "a.yaml:7: probes[0].service: 'databse' is not defined under services; did you mean 'database'?",
+        "a.yaml:11: routes[0].services: 'web' is not defined under services; there are database, shop",
+    ]
+    # Where there is no catalogue, every service may be.
+    assert doubted(tmp_path, text[text.index("rules:") :]) == []
+
+
 @pytest.mark.parametrize("kind", declared_in(kinds), ids=lambda kind: kind.__name__)
 def test_no_kind_s_own_example_is_doubted(tmp_path: Path, kind: Any) -> None:
     """Whoever begins with it would begin with a warning."""
