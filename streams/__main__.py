@@ -12,6 +12,8 @@ COMMANDS: Final = {
     "incident": ("incident", "Look at incidents and act on them."),
     "report": ("report", "Ask the warehouse."),
     "check": ("check", "Say everything that is wrong with a policy."),
+    "test": ("testing", "Play test cases against a policy."),
+    "policy": ("policy", "Put a policy in force while everything runs."),
     "worker": ("worker", "Run one hop."),
     "probe": ("probe", "Ask health endpoints and publish what they say."),
     "topics": ("worker", "Create the topics."),

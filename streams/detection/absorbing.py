@@ -37,7 +37,7 @@ class Absorber:
         feed = self.feeds.of(left)
         if feed is None:
             if self.feeds.full:
-                self._drop_feeds(all_watched)
+                self.drop_feeds(all_watched)
             feed = Feed(left.topic, origin.partition, left.key, signal)
             self.feeds.keep(feed)
         self.absorb(feed)
@@ -118,12 +118,17 @@ class Absorber:
                 self.absorb(feed)
                 feed.shut()
 
-    def _drop_feeds(self, all_watched: Iterable[Watched]) -> None:
+    def drop_feeds(self, all_watched: Iterable[Watched]) -> None:
+        """Absorb what is noted down and forget all feeds, those of *all_watched*."""
         for feed in self.feeds.noting:
             self.absorb(feed)
         for watched in all_watched:
             watched.feeds.clear()
         self.feeds.clear()
+
+    def look_up_in(self, index: Index[Watch]) -> None:
+        """Look up who hears a feed in *index* from now on; there must be no feeds."""
+        self._index = index
 
     def untie(self, watched: Watched) -> None:
         """Let the feeds of a series that is forgotten look up anew who hears them."""

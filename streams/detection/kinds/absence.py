@@ -88,6 +88,11 @@ class Absence(Rule):
     def names(self) -> tuple[str, ...]:
         return self.only
 
+    def finds_whatever(self, other: Self) -> bool:
+        # Of more signals, silence says less: whatever differs there, neither finds what the other does.
+        alike = self.criteria("within") == other.criteria("within") and self.match == other.match
+        return alike and self.within <= other.within
+
     def fresh(self) -> Memory:
         return Memory()
 

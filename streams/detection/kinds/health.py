@@ -71,6 +71,7 @@ class Health(Rule):
     )
 
     subject_label = "check"
+    names_setting = "check"
 
     kind: Literal["health"] = "health"
     severity: Annotated[  # type: ignore[assignment]  # Wider, only here.
