@@ -5,8 +5,8 @@ Every hop on one page: what it reads, what decides, what it writes.
 hop        reads                                   writes
 =========  ======================================  ================================================
 detect     telemetry.*, clock.ticks                alerts
-incidents  alerts, incidents.commands,             incidents.lifecycle, incidents.current,
-           clock.ticks                             notices; clock.ticks (the leader)
+incidents  alerts, changes, silences,              incidents.lifecycle, incidents.current,
+           incidents.commands, clock.ticks         notices, alerts.withheld; clock.ticks (the leader)
 notify     notices, clock.ticks                    receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse
            receipts
@@ -31,12 +31,14 @@ from streams.agents.notify import INPUTS as NOTIFY_INPUTS
 from streams.agents.notify import Notifier, NotifyDesk
 from streams.agents.record import Recorder
 from streams.agents.tick import Ticker
+from streams.correlation.correlating import Correlation
+from streams.correlation.topology import Topology
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.courier import Courier
 from streams.incidents.register import Register
 from streams.notifications.delivery import Deliveries
-from streams.policy import read_policy
+from streams.policy import Policy, read_policy
 from streams.settings import Settings, read_settings
 from streams.telemetry.reading import Formats
 
@@ -75,12 +77,21 @@ def _incidents(app: HopApp) -> None:
         inputs=INCIDENTS_INPUTS,
         journal=INCIDENTS_JOURNAL,
         desk=lambda: IncidentsDesk(
-            Register(policy.incidents), policy.routes, reopen_within=policy.incidents.reopen_within
+            Register(policy.incidents), correlation_of(policy), policy.routes
         ),
     )
     ticker = Ticker(app.settings, app.emitter)
     app.need(ticker)
     app.task(lambda: ticker.keep_ticking(app.is_leader))
+
+
+def correlation_of(policy: Policy) -> Correlation:
+    """Return an empty partition of correlation, as *policy* wants it."""
+    return Correlation(
+        policy.correlation,
+        Topology(policy.services, policy.correlation.distance),
+        reopen_within=policy.incidents.reopen_within,
+    )
 
 
 def _notify(app: HopApp) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.contract import Line, Name
+from streams.correlation.settings import CorrelationSettings
+from streams.correlation.topology import Service, cycles
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
@@ -28,7 +30,17 @@ from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
 from streams.telemetry.format import Format
 
-PARTS: Final = ("rules", "channels", "routes", "probes", "incidents", "severities", "formats")
+PARTS: Final = (
+    "rules",
+    "channels",
+    "routes",
+    "probes",
+    "incidents",
+    "severities",
+    "formats",
+    "services",
+    "correlation",
+)
 
 
 class SeverityLevel(BaseModel):
@@ -100,6 +112,10 @@ class Policy(BaseModel):
     """What severities mean."""
     formats: tuple[Format, ...] = ()
     """How formats of telemetry are read where that is not as they come."""
+    services: Mapping[str, Service] = {}
+    """The service catalogue, by name."""
+    correlation: CorrelationSettings = CorrelationSettings()
+    """How alerts become incidents."""
 
 
 def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Policy:
@@ -136,6 +152,10 @@ class _Reading:
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
+        self._services: dict[str, Service] = {}
+        self._correlation: CorrelationSettings | None = None
+        #: Services that are in the catalogue, usable or not, and where each is.
+        self._catalogue: dict[str, tuple[Document, Place]] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
         self._named: dict[tuple[str, str], str] = {}
         self._channel_names: set[str] = set()
@@ -175,6 +195,23 @@ class _Reading:
                     wrong = _combination_fault(rule.name, name, known, combined)
                     if wrong is not None:
                         self._say(document, (*place, setting), wrong)
+        self._check_services()
+
+    def _check_services(self) -> None:
+        """Find services that are nowhere, and cycles among those that are."""
+        for service, each in self._services.items():
+            document, place = self._catalogue[service]
+            for number, needed in enumerate(each.depends_on):
+                if needed not in self._catalogue:
+                    hint = meant(needed, self._catalogue.keys() - {service})
+                    where = (*place, "depends_on", number)
+                    self._say(document, where, f"{needed!r} is not defined under services; {hint}")
+        known = {service: each.depends_on for service, each in self._services.items()}
+        for cycle in cycles(known):
+            document, place = self._catalogue[cycle[0]]
+            way = " → ".join(cycle)
+            text = f"is a cycle ({way}); leave out the dependency that is not needed to work"
+            self._say(document, (*place, "depends_on"), text)
 
     def policy(self) -> Policy:
         """Return what was read."""
@@ -186,6 +223,8 @@ class _Reading:
             incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
             formats=tuple(self._formats),
+            services=self._services,
+            correlation=self._correlation or CorrelationSettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -262,6 +301,22 @@ class _Reading:
             if not found.topics:
                 self._once(document, (*place, "kind"), "format", each["kind"])
             self._formats.append(found)
+
+    def _take_services(self, document: Document, value: Any) -> None:
+        if not isinstance(value, dict):
+            self._say(document, ("services",), "must be a map of names to services")
+            return
+        for given, each in value.items():
+            name, place = str(given), ("services", given)
+            self._once(document, place, "service", name)
+            self._catalogue.setdefault(name, (document, place))
+            service = self._model(document, place, {} if each is None else each, Service)
+            if service is not None:
+                self._services[name] = service
+
+    def _take_correlation(self, document: Document, value: Any) -> None:
+        self._once(document, ("correlation",), "part", "correlation")
+        self._correlation = self._model(document, ("correlation",), value, CorrelationSettings)
 
     # -- pieces -----------------------------------------------------------------------------------
 
