@@ -6,11 +6,14 @@ it is written once.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 Place = tuple[str, ...]
+
+#: Between the parts of an entry's name.
+_SEPARATOR: Final = "\x1f"
 
 
 class Entries:
@@ -52,13 +55,17 @@ class Entries:
 
 
 def named(kind: str, place: Place) -> str:
-    """Return the name of an entry: JSON, because tenants and group keys may hold any separator."""
-    return orjson.dumps((kind, *place)).decode()
+    """Return the name of an entry; as JSON where a part holds the separator, as the value of a stranger's label may."""
+    name = _SEPARATOR.join((kind, *place))
+    if name.count(_SEPARATOR) != len(place):
+        return orjson.dumps((kind, *place)).decode()
+    return name
 
 
 def unnamed(name: str) -> tuple[str, Place]:
     """Return kind and place of the entry called *name*."""
-    kind, *place = orjson.loads(name)
+    # No kind begins as JSON does.
+    kind, *place = orjson.loads(name) if name.startswith("[") else name.split(_SEPARATOR)
     return kind, tuple(place)
 
 

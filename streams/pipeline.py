@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
 from streams.agents.app import HopApp
+from streams.agents.collecting import collect_rarely
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
 from streams.agents.hop import Hop
@@ -52,6 +53,7 @@ def build(role: str, settings: Settings) -> HopApp:
         KeyError: There is no such role.
     """
     declare = ROLES[role]
+    collect_rarely()
     app = HopApp.for_role(role, settings)
     declare(app)
     return app

@@ -158,10 +158,10 @@ class IncidentsDesk:
         for tenant, incident_id in touched:
             steps += self._explained(tenant, incident_id, steps[0].trigger_id, at)
         for arrival, _ in group.tied:
-            alert = arrival.alert
-            having = register.having(alert.tenant, alert.fingerprint)
-            if having is not None:
-                correlation.attributes.note(alert, having[0].incident_id, at)
+            if correlation.attributes.has_any(arrival.alert):
+                having = register.having(*arrival.place)
+                if having is not None:
+                    correlation.attributes.note(arrival.alert, having[0].incident_id, at)
         return steps
 
     def _join(self, group: Group, at: datetime) -> list[StepV1]:

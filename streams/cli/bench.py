@@ -24,3 +24,11 @@ def idle(broker: str, seconds: float) -> None:
         asyncio.run(measure(broker, seconds))
     except TocsinError as error:
         raise click.ClickException(str(error)) from None
+
+
+@bench.command("incidents")
+def incidents() -> None:
+    """Storms of alerts through correlation and lifecycle, and what they cost."""
+    from streams.laptop.benches.incidents import measure  # noqa: PLC0415 - as above
+
+    measure()

@@ -1,14 +1,13 @@
 """Flapping: an alert that comes and goes too often counts as firing until it is quiet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from streams.correlation.settings import Flapping
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(NamedTuple):
     """The beginnings and ends of one alert, as far as they count, and whether it flaps."""
 
     times: tuple[datetime, ...] = ()

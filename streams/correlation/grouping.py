@@ -172,7 +172,7 @@ class _Grouping:
     def tie_by_attributes(self, attributes: Attributes) -> None:
         alike: dict[Place, tuple[int, list[int]]] = {}
         for number, arrival in enumerate(self._arrivals):
-            if number not in self._members:
+            if number not in self._members and attributes.has_any(arrival.alert):
                 for rank, attribute in attributes.of(arrival.alert):
                     alike.setdefault(attribute, (rank, []))[1].append(number)
         for attribute, (rank, numbers) in alike.items():

@@ -7,9 +7,9 @@ are seen together: which of them came first decides nothing. An alert that flaps
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ from streams.durations import written
 from streams.entries import Entries, Place
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One transition of an alert, and the record that carried it."""
 
     alert: AlertV1
@@ -51,8 +50,7 @@ class Arrival:
         return cls.of(alert, Origin.model_validate(value["origin"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What is remembered of one fingerprint."""
 
     sequence: int
@@ -122,11 +120,11 @@ class Intake:
         if kind == "waiting":
             self._waiting[place] = Arrival.from_json(value)
         elif kind == "seen":
-            beat = Beat(tuple(map(datetime.fromisoformat, value["times"])), value["flaps"])
-            held = Arrival.from_json(value["held"]) if value["held"] else None
+            sequence, at, times, flaps, held = value
+            beat = Beat(tuple(map(datetime.fromisoformat, times)), flaps)
             key = place[0], place[1]
-            at = datetime.fromisoformat(value["at"])
-            self._seen[key] = Seen(value["sequence"], at, beat, held)
+            kept = Arrival.from_json(held) if held else None
+            self._seen[key] = Seen(sequence, datetime.fromisoformat(at), beat, kept)
             if beat.flaps:
                 self._flapping.add(key)
 
@@ -167,7 +165,7 @@ class Intake:
         if not quiet(seen.beat.times, at, self._settings):
             return None
         self._flapping.discard(place)
-        self._seen[place] = replace(seen, beat=Beat(), held=None)
+        self._seen[place] = seen._replace(beat=Beat(), held=None)
         self.entries.note("seen", place)
         return seen.held
 
@@ -188,12 +186,5 @@ class Intake:
         seen = self._seen.get((place[0], place[1]))
         if seen is None:
             return None
-        return orjson.dumps(
-            {
-                "sequence": seen.sequence,
-                "at": seen.at,
-                "times": seen.beat.times,
-                "flaps": seen.beat.flaps,
-                "held": orjson.Fragment(seen.held.to_json()) if seen.held else None,
-            }
-        )
+        held = orjson.Fragment(seen.held.to_json()) if seen.held else None
+        return orjson.dumps([seen.sequence, seen.at, seen.beat.times, seen.beat.flaps, held])

@@ -16,14 +16,19 @@ class Attributes:
 
     def __init__(self, settings: Sharing) -> None:
         self._settings = settings
+        self._labels = frozenset(settings.labels)
         #: By tenant, environment, label and value: the incident's id, and when.
         self._latest: dict[Place, tuple[str, datetime]] = {}
         self.entries = Entries({"shared": self._written})
 
+    def has_any(self, alert: AlertV1) -> bool:
+        """Whether *alert* has an attribute that it can share."""
+        return not self._labels.isdisjoint(alert.labels)
+
     def of(self, alert: AlertV1) -> Iterator[tuple[int, Place]]:
         """Yield the attributes of *alert*, each with its rank: 0 is the surest."""
         labels = alert.labels
-        if labels:
+        if self.has_any(alert):
             for rank, label in enumerate(self._settings.labels):
                 value = labels.get(label)
                 if value:

@@ -97,7 +97,7 @@ class Withheld:
                     continue
             held = self._muted(arrival, at, sifted.told)
             if held is None:
-                self.drop(arrival)
+                # What it was withheld for is forgotten where it is placed.
                 sifted.fresh.append(arrival)
             else:
                 self._keep(held)

@@ -5,9 +5,8 @@ The full list is kept beside the incident; its snapshot lists the worst hundred 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from schemas import limits
 from schemas.alerts import AlertState, AlertV1
@@ -19,8 +18,7 @@ from streams.incidents.members import Member
 _SHORT: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """An alert that an incident takes, and what ties it to the incident."""
 
     alert: AlertV1
@@ -30,8 +28,7 @@ class Heard:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What an incident knew of an alert, None for a new one, and what it knows now."""
 
     before: Member | None

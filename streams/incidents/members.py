@@ -4,10 +4,9 @@ Which incident has which alerts, which services fail in it, and which group keys
 An alert is in one incident at most. All questions are answered without looking at every incident.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.alerts import AlertState
 from streams.entries import Entries, Place, written
@@ -15,8 +14,7 @@ from streams.entries import Entries, Place, written
 Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """What is remembered of one alert of an incident: as ``AttachedAlert`` says, and not checked again."""
 
     fingerprint: str
@@ -30,15 +28,13 @@ class Member:
     changed_at: datetime
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Member":
+    def from_json(cls, value: Sequence[Any]) -> "Member":
         """Return what its JSON was made from."""
-        return cls(
-            **{
-                **value,
-                "state": AlertState(value["state"]),
-                "since": datetime.fromisoformat(value["since"]),
-                "changed_at": datetime.fromisoformat(value["changed_at"]),
-            }
+        made = cls(*value)
+        return made._replace(
+            state=AlertState(made.state),
+            since=datetime.fromisoformat(value[-2]),
+            changed_at=datetime.fromisoformat(value[-1]),
         )
 
 
@@ -166,7 +162,7 @@ class Members:
 
     def _written_member(self, place: Place) -> bytes | None:
         alert = self._alerts.get((place[0], place[1]), {}).get(place[2])
-        return written(alert)
+        return written(tuple(alert)) if alert else None
 
     def _written_key(self, place: Place) -> bytes | None:
         return written(self._keys.get((place[0], place[1])))

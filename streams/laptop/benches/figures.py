@@ -26,6 +26,14 @@ class Figures:
             "held": value <= at_most,
         }
 
+    def demand(self, name: str, value: float, *, at_least: float) -> None:
+        """Compare a figure that should be large with its target."""
+        self.targets[name] = {
+            "target": at_least,
+            "value": _rounded(value),
+            "held": value >= at_least,
+        }
+
     def close(self) -> None:
         """Print the summary."""
         print(json.dumps({"name": "summary", "targets": self.targets}), flush=True)  # noqa: T201 - as above
