@@ -55,7 +55,7 @@ class IncidentsDesk:
         """Take in one record; alerts and changes are decided about with the next tick. See ``Desk.hear``."""
         if topic is ALERTS:
             alert = AlertV1.from_wire(record.value)
-            self._correlation.intake.hear(Arrival.of(alert, origin_of(record)))
+            self._correlation.intake.hear(Arrival.of(alert, origin_of(record), record.timestamp))
             return []
         if topic is CHANGES:
             self._correlation.changed(ChangeV1.from_wire(record.value))
@@ -176,7 +176,10 @@ class IncidentsDesk:
                 apart.append(younger)
                 continue
             into = register.standing(target.tenant, target.incident_id) or target
-            reason = f"{lead.rule} of {lead.service} ties them together: {group.tied[0][1].reason}"
+            tie = group.tied[0][1]
+            reason = (
+                f"{lead.rule} of {lead.service} ties them together ({tie.score:.2f}): {tie.reason}"
+            )
             cause = Cause(TOCSIN, "alert", reason, lead.event_id, (group.tied[0][0].origin,))
             steps += register.merge(younger, into, cause, at)
         homes: dict[str, list[Heard]] = {}

@@ -16,6 +16,8 @@ class Beat(NamedTuple):
 
 def beaten(beat: Beat, at: datetime, settings: Flapping) -> Beat:
     """Return *beat* after one more beginning or end at *at*."""
+    if not beat.times:
+        return Beat((at,), beat.flaps)
     since = at - settings.within
     # No more than show that it flaps, and when it was last seen to.
     times = (*(each for each in beat.times if each > since), at)[-settings.more_than - 1 :]

@@ -30,15 +30,28 @@ class Arrival(NamedTuple):
     origin: Origin
     #: Tenant and fingerprint.
     place: tuple[str, str]
+    #: When the record was written, in milliseconds since 1970; -1 where it does not say.
+    stamped: int = -1
 
     @classmethod
-    def of(cls, alert: AlertV1, origin: Origin) -> "Arrival":
+    def of(cls, alert: AlertV1, origin: Origin, stamped: int = -1) -> "Arrival":
         """Return the arrival of *alert*."""
-        return cls(alert, origin, (alert.tenant, alert.fingerprint))
+        return cls(alert, origin, (alert.tenant, alert.fingerprint), stamped)
+
+    def precedes(self, at: datetime, before: int | None) -> bool:
+        """
+        Whether it came before the tick at *at*, which says that the log then reached the offset *before*.
+
+        Some brokers tell the beginning of the last batch as the end: what is stamped earlier than the tick came before it as well.
+        """
+        if before is None or self.origin.offset < before:
+            return True
+        return 0 <= self.stamped <= at.timestamp() * 1_000
 
     def to_json(self) -> bytes:
         """Return it as JSON."""
-        return b'{"origin":%b,"alert":%b}' % (
+        return b'{"stamped":%d,"origin":%b,"alert":%b}' % (
+            self.stamped,
             self.origin.model_dump_json().encode(),
             self.alert.to_wire(),
         )
@@ -47,7 +60,7 @@ class Arrival(NamedTuple):
     def from_json(cls, value: Mapping[str, Any]) -> "Arrival":
         """Return what ``to_json`` was made from."""
         alert = AlertV1.model_validate(value["alert"])
-        return cls.of(alert, Origin.model_validate(value["origin"]))
+        return cls.of(alert, Origin.model_validate(value["origin"]), value["stamped"])
 
 
 class Seen(NamedTuple):
@@ -89,7 +102,7 @@ class Intake:
             self.entries.come("waiting", place)
 
     def due(self, at: datetime, before: int | None) -> Due:
-        """Return what waited for the tick at *at*: what stands in the log before the offset *before*, or all."""
+        """Return what came before the tick at *at*, which says that the log reached *before*; all where it does not say."""
         due = Due()
         rounds: dict[int, list[Arrival]] = defaultdict(list)
         for place in sorted(self._flapping):
@@ -97,7 +110,7 @@ class Intake:
             if calm is not None:
                 rounds[0].append(calm)
         count: dict[tuple[str, str], int] = defaultdict(int, {a.place: 1 for a in rounds[0]})
-        for arrival in self._taken(before):
+        for arrival in self._taken(at, before):
             if self._passes(arrival, at, due):
                 number = count[arrival.place]
                 rounds[number].append(arrival)
@@ -128,11 +141,11 @@ class Intake:
             if beat.flaps:
                 self._flapping.add(key)
 
-    def _taken(self, before: int | None) -> Iterable[Arrival]:
+    def _taken(self, at: datetime, before: int | None) -> Iterable[Arrival]:
         taken = [
             (place, arrival)
             for place, arrival in self._waiting.items()
-            if before is None or arrival.origin.offset < before
+            if arrival.precedes(at, before)
         ]
         # By sequence, because the transitions of one alert have an order; the rest by what alerts are, not by when they came.
         taken.sort(key=lambda pair: (pair[1].alert.sequence, pair[0]))

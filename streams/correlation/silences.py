@@ -100,6 +100,11 @@ class Silences:
                 self.entries.note("silence", (silence_id,))
         return changed
 
+    def ending(self, at: datetime) -> bool:
+        """Whether any ends soon, or was said to."""
+        soon = at + self._warn_before
+        return bool(self._warned) or any(each.said.ends_at <= soon for each in self._known.values())
+
     def warnings(self, at: datetime, matching: Iterable[tuple[str, AlertV1]]) -> list[AlertV1]:
         """
         Return the alerts that say which silences end soon although they mute something, and those that take it back.

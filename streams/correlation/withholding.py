@@ -59,6 +59,8 @@ class Withheld:
         self._inhibitions = Inhibitions(settings.inhibit)
         self._inhibits = bool(settings.inhibit)
         self._held: dict[tuple[str, str], Held] = {}
+        #: Those of them for which too few others fire.
+        self._waiting: dict[tuple[str, str], Arrival] = {}
         self._entries = Entries({"held": self._written})
 
     def hear(self, silence_id: str, said: SilenceV1 | None) -> None:
@@ -72,11 +74,7 @@ class Withheld:
 
     def waiting(self, tenants: set[str]) -> list[Arrival]:
         """Return the alerts of *tenants* for which too few others fire."""
-        return [
-            held.arrival
-            for place, held in sorted(self._held.items())
-            if held.withholding is Withholding.WAITING and place[0] in tenants
-        ]
+        return [arrival for place, arrival in sorted(self._waiting.items()) if place[0] in tenants]
 
     def sift(self, arrivals: Sequence[Arrival], at: datetime, having: Having) -> Sifted:
         """Sort *arrivals*, at most one for each alert."""
@@ -114,6 +112,7 @@ class Withheld:
     def drop(self, arrival: Arrival) -> None:
         """Withhold an alert no longer."""
         if self._held.pop(arrival.place, None) is not None:
+            self._waiting.pop(arrival.place, None)
             self._entries.note("held", arrival.place)
 
     def freed(self, at: datetime) -> tuple[list[Arrival], list[Told]]:
@@ -139,6 +138,8 @@ class Withheld:
 
     def warnings(self, at: datetime) -> list[AlertV1]:
         """Return the alerts about silences that end soon although they mute something."""
+        if not self._silences.ending(at):
+            return []
         return self._silences.warnings(
             at,
             [
@@ -159,7 +160,7 @@ class Withheld:
             held = Held(
                 Arrival.from_json(value["arrival"]), Withholding(value["why"]), value["silence"]
             )
-            self._held[place[0], place[1]] = held
+            self._put(held)
         elif kind == "source":
             self._inhibitions.restore(value)
         else:
@@ -206,8 +207,16 @@ class Withheld:
         return Held(arrival, Withholding.INHIBITED)
 
     def _keep(self, held: Held) -> None:
-        self._held[held.arrival.place] = held
+        self._put(held)
         self._entries.note("held", held.arrival.place)
+
+    def _put(self, held: Held) -> None:
+        place = held.arrival.place
+        self._held[place] = held
+        if held.withholding is Withholding.WAITING:
+            self._waiting[place] = held.arrival
+        else:
+            self._waiting.pop(place, None)
 
     def _written(self, place: Place) -> bytes | None:
         held = self._held.get((place[0], place[1]))

@@ -51,6 +51,7 @@ class _Record:
     offset: int
     key: bytes
     value: bytes
+    timestamp: int = -1
 
 
 @dataclass(frozen=True)
