@@ -121,6 +121,15 @@ def test_it_is_said_before_a_silence_ends_while_it_matches(life: Life) -> None:
     assert life.alerts[0].sequence < life.alerts[1].sequence
 
 
+def test_a_silence_does_not_mute_what_is_said_of_its_end(life: Life) -> None:
+    """One that matches everything would end unannounced."""
+    everything = ({"label": "severity", "operator": "=~", "value": "[1-4]"},)
+    life.happen(silence(matchers=everything), alert())
+    life.tick(45 * 60)
+    (warning,) = life.alerts
+    assert kinds(life.happen(warning)) == [StepKind.OPENED]
+
+
 def test_nothing_is_said_before_the_end_of_a_silence_that_matches_nothing(life: Life) -> None:
     life.happen(silence(), alert())
     life.happen(ended())
