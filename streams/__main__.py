@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "explain": ("explain", "Say why somebody was told, or nobody."),
     "report": ("report", "Ask the warehouse."),
     "check": ("check", "Say everything that is wrong with a policy."),
+    "test": ("testing", "Play test cases against a policy."),
+    "policy": ("policy", "Put a policy in force while everything runs."),
     "worker": ("worker", "Run one hop."),
     "probe": ("probe", "Ask health endpoints and publish what they say."),
     "topics": ("worker", "Create the topics."),

@@ -1,22 +1,24 @@
 """
 Every hop on one page: what it reads, what decides, what it writes.
 
-=========  ======================================  ================================================
+=========  ======================================  ==================================================
 hop        reads                                   writes
-=========  ======================================  ================================================
-detect     telemetry.*, clock.ticks                alerts
+=========  ======================================  ==================================================
+detect     telemetry.*, policies, clock.ticks      alerts
 incidents  alerts, changes, silences,              incidents.lifecycle, incidents.current,
-           incidents.commands, clock.ticks         notices, alerts.withheld; clock.ticks (the leader)
-notify     notices, clock.ticks                    receipts, and what channels are told
+           incidents.commands, policies,           notices, alerts.withheld; alerts (about silences);
+           clock.ticks                             clock.ticks (the leader)
+notify     notices, policies, clock.ticks          receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse
            receipts
-=========  ======================================  ================================================
+=========  ======================================  ==================================================
 
 Every hop puts what it cannot process into the dead-letter topic of where it came from.
 
 ``faust -A streams.pipeline:detect worker`` and ``tocsin worker detect`` are the same.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -25,6 +27,7 @@ from streams.agents.app import HopApp
 from streams.agents.collecting import collect_rarely
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
+from streams.agents.governed import Folder, Remade, governed
 from streams.agents.hop import Hop
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
 from streams.agents.incidents import IncidentsDesk
@@ -32,14 +35,13 @@ from streams.agents.notify import INPUTS as NOTIFY_INPUTS
 from streams.agents.notify import Notifier, NotifyDesk
 from streams.agents.record import Recorder
 from streams.agents.tick import Ticker
-from streams.correlation.correlating import Correlation
-from streams.correlation.topology import Topology
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.courier import Courier
-from streams.incidents.register import Register
+from streams.gateways.couriers import Couriers
 from streams.notifications.delivery import Deliveries
 from streams.policy import Policy, read_policy
+from streams.releases import digest, texts_of
 from streams.settings import Settings, read_settings
 from streams.telemetry.reading import Formats
 
@@ -59,54 +61,53 @@ def build(role: str, settings: Settings) -> HopApp:
     return app
 
 
+def _policy(settings: Settings) -> tuple[Policy, Folder]:
+    """Return the policy of the folder, which holds until one is published."""
+    policy = read_policy(settings.policy)
+    return policy, Folder(str(settings.policy), digest(texts_of(settings.policy)), os.environ)
+
+
 def _detect(app: HopApp) -> None:
-    policy = read_policy(app.settings.policy)
+    policy, folder = _policy(app.settings)
     formats = Formats(policy.formats)
     Hop(
         app,
         name="detect",
         inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
-        desk=lambda: DetectDesk(Detector(policy.rules), app.settings.topic, formats),
+        desk=lambda: governed(
+            "detect", DetectDesk(Detector(policy.rules), app.settings.topic, formats), folder
+        ),
     )
 
 
 def _incidents(app: HopApp) -> None:
-    policy = read_policy(app.settings.policy)
+    policy, folder = _policy(app.settings)
     Hop(
         app,
         name="incidents",
         inputs=INCIDENTS_INPUTS,
         journal=INCIDENTS_JOURNAL,
-        desk=lambda: IncidentsDesk(
-            Register(policy.incidents), correlation_of(policy), policy.routes
-        ),
+        desk=lambda: governed("incidents", Remade(IncidentsDesk.under, policy), folder),
     )
     ticker = Ticker(app.settings, app.emitter)
     app.need(ticker)
     app.task(lambda: ticker.keep_ticking(app.is_leader))
 
 
-def correlation_of(policy: Policy) -> Correlation:
-    """Return an empty partition of correlation, as *policy* wants it."""
-    return Correlation(
-        policy.correlation,
-        Topology(policy.services, policy.correlation.distance),
-        reopen_within=policy.incidents.reopen_within,
-    )
-
-
 def _notify(app: HopApp) -> None:
-    policy = read_policy(app.settings.policy)
-    courier = Courier(policy.channels)
-    app.need(courier)
-    notifier = Notifier(app, policy.channels, courier)
+    policy, folder = _policy(app.settings)
+    couriers = Couriers(lambda given: Courier(given.channels), policy)
+    app.need(couriers)
+    notifier = Notifier(app, couriers)
     notifier.hop = Hop(
         app,
         name="notify",
         inputs=NOTIFY_INPUTS,
         journal=NOTIFY_JOURNAL,
-        desk=lambda: NotifyDesk(Deliveries(), notifier.wake),
+        desk=lambda: governed(
+            "notify", NotifyDesk(Deliveries(), notifier.wake, couriers.use), folder
+        ),
     )
 
 

@@ -13,8 +13,6 @@ from schemas.ticks import TickV1
 from schemas.topics import ALERTS, CHANGES, COMMANDS, SILENCES, TopicDeclaration, by_name
 from schemas.withheld import WithheldV1
 from streams.agents.incidents import IncidentsDesk
-from streams.incidents.register import Register
-from streams.pipeline import correlation_of
 from streams.policy import Policy
 from tests.recording import Record
 
@@ -76,9 +74,7 @@ class Life:
         self._offset = 0
 
     def fresh(self) -> IncidentsDesk:
-        return IncidentsDesk(
-            Register(self.given.incidents), correlation_of(self.given), self.given.routes
-        )
+        return IncidentsDesk.under(self.given)
 
     def hear(self, *messages: Any) -> list[StepV1]:
         """Take in alerts, changes, silences and commands, without a tick."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from schemas import limits
 from schemas.alerts import AlertV1
@@ -19,6 +19,7 @@ from schemas.topics import (
     CURRENT,
     LIFECYCLE,
     NOTICES,
+    POLICIES,
     SILENCES,
     TICKS,
     WITHHELD,
@@ -30,14 +31,16 @@ from streams.correlation.correlating import Correlation
 from streams.correlation.grouping import Group, Tie
 from streams.correlation.intake import Arrival
 from streams.correlation.telling import Told, message
+from streams.correlation.topology import Topology
 from streams.incidents.admission import Blame, Opening
 from streams.incidents.alerts import Heard
 from streams.incidents.book import TOCSIN, Cause
 from streams.incidents.register import REMEMBERED, Register
 from streams.notifications.routing import Route, told
+from streams.policy import Policy
 
 NAME = "incidents"
-INPUTS = (ALERTS, CHANGES, SILENCES, COMMANDS, TICKS)
+INPUTS = (ALERTS, CHANGES, SILENCES, COMMANDS, POLICIES, TICKS)
 _OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 
 
@@ -50,6 +53,16 @@ class IncidentsDesk:
         self._register = register
         self._correlation = correlation
         self._routes = routes
+
+    @classmethod
+    def under(cls, policy: Policy) -> Self:
+        """Return the desk of an empty partition, as *policy* wants it."""
+        correlation = Correlation(
+            policy.correlation,
+            Topology(policy.services, policy.correlation.distance),
+            reopen_within=policy.incidents.reopen_within,
+        )
+        return cls(Register(policy.incidents), correlation, policy.routes)
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one record; alerts and changes are decided about with the next tick. See ``Desk.hear``."""

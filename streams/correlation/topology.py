@@ -8,31 +8,9 @@ impact.
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from schemas.contract import Name
-
-
-class Service(BaseModel):
-    """One service of the policy's ``services``."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        json_schema_extra={"examples": [{"depends_on": ["database"], "owner": "shop", "tier": 1}]},
-    )
-
-    depends_on: tuple[Name, ...] = ()
-    """The services that it cannot work without."""
-    owner: Name | None = None
-    """The team that owns it."""
-    tier: Annotated[int, Field(ge=1, le=4)] = 3
-    """How much depends on it: 1 most."""
-    components: tuple[Name, ...] = ()
-    """The components of the status page that show it."""
+from streams.correlation.catalogue import Service
 
 
 @dataclass(frozen=True, slots=True)

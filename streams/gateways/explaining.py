@@ -11,7 +11,7 @@ from schemas.topics import LIFECYCLE, NOTICES, WITHHELD
 from schemas.withheld import WithheldV1
 from streams.errors import TocsinError
 from streams.gateways import incidents
-from streams.gateways.looking import READ_WITHIN, read, reading
+from streams.gateways.looking import READ_WITHIN, read_all, reading
 from streams.settings import Settings
 
 #: How far clocks of producers may be off when a beginning is looked for.
@@ -65,7 +65,7 @@ async def told(settings: Settings, tenant: str, incident_id: str) -> Told:
 
     async with reading(settings, [settings.topic(NOTICES.name)]) as consumer:
         since = incident.started_at - _SKEW
-        await read(consumer, take, since=since, within=READ_WITHIN)
+        await read_all(consumer, take, since=since, within=READ_WITHIN)
     return Told(incident, steps, sorted(notices.values(), key=lambda each: each.occurred_at))
 
 
@@ -100,7 +100,7 @@ async def untold(
 
     for topic, take in ((WITHHELD, take_withheld), (LIFECYCLE, take_step)):
         async with reading(settings, [settings.topic(topic.name)]) as consumer:
-            await read(consumer, take, since=since - _SKEW, within=READ_WITHIN)
+            await read_all(consumer, take, since=since - _SKEW, within=READ_WITHIN)
     return Untold(
         sorted(withheld.values(), key=lambda each: each.occurred_at),
         sorted(grouped.values(), key=lambda each: each.occurred_at),

@@ -10,7 +10,7 @@ from schemas.contract import Unreadable
 from schemas.lifecycle import IncidentV1, StepKind, StepV1
 from schemas.topics import COMMANDS, CURRENT, LIFECYCLE
 from streams.agents.dead_letters import REASON
-from streams.gateways.looking import READ_WITHIN, fetched, read, reading
+from streams.gateways.looking import READ_WITHIN, fetched, read_all, reading
 from streams.gateways.producer import ANSWERS_WITHIN, Publisher
 from streams.settings import Settings
 
@@ -90,7 +90,7 @@ async def current(
             return  # A newer release may write what this one cannot read.
 
     async with reading(settings, [settings.topic(CURRENT.name)]) as consumer:
-        await read(consumer, take, since=None, within=within)
+        await read_all(consumer, take, since=None, within=within)
     return sorted(
         (each for each in latest.values() if tenant is None or each.tenant == tenant),
         key=lambda each: (each.detected_at, each.incident_id),
@@ -118,7 +118,7 @@ async def timeline(
             steps[step.sequence] = step
 
     async with reading(settings, [settings.topic(LIFECYCLE.name)]) as consumer:
-        await read(consumer, take, since=incident.started_at - _SKEW, within=within)
+        await read_all(consumer, take, since=incident.started_at - _SKEW, within=within)
     return [steps[sequence] for sequence in sorted(steps)]
 
 

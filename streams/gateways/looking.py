@@ -1,4 +1,4 @@
-"""Reading topics from outside the hops: all partitions, in no consumer group, from a moment or the beginning to the end."""
+"""Looking at topics from outside any consumer group: from the beginning, or from a moment on, to their present end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,7 +13,7 @@ from streams.errors import Unavailable, no_broker
 from streams.gateways.producer import ANSWERS_WITHIN
 from streams.settings import Settings
 
-#: How long a read of a whole topic may take.
+#: How long a read of whole topics may take.
 READ_WITHIN: Final = timedelta(seconds=30)
 #: How long the broker may hold back an answer without records.
 _FETCH: Final = timedelta(milliseconds=100)
@@ -55,20 +55,15 @@ async def reading(settings: Settings, topics: Sequence[str]) -> AsyncIterator[An
 
 
 async def fetched(consumer: Any) -> list[Any]:
-    """Return the records that came meanwhile, perhaps none."""
-    fetched = await consumer.getmany(timeout_ms=2 * int(_FETCH / timedelta(milliseconds=1)))
-    return [record for records in fetched.values() for record in records]
+    """Return what came within a moment, in order for each partition."""
+    by_place = await consumer.getmany(timeout_ms=2 * int(_FETCH / timedelta(milliseconds=1)))
+    return [record for records in by_place.values() for record in records]
 
 
-async def read(
+async def read_all(
     consumer: Any, take: Callable[[Any], None], *, since: datetime | None, within: timedelta
 ) -> None:
-    """
-    Give *take* the records from *since* (None: from the beginning) to the end of the partitions.
-
-    Raises:
-        Unavailable: That took longer than *within*.
-    """
+    """Give *take* the records from *since* (None: from the beginning) to the end of the partitions."""
     try:
         async with asyncio.timeout(within.total_seconds()):
             if since is None:

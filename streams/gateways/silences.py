@@ -8,7 +8,7 @@ from schemas.contract import Unreadable
 from schemas.silences import SilenceV1
 from schemas.topics import SILENCES
 from streams.errors import TocsinError
-from streams.gateways.looking import READ_WITHIN, read, reading
+from streams.gateways.looking import READ_WITHIN, read_all, reading
 from streams.gateways.producer import Publisher
 from streams.settings import Settings
 
@@ -58,7 +58,7 @@ async def current(
             return  # A newer release may write what this one cannot read.
 
     async with reading(settings, [settings.topic(SILENCES.name)]) as consumer:
-        await read(consumer, take, since=None, within=within)
+        await read_all(consumer, take, since=None, within=within)
     return sorted(
         (
             each

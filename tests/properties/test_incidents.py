@@ -27,8 +27,6 @@ from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, COMMANDS
 from streams.agents.incidents import IncidentsDesk
-from streams.incidents.register import Register
-from streams.pipeline import correlation_of
 from tests.life import Life, alert, policy, silence
 from tests.recording import Record
 
@@ -42,7 +40,7 @@ GROUPS = ("db", "api", "web", "mail")
 
 
 def desk() -> IncidentsDesk:
-    return IncidentsDesk(Register(POLICY.incidents), correlation_of(POLICY), [])
+    return IncidentsDesk.under(POLICY)
 
 
 class AnyLife(RuleBasedStateMachine):

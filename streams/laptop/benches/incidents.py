@@ -21,11 +21,9 @@ from schemas.topics import ALERTS, LIFECYCLE, NOTICES
 from streams.agents.collecting import collect_rarely
 from streams.agents.incidents import IncidentsDesk
 from streams.agents.outgoing import Outgoing
-from streams.correlation.topology import Service
-from streams.incidents.register import Register
+from streams.correlation.catalogue import Service
 from streams.laptop.benches.figures import Figures
 from streams.notifications.routing import Route
-from streams.pipeline import correlation_of
 from streams.policy import Policy
 
 #: Alerts a second that one process must place.
@@ -67,9 +65,7 @@ class Storm:
     """One incidents hop, fed by the second."""
 
     def __init__(self, policy: Policy) -> None:
-        self._desk = IncidentsDesk(
-            Register(policy.incidents), correlation_of(policy), policy.routes
-        )
+        self._desk = IncidentsDesk.under(policy)
         self._now = _BEGAN
         self._offset = 0
 

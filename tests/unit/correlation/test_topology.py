@@ -2,7 +2,8 @@
 
 import pytest
 
-from streams.correlation.topology import Service, Topology, cycles
+from streams.correlation.catalogue import Service
+from streams.correlation.topology import Topology, cycles
 
 
 def graph(**edges: list[str]) -> Topology:
