@@ -74,3 +74,11 @@ def detect(  # noqa: PLR0913, PLR0917 - an option each
         asyncio.run(run())
     except TocsinError as error:
         raise click.ClickException(str(error)) from None
+
+
+@bench.command("incidents")
+def incidents() -> None:
+    """Storms of alerts through correlation and lifecycle, and what they cost."""
+    from streams.laptop.benches.incidents import measure  # noqa: PLC0415 - as above
+
+    measure()
