@@ -16,7 +16,7 @@ from typing import Any, Final
 from faust.types import TP
 
 from schemas.contract import Unreadable
-from schemas.topics import ALERTS, LIFECYCLE, NOTICES, RECEIPTS, TopicDeclaration
+from schemas.topics import ALERTS, CHANGES, LIFECYCLE, NOTICES, RECEIPTS, TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.dead_letters import dead_letter
@@ -29,7 +29,7 @@ from streams.warehouse.rows import rows_of
 log = logging.getLogger(__name__)
 
 NAME = "record"
-INPUTS: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS)
+INPUTS: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS, CHANGES)
 
 #: Records after which a batch is written without waiting for more.
 BATCH: Final = 10_000

@@ -11,8 +11,9 @@ from functools import singledispatch
 from typing import Any, Final
 
 from schemas.alerts import AlertV1
+from schemas.changes import ChangeV1
 from schemas.contract import Contract
-from schemas.lifecycle import IncidentV1, StepV1
+from schemas.lifecycle import IncidentV1, Status, StepV1
 from schemas.notices import NoticeV1, ReceiptV1
 from schemas.origin import Origin
 from streams.errors import Rejected
@@ -20,6 +21,8 @@ from streams.errors import Rejected
 Row = dict[str, Any]
 
 
+#: What somebody should work on.
+OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 #: What ``DateTime64`` and ``Date`` hold, in every time zone; beyond it they would hold another time.
 YEARS: Final = range(1901, 2299)
 DAYS: Final = (date(1970, 1, 1), date(2149, 6, 6))
@@ -75,7 +78,24 @@ def _(step: StepV1) -> list[tuple[str, Row]]:
             },
         ),
         ("incidents", _snapshot(incident)),
+        *_turn(step),
     ]
+
+
+def _turn(step: StepV1) -> list[tuple[str, Row]]:
+    """Return the row of a step with which the incident began or ceased to be open; none for the others."""
+    is_open = step.incident.status in OPEN
+    if is_open is (step.before in OPEN):
+        return []
+    row: Row = {
+        "tenant": step.tenant,
+        "opened_on": _day_in(step.incident_id),
+        "incident_id": step.incident_id,
+        "sequence": step.sequence,
+        "occurred_at": step.occurred_at,
+        "open": is_open,
+    }
+    return [("incident_turns", row)]
 
 
 def _snapshot(incident: IncidentV1) -> Row:
@@ -177,6 +197,24 @@ def _(receipt: ReceiptV1) -> list[tuple[str, Row]]:
         "provider_id": receipt.provider_id or "",
     }
     return [("receipts", row)]
+
+
+@_rows.register
+def _(change: ChangeV1) -> list[tuple[str, Row]]:
+    row: Row = {
+        "tenant": change.tenant,
+        "change_id": change.change_id,
+        "occurred_at": change.occurred_at,
+        "service": change.service,
+        "environment": change.environment,
+        "kind": str(change.kind),
+        "summary": change.summary,
+        "version": change.version or "",
+        "author": change.author or "",
+        "url": change.url or "",
+        "labels": dict(change.labels),
+    }
+    return [("changes", row)]
 
 
 def _places(origins: Iterable[Origin]) -> list[tuple[str, int, int]]:
