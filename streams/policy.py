@@ -30,6 +30,8 @@ from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
 from streams.telemetry.format import Format
+from streams.warehouse.levels import Promise
+from streams.warehouse.retention import HistorySettings
 
 PARTS: Final = (
     "rules",
@@ -40,6 +42,7 @@ PARTS: Final = (
     "severities",
     "formats",
     "services",
+    "history",
 )
 
 
@@ -114,6 +117,15 @@ class Policy(BaseModel):
     """How formats of telemetry are read where that is not as they come."""
     services: Mapping[str, Service] = {}
     """The service catalogue, by name."""
+    history: HistorySettings = HistorySettings()
+    """How long history is kept."""
+
+    def promises(self) -> list[Promise]:
+        """Return what severities promise, for the warehouse to judge by."""
+        return [
+            Promise(number, level.name, level.respond_within, level.resolve_within)
+            for number, level in sorted(self.severities.items())
+        ]
 
 
 @dataclass(frozen=True)
@@ -181,6 +193,7 @@ class _Reading:
         self._channels: dict[str, Any] = {}
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
+        self._history: HistorySettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._services: dict[str, Service] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
@@ -234,6 +247,7 @@ class _Reading:
             severities=self._severities,
             formats=tuple(self._formats),
             services=self._services,
+            history=self._history or HistorySettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -285,6 +299,10 @@ class _Reading:
     def _take_incidents(self, document: Document, value: Any) -> None:
         self._once(document, ("incidents",), "part", "incidents")
         self._incidents = self._model(document, ("incidents",), value, IncidentSettings)
+
+    def _take_history(self, document: Document, value: Any) -> None:
+        self._once(document, ("history",), "part", "history")
+        self._history = self._model(document, ("history",), value, HistorySettings)
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
