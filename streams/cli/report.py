@@ -18,10 +18,10 @@ from streams.discovery import declared_in
 from streams.durations import read_duration
 from streams.errors import TocsinError
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.reporting import told
 from streams.policy_faults import meant
 from streams.settings import read_settings
 from streams.warehouse import reports, writing
-from streams.warehouse.answers import cleaned
 from streams.warehouse.page import page
 from streams.warehouse.report import Account, Report, Shape, Table
 from streams.warehouse.wording import moment, shown
@@ -206,15 +206,6 @@ async def ask(asked: Report) -> Account:
         return await told(asked, warehouse)
     finally:
         await warehouse.close()
-
-
-async def told(asked: Report, warehouse: ClickHouse) -> Account:
-    """Ask *warehouse*, all questions side by side, and tell of the answers."""
-    questions = asked.questions()
-    answers = await asyncio.gather(
-        *(warehouse.select(it.statement, it.parameters) for it in questions.values())
-    )
-    return asked.tell(dict(zip(questions, map(cleaned, answers), strict=True)))
 
 
 def as_table(table: Table) -> RichTable:

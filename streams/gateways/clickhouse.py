@@ -270,11 +270,12 @@ class ClickHouse:
 
 def _insert(client: Client, table: str, columns: list[str], rows: Sequence[Row]) -> None:
     try:
-        data = [[row[column] for column in columns] for row in rows]
+        # By column, as it travels: the client would turn rows around value by value.
+        data = [[row[column] for row in rows] for column in columns]
     except KeyError as error:
         message = f"a row for {table} has no column {error.args[0]!r}"
         raise RowsRefused(message) from None
-    context = client.create_insert_context(table, columns)
+    context = client.create_insert_context(table, columns, column_oriented=True)
     context.data = data
     try:
         client.insert(context=context)

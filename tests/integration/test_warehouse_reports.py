@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from streams.cli.report import declared_reports, told
+from streams.cli.report import declared_reports
 from streams.cli.report import report as report_command
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.reporting import told
 from streams.laptop.warehouse.authentication import User
 from streams.warehouse.report import Report
 from streams.warehouse.rows import rows_of

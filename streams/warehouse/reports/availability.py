@@ -86,16 +86,10 @@ ORDER BY down_seconds DESC, service
 CHECKS: Final = """
 SELECT
     service,
-    sum(good_checks) AS good,
-    sum(bad_checks) AS bad,
-    countIf(bad_checks > 0) AS bad_minutes,
-    count() AS minutes
-FROM
-(
-    SELECT tenant, service, minute, sum(s.good) AS good_checks, sum(s.bad) AS bad_checks
-    FROM signals_by_minute AS s FINAL {where} AND kind = 'health'
-    GROUP BY tenant, service, minute
-)
+    sum(s.good) AS good_checks,
+    sum(s.bad) AS bad_checks,
+    uniqExactIf((tenant, minute), s.bad > 0) AS bad_minutes
+FROM signals_by_minute AS s FINAL {where} AND kind = 'health'
 GROUP BY service
 ORDER BY service
 """
@@ -202,7 +196,7 @@ def _service(
 ) -> dict[str, Any]:
     """Put together what is known of one service; nothing known of checks is no share of them."""
     down = outage["down_seconds"] if outage else 0.0
-    asked = checks["good"] + checks["bad"] if checks else 0
+    asked = checks["good_checks"] + checks["bad_checks"] if checks else 0
     return {
         "service": name,
         "availability": 1 - down / span,
@@ -211,6 +205,6 @@ def _service(
         "incidents": outage["incidents"] if outage else 0,
         "longest_seconds": outage["longest_seconds"] if outage else None,
         "checks": asked,
-        "good_share": checks["good"] / asked if checks and asked else None,
+        "good_share": checks["good_checks"] / asked if checks and asked else None,
         "bad_minutes": checks["bad_minutes"] if checks else 0,
     }
