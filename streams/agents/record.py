@@ -16,7 +16,7 @@ from typing import Any, Final
 from faust.types import TP
 
 from schemas.contract import Unreadable
-from schemas.topics import ALERTS, CHANGES, LIFECYCLE, NOTICES, RECEIPTS, TopicDeclaration
+from schemas.topics import TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.dead_letters import dead_letter
@@ -24,12 +24,11 @@ from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.transport import ChunkSchema
 from streams.errors import Rejected
 from streams.gateways.clickhouse import ClickHouse, Row, WarehouseUnavailable
-from streams.warehouse.rows import rows_of
+from streams.warehouse.rows import RECORDED, rows_of
 
 log = logging.getLogger(__name__)
 
 NAME = "record"
-INPUTS: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS, CHANGES)
 
 #: Records after which a batch is written without waiting for more.
 BATCH: Final = 10_000
@@ -59,7 +58,7 @@ class Recorder:
         self._app = app
         self._warehouse = warehouse
         self._emitter = app.emitter
-        self._inputs = {app.settings.topic(topic.name): topic for topic in INPUTS}
+        self._inputs = {app.settings.topic(topic.name): topic for topic in RECORDED}
         self._batch = Batch()
         self._writing = asyncio.Lock()
         self._stopping = False

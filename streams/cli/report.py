@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from streams.cli.moments import when
 from streams.cli.plots import plot
 from streams.discovery import declared_in
-from streams.durations import read_duration
 from streams.errors import TocsinError
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.reporting import told
@@ -176,21 +176,6 @@ def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) ->
 
 def _is_moment(setting: FieldInfo) -> bool:
     return AwareDatetime in get_args(setting.annotation) or setting.annotation is AwareDatetime
-
-
-def when(text: str, now: datetime) -> datetime | str:
-    """Read ``7d`` as seven days ago and a time without an offset as UTC; leave the rest to the settings."""
-    try:
-        return now - read_duration(text)
-    except OverflowError:
-        return text
-    except ValueError:
-        pass
-    try:
-        said = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return said if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 async def ask(asked: Report) -> Account:

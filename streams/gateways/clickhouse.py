@@ -176,6 +176,20 @@ class ClickHouse:
 
         return await self._off_the_loop(ask)
 
+    async def formatted(self, statement: str, parameters: Mapping[str, Any], form: str) -> bytes:
+        """
+        Return what a SELECT finds as ClickHouse writes it in the format *form*, such as ``Parquet``.
+
+        Raises:
+            WarehouseUnavailable: It could not be done.
+        """
+
+        def ask(client: Client) -> bytes:
+            found: bytes = client.raw_query(statement, parameters=dict(parameters), fmt=form)
+            return found
+
+        return await self._off_the_loop(ask)
+
     async def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
         """
         Run a statement that answers nothing.

@@ -16,9 +16,13 @@ from schemas.contract import Contract
 from schemas.lifecycle import IncidentV1, Status, StepV1
 from schemas.notices import NoticeV1, ReceiptV1
 from schemas.origin import Origin
+from schemas.topics import ALERTS, CHANGES, LIFECYCLE, NOTICES, RECEIPTS
 from streams.errors import Rejected
 
 Row = dict[str, Any]
+
+#: The topics that become history.
+RECORDED: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS, CHANGES)
 
 
 #: What somebody should work on.

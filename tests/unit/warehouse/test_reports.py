@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 from rich.console import Console
 
-from streams.cli.report import as_table, declared_reports, report, when
+from streams.cli.moments import when
+from streams.cli.report import as_table, declared_reports, report
 from streams.discovery import example_of
 from streams.warehouse.answers import cleaned
 from streams.warehouse.report import Account, Column, Report, Shape, Table
