@@ -20,11 +20,11 @@ from schemas.topics import TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.dead_letters import dead_letter
+from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
 from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.transport import ChunkSchema
 from streams.errors import Rejected
 from streams.gateways.clickhouse import ClickHouse, Row, WarehouseUnavailable
-from streams.warehouse.rows import RECORDED, rows_of
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +83,11 @@ class Recorder:
         batch = self._batch
         for record in chunk:
             try:
-                for table, row in rows_of(topic.contract.from_wire(record.value)):
+                for table, row in rows_in(topic, record):
                     batch.rows[table].append((row, topic, record))
             except (Unreadable, Rejected) as refusal:
-                batch.unreadable.append((topic, record, str(refusal)))
+                if topic not in PUT_ASIDE_ELSEWHERE:
+                    batch.unreadable.append((topic, record, str(refusal)))
         batch.records += len(chunk)
         batch.events.append(event)
         metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))

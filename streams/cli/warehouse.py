@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from schemas.topics import TopicDeclaration
 from streams.cli.moments import when
 from streams.errors import TocsinError
 from streams.gateways import clock
@@ -15,7 +14,6 @@ from streams.gateways.clickhouse import ClickHouse
 from streams.settings import Settings, read_settings
 from streams.warehouse import dictionary as words
 from streams.warehouse.export import FORMATS, SOURCES, Piece, pieces
-from streams.warehouse.rows import RECORDED
 
 
 @click.group("warehouse")
@@ -40,6 +38,7 @@ def rebuild(*, empty: bool, yes: bool) -> None:
 
 async def _rebuild(settings: Settings, *, empty: bool) -> None:
     # The broker's client takes a second to import: not for every command.
+    from streams.agents.history import RECORDED  # noqa: PLC0415
     from streams.gateways import rebuilding  # noqa: PLC0415
     from streams.gateways.migrations import migrate  # noqa: PLC0415
 
@@ -54,7 +53,8 @@ async def _rebuild(settings: Settings, *, empty: bool) -> None:
         await migrate(client)
         if empty:
             await rebuilding.forget(client)
-        done = await rebuilding.rebuild(settings, recorded(settings), client, hear)
+        topics = {settings.topic(topic.name): topic for topic in RECORDED}
+        done = await rebuilding.rebuild(settings, topics, client, hear)
     finally:
         await client.close()
     for table, rows in sorted(done.rows.items()):
@@ -120,8 +120,3 @@ async def _export(settings: Settings, files: list[Piece], folder: Path, form: st
             click.echo(f"{number} of {len(files)}: {file.name}, {len(content):,} bytes", err=True)
     finally:
         await client.close()
-
-
-def recorded(settings: Settings) -> dict[str, TopicDeclaration]:
-    """Return the topics that become history, by their names on the broker."""
-    return {settings.topic(topic.name): topic for topic in RECORDED}

@@ -17,10 +17,11 @@ from aiokafka.errors import KafkaError
 
 from schemas.contract import Unreadable
 from schemas.topics import TopicDeclaration
+from streams.agents.history import rows_in
 from streams.errors import Rejected, Unavailable, no_broker
 from streams.gateways.clickhouse import ClickHouse
 from streams.settings import Settings
-from streams.warehouse.rows import Row, rows_of
+from streams.warehouse.rows import Row
 
 #: Records that are written together.
 BATCH: Final = 10_000
@@ -29,7 +30,7 @@ SILENCE: Final = 30.0
 #: Tables whose rows come from topics.
 TABLES: Final = (
     *("incident_steps", "incidents", "incident_turns", "alerts", "notices", "receipts"),
-    *("changes",),
+    *("changes", "health_checks"),
 )
 
 
@@ -75,7 +76,7 @@ async def rebuild(
             for place, records in fetched.items():
                 for record in records:
                     held += 1
-                    _take(topics[record.topic], record.value, rows, done)
+                    _take(topics[record.topic], record, rows, done)
                 if place in left and await consumer.position(place) >= left[place]:
                     del left[place]
                     consumer.pause(place)
@@ -98,11 +99,9 @@ async def forget(warehouse: ClickHouse) -> None:
         await warehouse.command(f"ALTER TABLE {table} DELETE WHERE 1 SETTINGS mutations_sync = 2")
 
 
-def _take(
-    topic: TopicDeclaration, value: bytes | None, rows: dict[str, list[Row]], done: Rebuilt
-) -> None:
+def _take(topic: TopicDeclaration, record: Any, rows: dict[str, list[Row]], done: Rebuilt) -> None:
     try:
-        for table, row in rows_of(topic.contract.from_wire(value)):
+        for table, row in rows_in(topic, record):
             rows[table].append(row)
     except (Unreadable, Rejected):
         done.refused += 1

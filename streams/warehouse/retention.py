@@ -22,7 +22,7 @@ _TABLES: Final[Mapping[str, tuple[str, str]]] = {
     "notices": ("occurred_at", "notices"),
     "receipts": ("requested_at", "notices"),
     "changes": ("occurred_at", "changes"),
-    "signals_by_minute": ("minute", "signals"),
+    "health_checks": ("occurred_at", "checks"),
 }
 
 
@@ -33,7 +33,7 @@ class HistorySettings(BaseModel):
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
-        json_schema_extra={"examples": [{"alerts": "180d", "signals": "90d"}]},
+        json_schema_extra={"examples": [{"alerts": "180d", "checks": "90d"}]},
     )
 
     incidents: Duration = 9 * _YEAR
@@ -46,8 +46,8 @@ class HistorySettings(BaseModel):
     """Notices and receipts."""
     changes: Duration = 2 * _YEAR
     """Deployments, flags and configuration changes."""
-    signals: Duration = timedelta(days=400)
-    """How many signals each service sent in each minute."""
+    checks: Duration = timedelta(days=400)
+    """Results of health checks."""
 
 
 def statements(settings: HistorySettings, tables: Mapping[str, Any]) -> Iterator[str]:

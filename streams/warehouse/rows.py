@@ -16,13 +16,10 @@ from schemas.contract import Contract
 from schemas.lifecycle import IncidentV1, Status, StepV1
 from schemas.notices import NoticeV1, ReceiptV1
 from schemas.origin import Origin
-from schemas.topics import ALERTS, CHANGES, LIFECYCLE, NOTICES, RECEIPTS
+from schemas.telemetry import HealthV1
 from streams.errors import Rejected
 
 Row = dict[str, Any]
-
-#: The topics that become history.
-RECORDED: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS, CHANGES)
 
 
 #: What somebody should work on.
@@ -47,6 +44,31 @@ def rows_of(message: Contract) -> list[tuple[str, Row]]:
                 reason = f"{table}.{column} is outside the years {YEARS[0]} to {YEARS[-1]}"
                 raise Rejected(reason)
     return rows
+
+
+def check_row(signal: HealthV1, partition: int, offset: int, place: int) -> tuple[str, Row]:
+    """
+    Return the row of a health check, which is known by its place in the log.
+
+    Args:
+        signal: What was found.
+        partition: Partition of its record.
+        offset: Offset of its record.
+        place: Which of the signals of that record it is.
+    """
+    return "health_checks", {
+        "tenant": signal.tenant,
+        "service": signal.service,
+        "occurred_at": signal.occurred_at,
+        "partition": partition,
+        "offset": offset,
+        "place": place,
+        "environment": signal.environment,
+        "check": signal.check,
+        "status": str(signal.status),
+        "critical": signal.critical,
+        "latency_seconds": None if signal.latency is None else signal.latency.total_seconds(),
+    }
 
 
 @singledispatch

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from schemas.topics import ALERTS, CHANGES, LIFECYCLE, NOTICES, RECEIPTS
+from schemas.topics import ALERTS, CHANGES, HEALTH, LIFECYCLE, NOTICES, RECEIPTS
 from streams.cli.report import declared_reports
 from streams.cli.warehouse import warehouse as warehouse_command
 from streams.gateways.clickhouse import ClickHouse, WarehouseUnavailable
@@ -34,6 +34,7 @@ def sources(truth: Truth) -> dict[str, int]:
         "notice_outcomes": len(truth.notices),
         "receipts FINAL": len(truth.receipts),
         "changes_made": len(truth.changes),
+        "health_checks FINAL": len(truth.checks),
     }
 
 
@@ -71,6 +72,7 @@ async def test_every_row_is_there_once_after_random_kills_and_after_a_rebuild(
         (NOTICES, truth.notices),
         (RECEIPTS, truth.receipts),
         (CHANGES, truth.changes),
+        (HEALTH, truth.checks),
     )
     clickhouse = ClickHouse(pipeline.settings.warehouse, answer_timeout=timedelta(seconds=5))
     pipeline.start("record")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.alerts import AlertState
 from schemas.notices import Outcome, Purpose
+from schemas.telemetry import HealthStatus
 from streams.warehouse.report import Report
 from tests.integration.facts import (
     NAMES,
@@ -231,13 +232,26 @@ def _notices(asked: Any, truth: Truth) -> list[Any]:
     ]
 
 
+def _checks(asked: Any, truth: Truth) -> list[Any]:
+    since, until = asked.window
+    return [
+        it
+        for it in truth.checks
+        if since <= it.occurred_at < until
+        and (not asked.service or it.service == asked.service)
+        and (not asked.tenant or it.tenant == asked.tenant)
+    ]
+
+
 def noise(asked: Any, truth: Truth) -> dict[str, Rows]:
     alerts, notices = _alerts(asked, truth), _notices(asked, truth)
     its = chosen(asked, facts(truth))
     states = Counter(it.state for it in alerts)
     firing = [it for it in alerts if it.state is AlertState.FIRING]
+    checks = _checks(asked, truth)
     stages = [
-        ("signals", 0),
+        ("health checks", len(checks)),
+        ("health checks that failed", sum(it.status is not HealthStatus.HEALTHY for it in checks)),
         ("alerts that fired", len(firing)),
         ("incidents", len(its)),
         ("notices", len(notices)),
@@ -380,14 +394,22 @@ def availability(asked: Any, truth: Truth) -> dict[str, Rows]:
                     spans[service].append((*clipped, (it.tenant, it.incident_id)))
     rows = []
     length = (until - since).total_seconds()
-    for service, its in spans.items():
+    by_service = grouped(_checks(asked, truth), lambda it: it.service)
+    for service in {*spans, *by_service}:
         if asked.service and service != asked.service:
             continue
+        its, checks = spans.get(service, []), by_service.get(service, [])
         down, reached = timedelta(0), since
         for begin, end, _ in sorted(its):
             down += max(timedelta(0), end - max(begin, reached))
             reached = max(reached, end)
         seconds = down.total_seconds()
+        good = sum(it.status is HealthStatus.HEALTHY for it in checks)
+        bad = {
+            (it.tenant, it.occurred_at.replace(second=0, microsecond=0))
+            for it in checks
+            if it.status is HealthStatus.UNHEALTHY
+        }
         rows.append(
             {
                 "service": service,
@@ -395,10 +417,12 @@ def availability(asked: Any, truth: Truth) -> dict[str, Rows]:
                 "down_seconds": seconds,
                 "budget_used": seconds / (length * (1 - asked.objective / 100)),
                 "incidents": len({which for _, _, which in its}),
-                "longest_seconds": max((end - begin).total_seconds() for begin, end, _ in its),
-                "checks": 0,
-                "good_share": None,
-                "bad_minutes": 0,
+                "longest_seconds": max(
+                    ((it[1] - it[0]).total_seconds() for it in its), default=None
+                ),
+                "checks": len(checks),
+                "good_share": good / len(checks) if checks else None,
+                "bad_minutes": len(bad),
             }
         )
     rows.sort(key=lambda row: (row["availability"], row["service"]))

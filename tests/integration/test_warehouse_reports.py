@@ -19,7 +19,7 @@ from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.reporting import told
 from streams.laptop.warehouse.authentication import User
 from streams.warehouse.report import Report
-from streams.warehouse.rows import rows_of
+from streams.warehouse.rows import check_row, rows_of
 from tests.integration.comparing import differences
 from tests.integration.history import by_table, connected, emptied
 from tests.integration.recomputed import RECOMPUTED
@@ -69,7 +69,8 @@ async def sunk(warehouse: ClickHouse, truth: Truth, chance: random.Random) -> in
 
     A crash loses the position: the next sink begins again at the last one that was acknowledged, and cuts otherwise.
     """
-    log = list(truth.messages())
+    log = [rows_of(it) for it in truth.messages()]
+    log += [[check_row(it, 0, offset, 0)] for offset, it in enumerate(truth.checks)]
     chance.shuffle(log)
     acknowledged = crashes = 0
     while acknowledged < len(log):
@@ -77,7 +78,7 @@ async def sunk(warehouse: ClickHouse, truth: Truth, chance: random.Random) -> in
         try:
             while place < len(log):
                 batch = log[place : place + chance.randint(200, 3_000)]
-                for table, rows in by_table([row for it in batch for row in rows_of(it)]).items():
+                for table, rows in by_table([row for its in batch for row in its]).items():
                     _maybe_crash(chance)
                     await warehouse.insert(table, rows)
                 place += len(batch)
@@ -166,6 +167,7 @@ async def test_every_row_is_there_once(reader: ClickHouse, truth: Truth) -> None
         "notice_outcomes": len(truth.notices),
         "receipts FINAL": len(truth.receipts),
         "changes_made": len(truth.changes),
+        "health_checks FINAL": len(truth.checks),
     }
     for source, count in counts.items():
         found = await reader.select(f"SELECT count() AS n FROM {source}")  # noqa: S608 - names of tests

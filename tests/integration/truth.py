@@ -16,6 +16,7 @@ from schemas.changes import ChangeKind, ChangeV1
 from schemas.contract import Contract
 from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
+from schemas.telemetry import HealthStatus, HealthV1
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 #: From begin to the end of what happens.
@@ -35,9 +36,11 @@ class Truth:
     notices: list[NoticeV1] = field(default_factory=list)
     receipts: list[ReceiptV1] = field(default_factory=list)
     changes: list[ChangeV1] = field(default_factory=list)
+    #: Each is at the offset of its place.
+    checks: list[HealthV1] = field(default_factory=list)
 
     def messages(self) -> list[Contract]:
-        """All messages."""
+        """All messages but health checks, which are known by their offset."""
         steps = [step for life in self.lives for step in life]
         return [*steps, *self.alerts, *self.notices, *self.receipts, *self.changes]
 
@@ -90,6 +93,7 @@ def made_up(count: int, seed: int) -> Truth:
     _merge(truth, chance)
     for number in range(count // 5):
         truth.changes.append(_change(number, chance))
+    truth.checks.extend(_check(chance) for _ in range(4 * count))
     return truth
 
 
@@ -303,4 +307,16 @@ def _change(number: int, chance: random.Random) -> ChangeV1:
         service=chance.choice(SERVICES),
         kind=chance.choice(list(ChangeKind)),
         summary="release",
+    )
+
+
+def _check(chance: random.Random) -> HealthV1:
+    at = _later(chance, BEGIN, 60 * 24 * DAYS)
+    return HealthV1(
+        occurred_at=at.replace(microsecond=at.microsecond // 1_000 * 1_000),
+        tenant=chance.choice(["default", "acme"]),
+        service=chance.choice(SERVICES),
+        check="http",
+        status=chance.choice([*[HealthStatus.HEALTHY] * 8, *HealthStatus]),
+        latency=chance.choice([None, timedelta(milliseconds=20)]),
     )

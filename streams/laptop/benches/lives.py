@@ -92,24 +92,25 @@ def batches(incidents: int, size: int) -> Iterator[dict[str, list[Row]]]:
         yield rows
 
 
-def signals(days: int, services: int) -> Iterator[list[Row]]:
-    """Yield roll-ups of the last *days* of *services*, one service's at a time."""
-    minutes = [END - timedelta(minutes=number + 1) for number in range(days * 24 * 60)]
+def checks(days: int, services: int) -> Iterator[list[Row]]:
+    """Yield a health check every 15 seconds of the last *days* of *services*, one service's at a time."""
+    count = days * 24 * 60 * 4
     for service in range(services):
         yield [
             {
                 "tenant": "default",
                 "service": f"service-{service}",
-                "environment": "production",
-                "kind": "health",
-                "minute": minute,
+                "occurred_at": END - timedelta(seconds=15 * (number + 1)),
                 "partition": service % 4,
-                "version": 4,
-                "signals": 4,
-                "good": 4 - (number % 997 == 0),
-                "bad": int(number % 997 == 0),
+                "offset": service * count + number,
+                "place": 0,
+                "environment": "production",
+                "check": "http",
+                "status": "healthy" if number % 997 else "unhealthy",
+                "critical": True,
+                "latency_seconds": 0.02 + number % 89 / 1_000,
             }
-            for number, minute in enumerate(minutes)
+            for number in range(count)
         ]
 
 

@@ -28,7 +28,7 @@ from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.migrations import migrate
 from streams.gateways.reporting import told
 from streams.laptop.benches.figures import Figures
-from streams.laptop.benches.lives import END, STEPS, YEAR, batches, signals
+from streams.laptop.benches.lives import END, STEPS, YEAR, batches, checks
 from streams.laptop.warehouse.authentication import Passwords, User, read_passwords, write_passwords
 from streams.laptop.warehouse.statements import DATABASE
 from streams.warehouse import reports
@@ -39,9 +39,9 @@ ROWS_TARGET: Final = 100_000.0
 REPORT_TARGET: Final = 0.1
 _RUNS: Final = 21
 _SPAN: Final = timedelta(days=30)
-#: Roll-ups of signals: as many days, of as many services.
-_SIGNAL_DAYS: Final = 30
-_SIGNAL_SERVICES: Final = 20
+#: Health checks: as many days, of as many services, one every 15 seconds.
+_CHECK_DAYS: Final = 30
+_CHECK_SERVICES: Final = 20
 _SAY_EVERY: Final = 50
 _SIZES: Final = """
 SELECT table, sum(rows) AS rows, sum(bytes_on_disk) AS bytes, count() AS parts
@@ -51,7 +51,7 @@ GROUP BY table ORDER BY table
 #: What merges by itself within the hour.
 _MERGED: Final = (
     *("incidents", "incident_steps", "incident_turns", "alerts", "notices", "receipts"),
-    "signals_by_minute",
+    "health_checks",
 )
 
 
@@ -133,8 +133,8 @@ async def _load(writer: ClickHouse, incidents: int, batch: int, figures: Figures
             done = rows["incident_steps"] / STEPS
             click.echo(f"loaded {done:,.0f} of {incidents:,} incidents", err=True)
     took = time.monotonic() - began
-    for its in signals(_SIGNAL_DAYS, _SIGNAL_SERVICES):
-        await writer.insert("signals_by_minute", its)
+    for its in checks(_CHECK_DAYS, _CHECK_SERVICES):
+        await writer.insert("health_checks", its)
     total = sum(rows.values())
     figures.tell(
         "insert",
@@ -169,7 +169,7 @@ async def _merge(writer: ClickHouse) -> None:
 
 async def _disk(writer: ClickHouse, incidents: int, figures: Figures) -> None:
     sizes = await writer.select(_SIZES, {"database": writer.database})
-    of_incidents = [row for row in sizes if row["table"] != "signals_by_minute"]
+    of_incidents = [row for row in sizes if row["table"] != "health_checks"]
     for row in sizes:
         figures.tell(
             f"disk {row['table']}", row["bytes"], "bytes", rows=row["rows"], parts=row["parts"]

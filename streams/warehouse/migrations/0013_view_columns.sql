@@ -34,3 +34,10 @@ ALTER TABLE deadlines COMMENT COLUMN resolution 'met, missed, or waiting where i
 
 ALTER TABLE incident_outages COMMENT COLUMN down_from 'When it began or came back';
 ALTER TABLE incident_outages COMMENT COLUMN down_until 'When it was resolved or merged after that; NULL while it is open';
+
+ALTER TABLE service_minutes COMMENT COLUMN minute 'First second of the minute, event time';
+ALTER TABLE service_minutes COMMENT COLUMN checks 'Health checks in it';
+ALTER TABLE service_minutes COMMENT COLUMN good 'Those that found it healthy';
+ALTER TABLE service_minutes COMMENT COLUMN degraded 'Those that found it degraded';
+ALTER TABLE service_minutes COMMENT COLUMN bad 'Those that found it unhealthy';
+ALTER TABLE service_minutes COMMENT COLUMN mean_latency_seconds 'How long they took on average; NULL where nobody says';

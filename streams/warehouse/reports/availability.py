@@ -86,10 +86,10 @@ ORDER BY down_seconds DESC, service
 CHECKS: Final = """
 SELECT
     service,
-    sum(s.good) AS good_checks,
-    sum(s.bad) AS bad_checks,
-    uniqExactIf((tenant, minute), s.bad > 0) AS bad_minutes
-FROM signals_by_minute AS s FINAL {where} AND kind = 'health'
+    count() AS checks,
+    countIf(status = 'healthy') AS good_checks,
+    uniqExactIf((tenant, toStartOfMinute(occurred_at)), status = 'unhealthy') AS bad_minutes
+FROM health_checks FINAL {where}
 GROUP BY service
 ORDER BY service
 """
@@ -132,7 +132,7 @@ class Availability(InSpan):
             "outages": self.ask(
                 OUTAGES.replace("{services}", chosen), knows=_OF_TENANT, down=self.down, **more
             ),
-            "checks": self.ask(CHECKS, moment="minute", knows=OF_SERVICES),
+            "checks": self.ask(CHECKS, moment="occurred_at", knows=OF_SERVICES),
         }
 
     def tell(self, answers: Mapping[str, Sequence[Row]]) -> Account:
@@ -162,7 +162,7 @@ class Availability(InSpan):
                         Column("longest_seconds", "longest", Shape.SECONDS),
                         Column("checks", "checks", Shape.COUNT),
                         Column("good_share", "good checks", Shape.SHARE),
-                        Column("bad_minutes", "minutes with a bad one", Shape.COUNT),
+                        Column("bad_minutes", "minutes unhealthy", Shape.COUNT),
                     ),
                     rows,
                 ),
@@ -196,7 +196,7 @@ def _service(
 ) -> dict[str, Any]:
     """Put together what is known of one service; nothing known of checks is no share of them."""
     down = outage["down_seconds"] if outage else 0.0
-    asked = checks["good_checks"] + checks["bad_checks"] if checks else 0
+    asked = checks["checks"] if checks else 0
     return {
         "service": name,
         "availability": 1 - down / span,

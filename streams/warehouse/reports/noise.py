@@ -1,4 +1,4 @@
-"""How much comes in and how much of it reaches people: signals, alerts, incidents, notices; and the noisiest alerts."""
+"""How much comes in and how much of it reaches people: health checks, alerts, incidents, notices; and the noisiest alerts."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
@@ -19,10 +19,9 @@ from streams.warehouse.report import (
 )
 from streams.warehouse.scope import OF_ALERTS, OF_NOTICES, OF_SERVICES, ChosenInSpan
 
-SIGNALS: Final = """
-SELECT kind, sum(s.signals) AS count
-FROM signals_by_minute AS s FINAL {where}
-GROUP BY kind ORDER BY kind
+CHECKS: Final = """
+SELECT count() AS checks, countIf(status != 'healthy') AS failed
+FROM health_checks FINAL {where}
 """
 ALERTS: Final = """
 SELECT
@@ -79,12 +78,12 @@ class Noise(ChosenInSpan):
     )
 
     name: ClassVar = "noise"
-    title: ClassVar = "From signals to notices"
+    title: ClassVar = "From checks to notices"
 
     def questions(self) -> Mapping[str, Question]:
         """Return what the warehouse is asked."""
         return {
-            "signals": self.ask(SIGNALS, moment="minute", knows=OF_SERVICES),
+            "checks": self.ask(CHECKS, moment="occurred_at", knows=OF_SERVICES),
             "alerts": self.ask(ALERTS, moment="occurred_at", knows=OF_ALERTS),
             "incidents": self.ask(INCIDENTS),
             "notices": self.ask(NOTICES, moment="occurred_at", knows=OF_NOTICES),
@@ -97,8 +96,8 @@ class Noise(ChosenInSpan):
             answers[name][0] for name in ("alerts", "incidents", "notices")
         )
         steps = [
-            *((f"signals: {row['kind']}", row["count"]) for row in answers["signals"]),
-            ("signals", sum(row["count"] for row in answers["signals"])),
+            ("health checks", answers["checks"][0]["checks"]),
+            ("health checks that failed", answers["checks"][0]["failed"]),
             ("alerts that fired", alerts["firings"]),
             ("incidents", incidents["incidents"]),
             ("notices", notices["notices"]),
@@ -119,7 +118,7 @@ class Noise(ChosenInSpan):
                 ("initial notices", notices["initial"]),
             )
         ]
-        whole = funnel[-4:]
+        whole = funnel[1:]
         return Account(
             tables=(
                 Table(
@@ -152,7 +151,7 @@ class Noise(ChosenInSpan):
             ),
             charts=(
                 Chart(
-                    "From signals to notices",
+                    self.title,
                     Draw.BARS,
                     Shape.COUNT,
                     tuple(row["stage"] for row in whole),
@@ -161,7 +160,7 @@ class Noise(ChosenInSpan):
             ),
             recommendations=tuple(_advice(incidents, answers["noisiest"])),
             notes=(
-                "Signals know no severity and no team, notices no service and no team: those settings leave them as they are.",
+                "Checks know no severity and no team, notices no service and no team: those settings leave them as they are. Metrics, logs and alerts of other systems are not counted.",
             ),
         )
 
