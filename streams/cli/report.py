@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -16,12 +17,13 @@ from rich.text import Text
 from streams.cli.moments import when
 from streams.cli.plots import plot
 from streams.discovery import declared_in
-from streams.errors import TocsinError
+from streams.errors import PolicyError, TocsinError, Unavailable
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.reporting import told
 from streams.policy_faults import meant
 from streams.settings import read_settings
 from streams.warehouse import reports, writing
+from streams.warehouse.digest import digest
 from streams.warehouse.page import page
 from streams.warehouse.report import Account, Report, Shape, Table
 from streams.warehouse.wording import moment, shown
@@ -55,37 +57,45 @@ def _command(kind: type[Report]) -> click.Command:
             type=click.Path(dir_okay=False, path_type=Path),
             help="Write to this file, not to the terminal.",
         ),
+        click.Option(
+            ["--mail"],
+            metavar="CHANNEL",
+            help="Mail it to the receivers of this channel of the policy, with its page attached.",
+        ),
     ]
 
-    def run(
-        *,
-        as_json: bool,
-        as_csv: bool,
-        as_html: bool,
-        table: str | None,
-        output: Path | None,
-        **given: Any,
-    ) -> None:
-        if as_json + as_csv + as_html > 1:
-            message = "--json, --csv and --html exclude each other"
+    def run(*, table: str | None, output: Path | None, mail: str | None, **given: Any) -> None:
+        forms = [form for form in ("json", "csv", "html") if given.pop(f"as_{form}")]
+        if len(forms) + (mail is not None) > 1:
+            message = "--json, --csv, --html and --mail exclude each other"
             raise click.UsageError(message)
         now = datetime.now(UTC)
         try:
             asked = _settings(kind, given, now=now)
             account = asyncio.run(ask(asked))
+            if mail is not None:
+                click.echo(asyncio.run(mailed(asked, account, mail, now)))
+                return
         except TocsinError as error:
             raise click.ClickException(str(error)) from None
-        if as_json:
-            text = f"{writing.as_json(asked, account)}\n"
-        elif as_csv:
-            text = writing.as_csv(_table(account, table))
-        elif as_html:
-            text = page(asked, account, now)
-        else:
-            text = None
-        _write(asked, account, text, output)
+        _write(asked, account, _text(forms, asked, account, table, now), output)
 
     return click.Command(kind.name, params=options, callback=run, help=f"{kind.title}.")
+
+
+def _text(
+    forms: list[str], asked: Report, account: Account, table: str | None, at: datetime
+) -> str | None:
+    """Return the report in the form that was asked for; None where it is for a person at a terminal."""
+    match forms:
+        case ["json"]:
+            return f"{writing.as_json(asked, account)}\n"
+        case ["csv"]:
+            return writing.as_csv(_table(account, table))
+        case ["html"]:
+            return page(asked, account, at)
+        case _:
+            return None
 
 
 def _option(name: str, setting: FieldInfo) -> click.Option:
@@ -132,6 +142,47 @@ def _write(asked: Report, account: Account, text: str | None, output: Path | Non
     except OSError as error:
         message = f"{output} cannot be written: {error.strerror}"
         raise click.ClickException(message) from None
+
+
+async def mailed(asked: Report, account: Account, name: str, at: datetime) -> str:
+    """
+    Mail a report to the receivers of the channel called *name*, and say what the server answered.
+
+    Raises:
+        PolicyError: The policy cannot be used, or has no such channel that sends mail.
+        Unavailable: The server did not take it; a scheduler that tries again sends the same mail.
+    """
+    # What sends takes a second to import: not for every report.
+    from streams.gateways.courier import post  # noqa: PLC0415
+    from streams.notifications.channel import Verdict  # noqa: PLC0415
+    from streams.notifications.channels.email import Email  # noqa: PLC0415
+    from streams.policy import read_policy  # noqa: PLC0415
+
+    channels = read_policy(read_settings().policy).channels
+    senders = {each: it for each, it in channels.items() if isinstance(it, Email)}
+    if name not in senders:
+        message = f"--mail: {name!r} is no channel of kind email; {meant(name, senders)}"
+        raise PolicyError(message)
+    channel = senders[name]
+    missing = channel.missing()
+    if missing is not None:
+        message = f"--mail: the channel {name} is not set up: {missing} is empty"
+        raise PolicyError(message)
+    text = StringIO()
+    show(asked, account, Console(file=text, width=120))
+    mail = digest(
+        asked,
+        text.getvalue(),
+        page(asked, account, at),
+        sender=channel.sender,
+        to=channel.to,
+        at=at,
+    )
+    judged = await post(channel, mail)
+    if judged.verdict is not Verdict.DELIVERED:
+        message = f"the mail server of {name} did not take it: {judged.reason}"
+        raise Unavailable(message)
+    return f"mailed to {', '.join(channel.to)}: {judged.reason}"
 
 
 def show(asked: Report, account: Account, paper: Console) -> None:
