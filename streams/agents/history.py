@@ -13,6 +13,7 @@ from schemas.topics import (
     TopicDeclaration,
 )
 from streams.telemetry.reading import read_signals
+from streams.warehouse.newer import READ_AS
 from streams.warehouse.rows import Row, check_row, rows_of
 
 #: The topics that become history.
@@ -30,7 +31,7 @@ def rows_in(topic: TopicDeclaration, record: Any) -> list[tuple[str, Row]]:
         Rejected: It has no place in the warehouse.
     """
     if topic is not HEALTH:
-        return rows_of(topic.contract.from_wire(record.value))
+        return rows_of(READ_AS.get(topic.name, topic.contract).from_wire(record.value))
     signals = read_signals(topic, record.value, record.headers, stamped=record.timestamp)
     return [
         check_row(signal, record.partition, record.offset, place)

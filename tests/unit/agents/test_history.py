@@ -1,14 +1,16 @@
 """What a record of the log becomes in the warehouse."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.contract import Unreadable
 from schemas.telemetry import HealthV1
-from schemas.topics import HEALTH, by_name
+from schemas.topics import HEALTH, LIFECYCLE, NOTICES, RECEIPTS, TopicDeclaration, by_name
 from streams.agents.history import RECORDED, rows_in
 from streams.gateways.rebuilding import TABLES
 from streams.warehouse.migration import migrations
@@ -72,3 +74,23 @@ def test_a_rebuild_empties_every_table_that_topics_fill() -> None:
     }
     assert set(TABLES) == made - {"severity_levels"}
     assert all(by_name(topic.name) is topic for topic in RECORDED)
+
+
+@pytest.mark.parametrize(
+    ("topic", "example", "words"),
+    [
+        (LIFECYCLE, "tocsin.incident.step.v1/noted.json", {"kind": "muted"}),
+        (NOTICES, "tocsin.notice.v1/update-slack.json", {"step": "muted", "purpose": "reminder"}),
+        (RECEIPTS, "tocsin.receipt.v1/delivered.json", {"purpose": "reminder", "outcome": "read"}),
+    ],
+    ids=lambda it: getattr(it, "name", ""),
+)
+def test_words_of_a_newer_release_are_kept(
+    topic: TopicDeclaration, example: str, words: dict[str, str]
+) -> None:
+    """While workers are brought up to date, what the new ones write would be put aside by the old one."""
+    message = json.loads((Path("schemas/examples") / example).read_text(encoding="utf-8"))
+    plain = rows_in(topic, Record(json.dumps(message).encode()))
+    newer = rows_in(topic, Record(json.dumps(message | words).encode()))
+
+    assert newer == [(plain[0][0], plain[0][1] | words), *plain[1:]]
