@@ -12,7 +12,7 @@ from schemas.topics import (
     RECEIPTS,
     TopicDeclaration,
 )
-from streams.telemetry.reading import read_signals
+from streams.telemetry.reading import Formats, read_signals
 from streams.warehouse.newer import READ_AS
 from streams.warehouse.rows import Row, check_row, rows_of
 
@@ -22,9 +22,13 @@ RECORDED: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS, CHANGES, HEALTH)
 PUT_ASIDE_ELSEWHERE: Final = (HEALTH,)
 
 
-def rows_in(topic: TopicDeclaration, record: Any) -> list[tuple[str, Row]]:
+def rows_in(
+    topic: TopicDeclaration, record: Any, formats: Formats | None = None
+) -> list[tuple[str, Row]]:
     """
     Return the rows that a record becomes, each with its table; the same record gives the same rows.
+
+    *formats* read what other systems send, as in detection.
 
     Raises:
         Unreadable: It is not what its topic carries.
@@ -32,7 +36,9 @@ def rows_in(topic: TopicDeclaration, record: Any) -> list[tuple[str, Row]]:
     """
     if topic is not HEALTH:
         return rows_of(READ_AS.get(topic.name, topic.contract).from_wire(record.value))
-    signals = read_signals(topic, record.value, record.headers, stamped=record.timestamp)
+    signals = read_signals(
+        topic, record.value, record.headers, stamped=record.timestamp, formats=formats
+    )
     return [
         check_row(signal, record.partition, record.offset, place)
         for place, signal in enumerate(signals)

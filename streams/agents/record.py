@@ -25,6 +25,7 @@ from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.transport import ChunkSchema
 from streams.errors import Rejected
 from streams.gateways.clickhouse import ClickHouse, Row, WarehouseUnavailable
+from streams.telemetry.reading import Formats
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,9 @@ class Batch:
 class Recorder:
     """Collects rows, writes them in batches, acknowledges what is stored."""
 
-    def __init__(self, app: HopApp, warehouse: ClickHouse) -> None:
+    def __init__(self, app: HopApp, warehouse: ClickHouse, formats: Formats | None = None) -> None:
         self._app = app
+        self._formats = formats
         self._warehouse = warehouse
         self._emitter = app.emitter
         self._inputs = {app.settings.topic(topic.name): topic for topic in RECORDED}
@@ -83,7 +85,7 @@ class Recorder:
         batch = self._batch
         for record in chunk:
             try:
-                for table, row in rows_in(topic, record):
+                for table, row in rows_in(topic, record, self._formats):
                     batch.rows[table].append((row, topic, record))
             except (Unreadable, Rejected) as refusal:
                 if topic not in PUT_ASIDE_ELSEWHERE:

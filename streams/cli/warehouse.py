@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ def rebuild(*, empty: bool, yes: bool) -> None:
 
 async def _rebuild(settings: Settings, *, empty: bool) -> None:
     # The broker's client takes a second to import: not for every command.
-    from streams.agents.history import RECORDED  # noqa: PLC0415
+    from streams.agents.history import RECORDED, rows_in  # noqa: PLC0415
     from streams.gateways import rebuilding  # noqa: PLC0415
     from streams.gateways.migrations import migrate  # noqa: PLC0415
+    from streams.policy import read_policy  # noqa: PLC0415
+    from streams.telemetry.reading import Formats  # noqa: PLC0415
 
     def hear(done: rebuilding.Rebuilt) -> None:
         percent = 100 * done.records / done.expected if done.expected else 100
@@ -54,7 +57,9 @@ async def _rebuild(settings: Settings, *, empty: bool) -> None:
         if empty:
             await rebuilding.forget(client)
         topics = {settings.topic(topic.name): topic for topic in RECORDED}
-        done = await rebuilding.rebuild(settings, topics, client, hear)
+        formats = Formats(read_policy(settings.policy).formats)
+        read = partial(rows_in, formats=formats)
+        done = await rebuilding.rebuild(settings, topics, client, read, hear)
     finally:
         await client.close()
     for table, rows in sorted(done.rows.items()):

@@ -275,6 +275,8 @@ class ClickHouse:
                 "async_insert": 0,
                 # A batch after an outage, or a sender with a wild clock, reaches many months: never a reason to refuse.
                 "max_partitions_per_insert_block": 0,
+                # Keys never change their partition, so no two of them have the same one.
+                "do_not_merge_across_partitions_select_final": 1,
             },
             tz_mode="aware",
         )

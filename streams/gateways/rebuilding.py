@@ -17,7 +17,6 @@ from aiokafka.errors import KafkaError
 
 from schemas.contract import Unreadable
 from schemas.topics import TopicDeclaration
-from streams.agents.history import rows_in
 from streams.errors import Rejected, Unavailable, no_broker
 from streams.gateways.clickhouse import ClickHouse
 from streams.settings import Settings
@@ -50,6 +49,7 @@ async def rebuild(
     settings: Settings,
     topics: Mapping[str, TopicDeclaration],
     warehouse: ClickHouse,
+    read: Callable[[TopicDeclaration, Any], list[tuple[str, Row]]],
     hear: Callable[[Rebuilt], None],
 ) -> Rebuilt:
     """
@@ -59,6 +59,7 @@ async def rebuild(
         settings: Where the broker is.
         topics: What is read, by its name on the broker.
         warehouse: A migrated warehouse.
+        read: What a record becomes.
         hear: Is told after each batch.
 
     Raises:
@@ -76,7 +77,11 @@ async def rebuild(
             for place, records in fetched.items():
                 for record in records:
                     held += 1
-                    _take(topics[record.topic], record, rows, done)
+                    try:
+                        for table, row in read(topics[record.topic], record):
+                            rows[table].append(row)
+                    except (Unreadable, Rejected):
+                        done.refused += 1
                 if place in left and await consumer.position(place) >= left[place]:
                     del left[place]
                     consumer.pause(place)
@@ -97,14 +102,6 @@ async def forget(warehouse: ClickHouse) -> None:
     """
     for table in TABLES:
         await warehouse.command(f"ALTER TABLE {table} DELETE WHERE 1 SETTINGS mutations_sync = 2")
-
-
-def _take(topic: TopicDeclaration, record: Any, rows: dict[str, list[Row]], done: Rebuilt) -> None:
-    try:
-        for table, row in rows_in(topic, record):
-            rows[table].append(row)
-    except (Unreadable, Rejected):
-        done.refused += 1
 
 
 async def _write(warehouse: ClickHouse, rows: dict[str, list[Row]], done: Rebuilt) -> None:

@@ -48,18 +48,23 @@ openings AS
                 place = 1, turn.3, turn.2, if(following.1 = 0, NULL, following.2)),
             turns, arrayShiftLeft(turns, 1), arrayEnumerate(turns)) AS spans
     FROM incident_turns FINAL
-    WHERE (tenant, opened_on, incident_id) IN (SELECT tenant, opened_on, incident_id FROM touching WHERE reopen_count > 0)
+    WHERE (tenant, opened_on, incident_id) IN
+    (
+        SELECT tenant, opened_on, incident_id
+        FROM incidents_now
+        WHERE reopen_count > 0 AND started_at < {{until:DateTime64(6, 'UTC')}}
+            AND (resolved_at IS NULL OR resolved_at > {{since:DateTime64(6, 'UTC')}})
+            AND severity_peak <= {{down:UInt8}}
+    )
     GROUP BY tenant, incident_id
 ),
 outages AS
 (
-    SELECT tenant, incident_id, all_services, started_at AS down_from, resolved_at AS down_until
-    FROM touching WHERE reopen_count = 0
-    UNION ALL
-    SELECT t.tenant, t.incident_id, t.all_services, if(span.1, t.started_at, span.3), span.4
-    FROM touching AS t INNER JOIN openings AS o ON t.tenant = o.tenant AND t.incident_id = o.incident_id
-    ARRAY JOIN o.spans AS span
-    WHERE t.reopen_count > 0 AND span.2
+    SELECT t.tenant AS tenant, t.incident_id AS incident_id, t.all_services AS all_services,
+        if(span.1, t.started_at, span.3) AS down_from, span.4 AS down_until
+    FROM touching AS t LEFT JOIN openings AS o ON t.tenant = o.tenant AND t.incident_id = o.incident_id
+    ARRAY JOIN if(t.reopen_count = 0, [(true, true, t.started_at, t.resolved_at)], o.spans) AS span
+    WHERE span.2
 ),
 clipped AS
 (
