@@ -32,6 +32,8 @@ from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
 from streams.telemetry.format import Format
+from streams.warehouse.levels import Promise
+from streams.warehouse.retention import HistorySettings
 
 PARTS: Final = (
     "rules",
@@ -43,6 +45,7 @@ PARTS: Final = (
     "formats",
     "services",
     "correlation",
+    "history",
 )
 
 
@@ -119,6 +122,15 @@ class Policy(BaseModel):
     """The service catalogue, by name."""
     correlation: CorrelationSettings = CorrelationSettings()
     """How alerts become incidents."""
+    history: HistorySettings = HistorySettings()
+    """How long history is kept."""
+
+    def promises(self) -> list[Promise]:
+        """Return what severities promise, for the warehouse to judge by."""
+        return [
+            Promise(number, level.name, level.respond_within, level.resolve_within)
+            for number, level in sorted(self.severities.items())
+        ]
 
 
 @dataclass(frozen=True)
@@ -186,6 +198,7 @@ class _Reading:
         self._channels: dict[str, Any] = {}
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
+        self._history: HistorySettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._services: dict[str, Service] = {}
         self._correlation: CorrelationSettings | None = None
@@ -260,6 +273,7 @@ class _Reading:
             formats=tuple(self._formats),
             services=self._services,
             correlation=self._correlation or CorrelationSettings(),
+            history=self._history or HistorySettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -311,6 +325,10 @@ class _Reading:
     def _take_incidents(self, document: Document, value: Any) -> None:
         self._once(document, ("incidents",), "part", "incidents")
         self._incidents = self._model(document, ("incidents",), value, IncidentSettings)
+
+    def _take_history(self, document: Document, value: Any) -> None:
+        self._once(document, ("history",), "part", "history")
+        self._history = self._model(document, ("history",), value, HistorySettings)
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
