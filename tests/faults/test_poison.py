@@ -17,9 +17,9 @@ from schemas.telemetry import HealthStatus
 from schemas.topics import DECLARED, HEALTH, LIFECYCLE, TopicDeclaration
 from streams.agents.dead_letters import HOP, OFFSET, PARTITION, REASON
 from streams.agents.detect import INPUTS as DETECT_INPUTS
+from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
 from streams.agents.notify import INPUTS as NOTIFY_INPUTS
-from streams.agents.record import INPUTS as RECORD_INPUTS
 from streams.gateways.clock import now
 from streams.gateways.policies import publish as publish_policy
 from streams.releases import Release, released, texts_of
@@ -44,7 +44,7 @@ READS = {
     "detect": DETECT_INPUTS,
     "incidents": INCIDENTS_INPUTS,
     "notify": NOTIFY_INPUTS,
-    "record": RECORD_INPUTS,
+    "record": [topic for topic in RECORDED if topic not in PUT_ASIDE_ELSEWHERE],
 }
 INPUTS = [topic for topic in DECLARED if any(topic in read for read in READS.values())]
 
