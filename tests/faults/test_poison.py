@@ -60,7 +60,9 @@ def poison_for(topic: TopicDeclaration, chance: Random) -> list[tuple[bytes | No
         *poison.random_bytes(chance, RANDOM),
         *poison.mutations(chance, examples(topic), MUTATED),
     ]
-    keys: list[bytes | None] = [None, b"", b"default/shop", b"\xff"]
+    keys: list[bytes | None] = [b"", b"default/shop", b"\xff"]
+    if not topic.compacted:  # A broker takes nothing without a key there.
+        keys.append(None)
     return [(b"default/shop", None), *((chance.choice(keys), payload) for payload in payloads)]
 
 
@@ -91,8 +93,9 @@ async def publish_oddities(settings: Settings, topic: TopicDeclaration) -> None:
     ]
     async with producing(settings, max_batch_size=1_000_000) as producer:
         batch = producer.create_batch()
-        batch.append(key=None, value=None, timestamp=None)
-        batch.append(key=None, value=b"\xff", timestamp=None, headers=odd)
+        key = b"" if topic.compacted else None
+        batch.append(key=key, value=None, timestamp=None)
+        batch.append(key=key, value=b"\xff", timestamp=None, headers=odd)
         sent = await producer.send_batch(batch, settings.topic(topic.name), partition=0)
         await sent
 
