@@ -26,8 +26,8 @@ ROOM: Final = 500
 #: Feeds whose rules are kept looked up. Producers choose what there is, so there must be an end.
 FEEDS: Final = 500_000
 #: Feeds that are absorbed at one time without need: so many, or this part of all.
-ABSORBED_AT_ONCE: Final = 200
-ABSORBED_PART: Final = 20
+ABSORBED_AT_ONCE: Final = 50
+ABSORBED_PART: Final = 60
 #: Nothing is due.
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 

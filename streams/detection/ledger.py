@@ -15,8 +15,8 @@ import orjson
 from streams.detection.watch import Watched
 
 #: Series that are written down at one time although nothing was told of them: so many, or this part of all that changed.
-WRITTEN_AT_ONCE: Final = 2_000
-WRITTEN_PART: Final = 20
+WRITTEN_AT_ONCE: Final = 400
+WRITTEN_PART: Final = 60
 
 
 class Keep(Enum):
