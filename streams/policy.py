@@ -6,20 +6,18 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from schemas.contract import Line, Name
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
-from streams.durations import Duration
 from streams.errors import PolicyError
 from streams.gateways.probes import Probe
 from streams.incidents.settings import IncidentSettings
+from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
 from streams.notifications.routing import Route
@@ -29,56 +27,6 @@ from streams.telemetry import formats
 from streams.telemetry.format import Format
 
 PARTS: Final = ("rules", "channels", "routes", "probes", "incidents", "severities", "formats")
-
-
-class SeverityLevel(BaseModel):
-    """What one severity means, and how soon it is dealt with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    name: Name
-    """One word for it."""
-    meaning: Line
-    """When an incident has it."""
-    respond_within: Duration
-    """How soon somebody is on it."""
-    resolve_within: Duration
-    """How soon it is over."""
-    escalation: Line = ""
-    """Who is told when."""
-
-
-#: Where the policy says nothing else.
-SEVERITIES: Final[Mapping[int, SeverityLevel]] = {
-    1: SeverityLevel(
-        name="critical",
-        meaning="Complete service outage",
-        respond_within=timedelta(minutes=15),
-        resolve_within=timedelta(hours=1),
-        escalation="Immediately to the on-call engineer and management",
-    ),
-    2: SeverityLevel(
-        name="high",
-        meaning="Major feature degradation",
-        respond_within=timedelta(minutes=30),
-        resolve_within=timedelta(hours=4),
-        escalation="On-call engineer within 1 hour",
-    ),
-    3: SeverityLevel(
-        name="medium",
-        meaning="Minor feature issues",
-        respond_within=timedelta(hours=2),
-        resolve_within=timedelta(hours=24),
-        escalation="Standard business hours support",
-    ),
-    4: SeverityLevel(
-        name="low",
-        meaning="Cosmetic, or an enhancement",
-        respond_within=timedelta(days=1),
-        resolve_within=timedelta(weeks=1),
-        escalation="Standard development workflow",
-    ),
-}
 
 
 class Policy(BaseModel):
