@@ -33,6 +33,7 @@ from streams.agents.record import Recorder
 from streams.agents.tick import Ticker
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.clock import now
 from streams.gateways.courier import Courier
 from streams.incidents.register import Register
 from streams.notifications.delivery import Deliveries
@@ -75,7 +76,10 @@ def _incidents(app: HopApp) -> None:
         inputs=INCIDENTS_INPUTS,
         journal=INCIDENTS_JOURNAL,
         desk=lambda: IncidentsDesk(
-            Register(policy.incidents), policy.routes, reopen_within=policy.incidents.reopen_within
+            Register(policy.incidents, policy.plan),
+            policy.routes,
+            reopen_within=policy.incidents.reopen_within,
+            clock=now,
         ),
     )
     ticker = Ticker(app.settings, app.emitter)

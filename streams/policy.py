@@ -16,17 +16,33 @@ from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
 from streams.errors import PolicyError
 from streams.gateways.probes import Probe
+from streams.incidents.calendars import Calendar
+from streams.incidents.escalation import Chain
+from streams.incidents.people import Person, Roster, Team
+from streams.incidents.promises import Plan
+from streams.incidents.schedules import Schedule
 from streams.incidents.settings import IncidentSettings
 from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
 from streams.notifications.routing import Route
+from streams.policy_duty import PARTS as DUTY_PARTS
+from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
 from streams.telemetry.format import Format
 
-PARTS: Final = ("rules", "channels", "routes", "probes", "incidents", "severities", "formats")
+PARTS: Final = (
+    "rules",
+    "channels",
+    "routes",
+    "probes",
+    "incidents",
+    "severities",
+    "formats",
+    *DUTY_PARTS,
+)
 
 
 class Policy(BaseModel):
@@ -48,6 +64,26 @@ class Policy(BaseModel):
     """What severities mean."""
     formats: tuple[Format, ...] = ()
     """How formats of telemetry are read where that is not as they come."""
+    calendars: Mapping[str, Calendar] = {}
+    """When somebody works, by name."""
+    people: Mapping[str, Person] = {}
+    """Who can be called, by name."""
+    teams: Mapping[str, Team] = {}
+    """Who belongs together, by name."""
+    schedules: Mapping[str, Schedule] = {}
+    """Who is on call when, by name."""
+    escalations: Mapping[str, Chain] = {}
+    """Who is called next while nobody takes an incident, by name; the first that fits counts."""
+
+    @property
+    def roster(self) -> Roster:
+        """Everybody who can be called."""
+        return Roster(self.people, self.teams, self.schedules)
+
+    @property
+    def plan(self) -> Plan:
+        """What is promised about every incident."""
+        return plan_of(self.severities, self.calendars, self.roster, self.escalations)
 
 
 def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Policy:
@@ -84,6 +120,7 @@ class _Reading:
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
+        self._duty = DutyParts()
         #: What has a name, by part and name: the same name twice is a mistake.
         self._named: dict[tuple[str, str], str] = {}
         self._channel_names: set[str] = set()
@@ -106,11 +143,14 @@ class _Reading:
         for part, value in document.meant.items():
             if part not in PARTS:
                 self._say(document, (part,), f"is no part of a policy; {meant(str(part), PARTS)}")
+            elif part in DUTY_PARTS and value is not None:
+                self.problems.extend(self._duty.take(document, part, value))
             elif value is not None:
                 getattr(self, f"_take_{part}")(document, value)
 
     def check_references(self) -> None:
-        """Find routes to channels that are nowhere, and rules that combine rules that are nowhere, or themselves."""
+        """Find names of what is nowhere, and rules that combine themselves."""
+        self.problems.extend(self._duty.check(self._channel_names))
         for document, place, name in self._references:
             if name not in self._channel_names:
                 hint = meant(name, self._channel_names)
@@ -134,6 +174,7 @@ class _Reading:
             incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
             formats=tuple(self._formats),
+            **self._duty.read(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -195,6 +236,8 @@ class _Reading:
                 self._say(document, place, "is no severity; there are 1, 2, 3, 4")
                 continue
             self._once(document, place, "severity", str(number))
+            if isinstance(each, dict) and isinstance(each.get("calendar"), str):
+                self._duty.refer(document, (*place, "calendar"), "calendars", each["calendar"])
             level = self._model(document, place, each, SeverityLevel)
             if level is not None:
                 self._severities[number] = level

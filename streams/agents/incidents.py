@@ -1,7 +1,7 @@
 """Hop 2: alerts and commands in, incidents and notices out."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.alerts import AlertV1
@@ -24,11 +24,18 @@ class IncidentsDesk:
     """One partition of incidents: places alerts, obeys commands, lets time pass, says who is told."""
 
     def __init__(
-        self, register: Register, routes: Sequence[Route], *, reopen_within: timedelta
+        self,
+        register: Register,
+        routes: Sequence[Route],
+        *,
+        reopen_within: timedelta,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._register = register
         self._routes = routes
         self._reopen_within = reopen_within
+        #: The clock on the wall, against which ticks are old; None where time is simulated.
+        self._clock = clock
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one alert or command; see ``Desk.hear``."""
@@ -38,8 +45,10 @@ class IncidentsDesk:
         return self._sent(self._register.command(command, origin_of(record)))
 
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
-        """Resolve and close what is due."""
-        return self._sent(self._register.tick(tick.occurred_at))
+        """Let happen what is due."""
+        at = tick.occurred_at
+        behind = self._clock() - at if self._clock else timedelta(0)
+        return self._sent(self._register.tick(at, behind))
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return what changed in the register since the last call."""

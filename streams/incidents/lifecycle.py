@@ -31,8 +31,15 @@ class Trigger(StrEnum):
     RESOLVE = "resolve"
     REOPEN = "reopen"
     CLOSE = "close"
+    UNACKNOWLEDGE = "unacknowledge"
+    WARN = "warn"
+    MISS = "miss"
+    ESCALATE = "escalate"
+    HAND_OVER = "hand_over"
 
 
+#: What only time asks for.
+_OF_THE_CLOCK: Final = frozenset({Trigger.WARN, Trigger.MISS, Trigger.ESCALATE, Trigger.HAND_OVER})
 _OPEN: Final = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
 _MOVES: Final = {
     Trigger.INVESTIGATE: Status.INVESTIGATING,
@@ -54,6 +61,11 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
             Trigger.NOTE: StepKind.NOTED,
             Trigger.SET_SEVERITY: StepKind.SEVERITY_CHANGED,
             Trigger.MITIGATE: StepKind.MITIGATED,
+            Trigger.UNACKNOWLEDGE: StepKind.UNACKNOWLEDGED,
+            Trigger.WARN: StepKind.AT_RISK,
+            Trigger.MISS: StepKind.MISSED,
+            Trigger.ESCALATE: StepKind.ESCALATED,
+            Trigger.HAND_OVER: StepKind.HANDED_OVER,
         }.items()
     },
     # A person moves it between the open statuses, in any order.
@@ -70,6 +82,8 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
     (Status.RESOLVED, Trigger.ASSIGN): (Status.RESOLVED, StepKind.ASSIGNED),
     (Status.RESOLVED, Trigger.NOTE): (Status.RESOLVED, StepKind.NOTED),
     (Status.RESOLVED, Trigger.SET_SEVERITY): (Status.RESOLVED, StepKind.SEVERITY_CHANGED),
+    # It ended too late, which is seen afterwards.
+    (Status.RESOLVED, Trigger.MISS): (Status.RESOLVED, StepKind.MISSED),
     (Status.RESOLVED, Trigger.REOPEN): (Status.INVESTIGATING, StepKind.REOPENED),
     (Status.RESOLVED, Trigger.CLOSE): (Status.CLOSED, StepKind.CLOSED),
 }
@@ -114,23 +128,36 @@ def advance(incident: IncidentV1, asked: Asked, at: datetime) -> tuple[IncidentV
 
 
 def accepts(status: Status) -> list[Trigger]:
-    """Return what an incident in *status* accepts, in the order of ``Trigger``."""
-    return [trigger for trigger in Trigger if (status, trigger) in TRANSITIONS]
+    """Return what an incident in *status* accepts from anybody but the clock, in the order of ``Trigger``."""
+    return [
+        trigger
+        for trigger in Trigger
+        if (status, trigger) in TRANSITIONS and trigger not in _OF_THE_CLOCK
+    ]
 
 
 def _acknowledged(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
-    if incident.acknowledged_at is not None:
+    if incident.acknowledged_at is not None and incident.acknowledged_by is not None:
         message = (
             f"{incident.incident_id} was acknowledged by {incident.acknowledged_by} "
             f"at {incident.acknowledged_at:%H:%M:%S}"
         )
         raise IllegalTrigger(message)
     return {
-        "acknowledged_at": at,
+        # The time to acknowledge ends with the first one.
+        "acknowledged_at": incident.acknowledged_at or at,
         "acknowledged_by": asked.author,
         # Whoever takes it works on it, until somebody is named.
         "assigned_to": incident.assigned_to or asked.author,
     }
+
+
+def _unacknowledged(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
+    del asked, at
+    if incident.acknowledged_by is None:
+        message = f"{incident.incident_id} is acknowledged by nobody"
+        raise IllegalTrigger(message)
+    return {"acknowledged_by": None}
 
 
 def _mitigated(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
@@ -165,6 +192,7 @@ def _closed(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
 
 _FACTS: Final[Mapping[StepKind, Callable[[IncidentV1, Asked, datetime], dict[str, Any]]]] = {
     StepKind.ACKNOWLEDGED: _acknowledged,
+    StepKind.UNACKNOWLEDGED: _unacknowledged,
     StepKind.MITIGATED: _mitigated,
     StepKind.RESOLVED: _resolved,
     StepKind.REOPENED: _reopened,

@@ -13,14 +13,15 @@ from typing import Any, Final
 import orjson
 
 from schemas.alerts import AlertState, AlertV1
-from schemas.commands import AnyCommand, Declare
-from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
+from schemas.commands import Acknowledge, AnyCommand, Declare, Resolve
+from schemas.lifecycle import AttachedAlert, CallV1, IncidentV1, Status, StepKind, StepV1
 from schemas.origin import Origin
 from streams.errors import IllegalTrigger, UnknownIncident
 from streams.incidents import reports
 from streams.incidents.alerts import attached, member
 from streams.incidents.asking import read, severity_fields
 from streams.incidents.lifecycle import Asked, Trigger, advance
+from streams.incidents.promises import Happening, Plan, Promises
 from streams.incidents.settings import IncidentSettings
 
 #: Who makes the steps that no person asks for.
@@ -41,13 +42,16 @@ class Cause:
     trigger_id: str
     origins: tuple[Origin, ...] = ()
     detail: str = ""
+    calls: tuple[CallV1, ...] = ()
+    late: bool = False
 
 
 class Register:
     """The incidents of one partition."""
 
-    def __init__(self, settings: IncidentSettings) -> None:
+    def __init__(self, settings: IncidentSettings, plan: Plan | None = None) -> None:
         self._settings = settings
+        self._promises = Promises(plan or Plan())
         #: The last tick. Not kept: after a restart the next one comes before anything needs it.
         self._now: datetime | None = None
         #: By tenant and incident id.
@@ -182,7 +186,7 @@ class Register:
         if place in self._commands:
             return []
         at = self.at(command.occurred_at)
-        steps = self._obey(command, at, origin)
+        steps = [*self._missed_before(command, at), *self._obey(command, at, origin)]
         self._commands[place] = at
         self._change("command", place, at.isoformat())
         return steps
@@ -245,18 +249,53 @@ class Register:
 
     # -- time -------------------------------------------------------------------------------------
 
-    def tick(self, at: datetime) -> list[StepV1]:
-        """Let time pass: what is clear for long enough is resolved, what is resolved for long enough closed."""
+    def tick(self, at: datetime, behind: timedelta = timedelta(0)) -> list[StepV1]:
+        """
+        Let time pass: deadlines and escalations, what is clear for long enough is resolved, what is resolved closed.
+
+        *behind* is how old the tick was when it was read.
+        """
         if self._now is not None and at <= self._now:
             return []
         if self._now is None or at.date() != self._now.date():
             self._forget(at - REMEMBERED)
         self._now = at
+        self._promises.hear(at, behind)
         return [
-            step
-            for place in sorted(self._waiting)
-            for step in self._elapsed(self._incidents[place], at)
+            *self._promised(at),
+            *(
+                step
+                for place in sorted(self._waiting)
+                for step in self._elapsed(self._incidents[place], at)
+            ),
         ]
+
+    def _promised(self, at: datetime) -> Iterator[StepV1]:
+        for place in self._promises.due(at):
+            while (happening := self._promises.next(self._incidents[place], at)) is not None:
+                yield self._happen(place, happening, at)
+
+    def _missed_before(self, command: AnyCommand, at: datetime) -> Iterator[StepV1]:
+        """Let be missed what was due before *command*: what comes at a deadline comes too late."""
+        if not isinstance(command, Acknowledge | Resolve):
+            return
+        place = (command.tenant, command.incident_id)
+        while place in self._incidents and (
+            happening := self._promises.missed_by(self._incidents[place], at)
+        ):
+            yield self._happen(place, happening, at)
+
+    def _happen(self, place: tuple[str, str], happening: Happening, at: datetime) -> StepV1:
+        cause = Cause(
+            TOCSIN,
+            "clock",
+            happening.reason[:1_000],
+            f"tick@{at.isoformat()}",
+            calls=happening.calls,
+            late=happening.late,
+        )
+        asked = Asked(happening.trigger, TOCSIN, happening.sets)
+        return self._advance(self._incidents[place], asked, at, cause)
 
     def _elapsed(self, incident: IncidentV1, at: datetime) -> Iterator[StepV1]:
         settings = self._settings
@@ -293,7 +332,7 @@ class Register:
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return the entries that changed since the last call; None where one is gone."""
-        changed, self._changed = self._changed, {}
+        changed, self._changed = {**self._changed, **self._promises.changes()}, {}
         return changed
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
@@ -314,6 +353,11 @@ class Register:
                 self._alerts[place[0], place[1]] = (value["sequence"], at)
             elif kind == "command":
                 self._commands[place[0], place[1]] = datetime.fromisoformat(value)
+            elif kind == "promise":
+                self._promises.restore((place[0], place[1]), value)
+            elif kind == "promises":
+                self._promises.restore_heard(value)
+        self._promises.restored(self._incidents)
         self._changed = {}
 
     def _change(self, kind: str, place: tuple[str, ...], value: Any) -> None:
@@ -340,6 +384,7 @@ class Register:
     def _step(
         self, incident: IncidentV1, kind: StepKind, before: IncidentV1 | None, cause: Cause
     ) -> StepV1:
+        incident = self._promises.follow(incident, kind)
         self._keep(incident)
         return StepV1(
             occurred_at=incident.occurred_at,
@@ -356,6 +401,8 @@ class Register:
             origins=cause.origins,
             before=before.status if before else None,
             severity_before=before.severity if before else None,
+            calls=cause.calls,
+            late=cause.late,
             incident=incident,
         )
 

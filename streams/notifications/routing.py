@@ -5,6 +5,8 @@ A route chooses by severity, service and message. Every route that fits adds its
 told to more people: those who are new are called as if it had begun now. Its end, and that it was made less severe, is told to
 everybody whom the worst moment was told to. After its end nobody is told anything until it is reopened: people still correct and
 assign then, and a pager would take that for a new call.
+
+Escalations and handovers name whom they call; routes are not asked.
 """
 
 import hashlib
@@ -33,6 +35,9 @@ TOLD: Final = {
     StepKind.STATUS_CHANGED: Purpose.UPDATE,
     StepKind.SEVERITY_CHANGED: Purpose.UPDATE,
     StepKind.MITIGATED: Purpose.UPDATE,
+    StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
+    StepKind.AT_RISK: Purpose.UPDATE,
+    StepKind.MISSED: Purpose.UPDATE,
     StepKind.RESOLVED: Purpose.RESOLUTION,
 }
 
@@ -64,8 +69,14 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     """Return one notice for each channel that hears of *step*; the same step gives the same ids."""
     purpose = TOLD.get(step.kind)
     over = step.incident.resolved_at is not None and purpose is not Purpose.RESOLUTION
-    if purpose is None or over:
+    if over or step.late:
         return []
+    if purpose is None:
+        # Whoever is called may hear of it for the first time.
+        return [
+            _notice(step, Purpose.INITIAL, each.channel, each.reason, each.people)
+            for each in step.calls
+        ]
     incident = step.incident
     worst = step.kind in _BY_THE_WORST
     severity = incident.severity_peak if worst else incident.severity
@@ -120,7 +131,9 @@ def _chosen(
     return chosen
 
 
-def _notice(step: StepV1, purpose: Purpose, channel: str, reason: str) -> NoticeV1:
+def _notice(
+    step: StepV1, purpose: Purpose, channel: str, reason: str, people: tuple[str, ...] | None = None
+) -> NoticeV1:
     ends = purpose is Purpose.RESOLUTION
     return NoticeV1(
         occurred_at=step.occurred_at,
@@ -130,6 +143,7 @@ def _notice(step: StepV1, purpose: Purpose, channel: str, reason: str) -> Notice
         step=step.kind,
         purpose=purpose,
         channel=channel,
+        people=people,
         reason=reason,
         update=_update(step),
         next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
