@@ -35,6 +35,7 @@ from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.clock import now
 from streams.gateways.courier import Courier
+from streams.incidents.coverage import Coverage
 from streams.incidents.register import Register
 from streams.notifications.delivery import Deliveries
 from streams.policy import read_policy
@@ -80,6 +81,7 @@ def _incidents(app: HopApp) -> None:
             policy.routes,
             reopen_within=policy.incidents.reopen_within,
             clock=now,
+            coverage=Coverage(policy.schedules, policy.plan.calendars),
         ),
     )
     ticker = Ticker(app.settings, app.emitter)

@@ -11,6 +11,7 @@ from schemas.notices import NoticeV1
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, COMMANDS
 from streams.agents.incidents import IncidentsDesk
+from streams.incidents.coverage import Coverage
 from streams.incidents.register import Register
 from streams.policy import Policy, read_policy
 from tests.recording import Record
@@ -48,6 +49,7 @@ class Desk:
             self.policy.routes,
             reopen_within=self.policy.incidents.reopen_within,
             clock=lambda: self.now + self.behind,
+            coverage=Coverage(self.policy.schedules, self.policy.plan.calendars),
         )
 
     def restart(self) -> None:
@@ -91,7 +93,11 @@ class Desk:
 
     def tick(self) -> None:
         """The time is told."""
-        self._take(self._desk.tick(TickV1(occurred_at=self.now, partition=0)))
+        self.take(TickV1(occurred_at=self.now, partition=0))
+
+    def take(self, tick: TickV1) -> None:
+        """A tick is read."""
+        self._take(self._desk.tick(tick))
 
     def until(self, at: datetime, *, every: timedelta = SECOND, restarts: bool = False) -> None:
         """Let time pass until *at*, with a tick at each moment on the way."""

@@ -13,10 +13,14 @@ from schemas.topics import ALERTS, COMMANDS, CURRENT, LIFECYCLE, NOTICES, TICKS,
 from streams.agents.detect import origin_of
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.correlation.grouping import Placement, place
+from streams.detection.fingerprint import fingerprint
+from streams.incidents.coverage import Coverage, Finding
 from streams.incidents.register import Register
 from streams.notifications.routing import Route, told
 
 NAME = "incidents"
+#: What alerts about schedules without anybody are called.
+GAP_RULE = "on-call-gap"
 INPUTS = (ALERTS, COMMANDS, TICKS)
 
 
@@ -30,12 +34,14 @@ class IncidentsDesk:
         *,
         reopen_within: timedelta,
         clock: Callable[[], datetime] | None = None,
+        coverage: Coverage | None = None,
     ) -> None:
         self._register = register
         self._routes = routes
         self._reopen_within = reopen_within
         #: The clock on the wall, against which ticks are old; None where time is simulated.
         self._clock = clock
+        self._coverage = coverage
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one alert or command; see ``Desk.hear``."""
@@ -48,15 +54,23 @@ class IncidentsDesk:
         """Let happen what is due."""
         at = tick.occurred_at
         behind = self._clock() - at if self._clock else timedelta(0)
-        return self._sent(self._register.tick(at, behind))
+        # Schedules belong to no partition: the first one looks after them.
+        findings = self._coverage.look(at) if self._coverage and tick.partition == 0 else []
+        return [
+            *(outgoing(ALERTS, gap_alert(each, at), source=NAME) for each in findings),
+            *self._sent(self._register.tick(at, behind)),
+        ]
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return what changed in the register since the last call."""
-        return self._register.changes()
+        changed = self._coverage.changes() if self._coverage else {}
+        return {**self._register.changes(), **changed}
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take the register as it was."""
         self._register.restore(entries)
+        if self._coverage:
+            self._coverage.restore(entries)
 
     def _alert(self, alert: AlertV1, origin: Origin) -> list[StepV1]:
         register = self._register
@@ -83,3 +97,31 @@ class IncidentsDesk:
                 outgoing(NOTICES, notice, source=NAME) for notice in told(step, self._routes)
             )
         return decided
+
+
+def gap_alert(finding: Finding, at: datetime) -> AlertV1:
+    """Return the alert that *finding* is, at *at*."""
+    labels = {"schedule": finding.schedule}
+    identity = fingerprint(
+        tenant="default",
+        service="on-call",
+        environment="production",
+        rule=GAP_RULE,
+        subject=finding.schedule,
+        labels=labels,
+    )
+    return AlertV1(
+        occurred_at=at,
+        fingerprint=identity,
+        # It grows across restarts, and there is at most one transition a minute.
+        sequence=int(at.timestamp()),
+        state=finding.state,
+        rule=GAP_RULE,
+        severity=finding.severity,
+        service="on-call",
+        labels=labels,
+        group_key=f"on-call/{finding.schedule}",
+        summary=finding.summary,
+        reason=finding.reason,
+        started_at=finding.started_at,
+    )

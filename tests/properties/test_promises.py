@@ -101,7 +101,7 @@ class AnyPromises(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 7, 60, 119, 300, 1_200, 3_600]))
     def time_passes(self, seconds: int) -> None:
         until = self.steady.now + seconds * SECOND
-        self.both(lambda desk: desk.until(until, every=20 * SECOND))
+        self.both(lambda desk: desk.until(until, every=60 * SECOND))
 
     @rule()
     def the_worker_is_restarted(self) -> None:
@@ -177,4 +177,4 @@ class AnyPromises(RuleBasedStateMachine):
 
 
 TestAnyPromises = AnyPromises.TestCase
-TestAnyPromises.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestAnyPromises.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)

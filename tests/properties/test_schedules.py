@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.incidents.ical import exported, imported
 from streams.incidents.local_time import zone
 from streams.incidents.schedules import Schedule, gaps, in_layer, on_call, turns
 
@@ -89,3 +90,19 @@ def test_a_rotation_without_hours_never_has_nobody_once_it_began(
     layer = {"rotation": rotation, "begins": FIRST - timedelta(days=2), "every": "12h"}
     schedule = Schedule.model_validate({"time_zone": where, "layers": [layer]})
     assert on_call(schedule, at) is not None
+
+
+@given(SCHEDULES, MOMENTS.map(lambda at: at.replace(microsecond=0)), WINDOWS)
+def test_what_is_exported_is_imported_alike(
+    schedule: Schedule, start: datetime, window: timedelta
+) -> None:
+    """Otherwise a calendar program would show, or give back, other shifts than there are."""
+    end = start + window
+    # Calendars know whole seconds.
+    found = [
+        turn
+        for turn in turns(schedule, start, end)
+        if turn.person is not None and not (turn.start.microsecond or turn.end.microsecond)
+    ]
+    content = exported("primary", found, start)
+    assert imported(content, start, end, zone(schedule.time_zone), PEOPLE) == found
