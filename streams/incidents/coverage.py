@@ -46,6 +46,8 @@ class Coverage:
         self._schedules = schedules
         self._calendars = calendars
         self._looked_at: datetime | None = None
+        #: Schedule to until when it was looked at, and the gap that was found before.
+        self._looked: dict[str, tuple[datetime, Turn | None]] = {}
         #: Schedule to the severity of its alert, and since when it fires.
         self._firing: dict[str, tuple[int, datetime]] = {}
         self._changed: dict[str, bytes | None] = {}
@@ -73,7 +75,7 @@ class Coverage:
 
     def _of(self, name: str, at: datetime) -> Finding | None:
         schedule, before = self._schedules.get(name), self._firing.get(name)
-        gap = self._gap(schedule, at) if schedule else None
+        gap = self._gap(name, schedule, at) if schedule else None
         if schedule is None or gap is None:
             if before is None:
                 return None
@@ -96,10 +98,16 @@ class Coverage:
         reason = f"no layer and no override of {name} has anybody {when}"
         return Finding(name, state, severity, summary, reason, since)
 
-    def _gap(self, schedule: Schedule, at: datetime) -> Turn | None:
+    def _gap(self, name: str, schedule: Schedule, at: datetime) -> Turn | None:
+        """Return the next gap; what was looked at before is not looked at again."""
+        looked_until, gap = self._looked.get(name, (at, None))
+        if gap is not None and at < gap.end:
+            return gap
+        start, end = max(at, looked_until), at + schedule.warn_before
         needed = self._calendars.get(schedule.needed) if schedule.needed else None
-        found = gaps(schedule, at, at + schedule.warn_before, needed)
-        return found[0] if found else None
+        found = gaps(schedule, start, end, needed) if start < end else []
+        self._looked[name] = (found[0].end, found[0]) if found else (max(start, end), None)
+        return self._looked[name][1]
 
     def _whole(self, schedule: Schedule, gap: Turn) -> str:
         """Say how long *gap* is, also beyond what was looked at."""
