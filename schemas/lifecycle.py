@@ -137,7 +137,7 @@ class IncidentV1(Contract):
     acknowledged_at: Moment | None = None
     """When somebody first took it."""
     acknowledged_by: Name | None = None
-    """Who has it; None where nobody does, or no longer."""
+    """Who did."""
     respond_by: Moment | None = None
     """When somebody must be on it, by its worst severity."""
     assigned_to: Name | None = None

@@ -137,15 +137,14 @@ def accepts(status: Status) -> list[Trigger]:
 
 
 def _acknowledged(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
-    if incident.acknowledged_at is not None and incident.acknowledged_by is not None:
+    if incident.acknowledged_at is not None:
         message = (
             f"{incident.incident_id} was acknowledged by {incident.acknowledged_by} "
             f"at {incident.acknowledged_at:%H:%M:%S}"
         )
         raise IllegalTrigger(message)
     return {
-        # The time to acknowledge ends with the first one.
-        "acknowledged_at": incident.acknowledged_at or at,
+        "acknowledged_at": at,
         "acknowledged_by": asked.author,
         # Whoever takes it works on it, until somebody is named.
         "assigned_to": incident.assigned_to or asked.author,
@@ -154,10 +153,16 @@ def _acknowledged(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str,
 
 def _unacknowledged(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
     del asked, at
-    if incident.acknowledged_by is None:
-        message = f"{incident.incident_id} is acknowledged by nobody"
+    if incident.acknowledged_at is None:
+        message = f"{incident.incident_id} is not acknowledged"
         raise IllegalTrigger(message)
-    return {"acknowledged_by": None}
+    # Whoever was named otherwise than by taking it stays.
+    took = incident.assigned_to == incident.acknowledged_by
+    return {
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "assigned_to": None if took else incident.assigned_to,
+    }
 
 
 def _mitigated(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:

@@ -127,12 +127,13 @@ class Promises:
 
     def hear(self, at: datetime, behind: timedelta) -> None:
         """Take in a tick of *at* that was *behind* the clock on the wall when it was read."""
-        self._out = behind > OUT_AFTER
+        was_out, self._out = self._out, behind > OUT_AFTER
         if self._out:
             return
-        if self._heard_at is not None and at - self._heard_at > OUT_AFTER:
+        gap = self._heard_at is not None and at - self._heard_at > OUT_AFTER
+        if gap or was_out:
             for place in list(self._standings):
-                self._make_up(place, self._heard_at, at)
+                self._make_up(place, self._heard_at or at, at)
         self._heard_at = at
         if self._moments:
             self._keep_heard()
@@ -231,6 +232,14 @@ class Promises:
             progress = resumed(progress, at)
         return progress if standing.held_since is None else stopped(progress)
 
+    def _without(self, progress: Progress, incident: IncidentV1, at: datetime) -> Progress | None:
+        """Return what becomes of *progress* under a policy that no longer has its chain, or its step."""
+        if progress.chain in self._plan.chains:
+            return stopped(progress)
+        services = {incident.service, *incident.services}
+        name = fitting(self._plan.chains, incident.severity, services)
+        return begun(name, self._plan.chains[name], at) if name else None
+
     def _climbed(self, place: _Place, incident: IncidentV1, at: datetime) -> Happening | None:
         """Take the next step of the escalation that is due and tells somebody something."""
         while (progress := self._standings[place].progress) is not None:
@@ -238,9 +247,12 @@ class Promises:
                 break
             chain = self._plan.chains.get(progress.chain)
             if chain is None or progress.step >= len(chain.steps):
-                # The policy is another one than at the last step.
-                self._keep(place, replace(self._standings[place], progress=None), incident)
-                break
+                self._keep(
+                    place,
+                    replace(self._standings[place], progress=self._without(progress, incident, at)),
+                    incident,
+                )
+                continue
             now, climbed = climb(progress, chain, self._plan.roster, at)
             standing = self._standings[place]
             told = {**standing.on_call, **(climbed.on_call if climbed else {})}
@@ -302,7 +314,8 @@ class Promises:
         if made_up != standing:
             self._standings[place] = made_up
             self._changed[_named("promise", *place)] = KEPT.dump_json(made_up)
-            self._note(place, min(at, self._moments.get(place, at)))
+        # Handovers of that time are seen now.
+        self._note(place, min(at, self._moments.get(place, at)))
 
     # -- the agenda -------------------------------------------------------------------------------
 

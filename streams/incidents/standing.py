@@ -64,8 +64,8 @@ def after(standing: Standing | None, incident: IncidentV1, kind: StepKind) -> St
         running = (*running[:-1], replace(running[-1], until=incident.resolved_at or at))
     elif not standing.runs and incident.status in OPEN:
         running = (*running, Running(at))
-    held_since = standing.held_since if incident.acknowledged_by is not None else None
-    if incident.acknowledged_by is not None and (kind in SIGNS_OF_LIFE or held_since is None):
+    held_since = standing.held_since if incident.acknowledged_at is not None else None
+    if incident.acknowledged_at is not None and (kind in SIGNS_OF_LIFE or held_since is None):
         held_since = at
     return replace(
         standing,

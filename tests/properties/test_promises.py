@@ -96,7 +96,8 @@ class AnyPromises(RuleBasedStateMachine):
             Reopen: {"reason": "it is back"},
             SetSeverity: {"severity": severity, "reason": "as seen"},
         }.get(kind, {})
-        self.both(lambda desk: desk.ask(kind, **fields))
+        incident_id = self.steady.steps[-1].incident_id
+        self.both(lambda desk: desk.ask(kind, incident_id, **fields))
 
     @rule(seconds=st.sampled_from([1, 7, 60, 119, 300, 1_200, 3_600]))
     def time_passes(self, seconds: int) -> None:
@@ -164,7 +165,7 @@ class AnyPromises(RuleBasedStateMachine):
         assert incident.resolve_by is not None
         # What is due at this moment is missed at its tick.
         assert incident.resolve_by >= now or "resolution" in missed
-        if incident.acknowledged_at is None:
+        if not any(step.kind is StepKind.ACKNOWLEDGED for step in self.steady.steps):
             assert incident.respond_by >= now or "response" in missed
 
     @invariant()

@@ -132,10 +132,10 @@ def test_without_a_sign_of_life_an_acknowledgement_ends_and_it_goes_on(tmp_path:
     assert desk.called()[3:] == [(36 * MINUTE, "grace"), (36 * MINUTE, "chat")]
     desk.until(NOON + 46 * MINUTE)
     assert desk.called()[5:] == [(46 * MINUTE, each) for _, each in THIRDS]
-    # Whoever takes it now is the one who has it; the time to acknowledge was the first one.
+    # Whoever takes it now is the one who has it.
     desk.ask(Acknowledge)
     assert desk.steps[-1].kind is StepKind.ACKNOWLEDGED
-    assert desk.steps[-1].incident.acknowledged_at == NOON + 6 * MINUTE
+    assert desk.steps[-1].incident.acknowledged_at == NOON + 46 * MINUTE
 
 
 def test_outside_the_hours_of_a_person_it_waits_and_goes_on_in_the_morning(tmp_path: Path) -> None:
@@ -295,3 +295,39 @@ def test_what_was_taken_during_an_outage_is_not_escalated_after_it(desk: Desk) -
     desk.ask(Acknowledge)
     desk.until(NOON + 60 * MINUTE)
     assert desk.called() == [FIRST]
+
+
+def test_a_handover_during_an_outage_of_ours_is_made_after_it(desk: Desk) -> None:
+    """Otherwise whoever came on call meanwhile would not know of it until they leave."""
+    desk.until(NOON + 2 * MINUTE)
+    desk.ask(Acknowledge)
+    midnight = NOON + timedelta(hours=12)
+    desk.until(midnight - MINUTE, every=MINUTE)
+    desk.behind = timedelta(hours=1)
+    desk.until(midnight + 30 * MINUTE, every=MINUTE)
+    assert desk.said(StepKind.HANDED_OVER) == []
+    desk.behind = timedelta(0)
+    desk.until(midnight + 31 * MINUTE, every=MINUTE)
+    assert [at for at, _, _ in desk.said(StepKind.HANDED_OVER)] == [midnight + 31 * MINUTE]
+
+
+@pytest.mark.parametrize(
+    ("chains", "calls"),
+    [
+        # Renamed: it begins under its new name when the next step was due.
+        (CRITICAL.replace("critical", "urgent"), [(5 * MINUTE, "ada"), (10 * MINUTE, "grace")]),
+        # Shorter than it has come: over.
+        ("  critical: {steps: [{people: [lin]}]}\n", []),
+        # Gone.
+        ("  other: {severities: [4], steps: [{people: [lin]}]}\n", []),
+    ],
+    ids=["renamed", "shorter", "gone"],
+)
+def test_a_policy_that_changes_while_it_climbs_holds_from_then_on(
+    tmp_path: Path, desk: Desk, chains: str, calls: list[tuple[timedelta, str]]
+) -> None:
+    desk.until(NOON + 2 * MINUTE)
+    desk.policy = policy_of(tmp_path, POLICY + chains)
+    desk.restart()
+    desk.until(NOON + 12 * MINUTE)
+    assert [each for each in desk.called()[1:] if each[1] != "chat"] == calls
