@@ -61,7 +61,7 @@ def after(standing: Standing | None, incident: IncidentV1, kind: StepKind) -> St
         standing = Standing((Running(incident.detected_at),))
     running = standing.running
     if standing.runs and incident.status not in OPEN:
-        running = (*running[:-1], replace(running[-1], until=incident.resolved_at or at))
+        running = (*running[:-1], replace(running[-1], until=at))
     elif not standing.runs and incident.status in OPEN:
         running = (*running, Running(at))
     held_since = standing.held_since if incident.acknowledged_at is not None else None

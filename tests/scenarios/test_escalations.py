@@ -132,10 +132,22 @@ def test_without_a_sign_of_life_an_acknowledgement_ends_and_it_goes_on(tmp_path:
     assert desk.called()[3:] == [(36 * MINUTE, "grace"), (36 * MINUTE, "chat")]
     desk.until(NOON + 46 * MINUTE)
     assert desk.called()[5:] == [(46 * MINUTE, each) for _, each in THIRDS]
+    # Somebody responded in time, whatever came of it.
+    assert not any("response" in reason for _, _, reason in desk.said(StepKind.MISSED))
     # Whoever takes it now is the one who has it.
     desk.ask(Acknowledge)
     assert desk.steps[-1].kind is StepKind.ACKNOWLEDGED
     assert desk.steps[-1].incident.acknowledged_at == NOON + 46 * MINUTE
+
+
+def test_a_round_that_was_stopped_goes_on_as_the_same_round(tmp_path: Path) -> None:
+    """Otherwise who acknowledged for a moment would have used up a repetition."""
+    chain = "  again: {steps: [{people: [ada]}], repeat: 1, acknowledged_for: 20m}\n"
+    desk = desk_of(tmp_path, chain)
+    desk.until(NOON + MINUTE)
+    desk.ask(Acknowledge)
+    desk.until(NOON + 60 * MINUTE)
+    assert desk.called() == [FIRST, (21 * MINUTE, "ada"), (31 * MINUTE, "ada")]
 
 
 def test_outside_the_hours_of_a_person_it_waits_and_goes_on_in_the_morning(tmp_path: Path) -> None:
@@ -331,3 +343,47 @@ def test_a_policy_that_changes_while_it_climbs_holds_from_then_on(
     desk.restart()
     desk.until(NOON + 12 * MINUTE)
     assert [each for each in desk.called()[1:] if each[1] != "chat"] == calls
+
+
+def test_what_opened_during_an_outage_of_ours_waits_its_whole_delay(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, "  slow: {steps: [{people: [ada], after: 5m}]}\n")
+    desk.until(NOON + MINUTE)
+    desk.ask(Acknowledge)
+    desk.restart()
+    desk.now = NOON + 30 * MINUTE
+    desk.alert(group_key="other", fingerprint="00000000000000bb")
+    desk.now = NOON + 60 * MINUTE
+    desk.tick()
+    desk.until(NOON + 65 * MINUTE - SECOND)
+    assert desk.called() == []
+    desk.until(NOON + 65 * MINUTE)
+    assert desk.called() == [(65 * MINUTE, "ada")]
+
+
+def test_a_delay_after_somebodys_hours_is_a_delay_again(tmp_path: Path) -> None:
+    """Of it, an outage of ours leaves what was left; only hours are when they are."""
+    chain = (
+        '  office: {steps: [{people: [lin], during: {mon-fri: "17:40-18:00"}}, '
+        "{people: [ada], after: 20m}]}\n"
+    )
+    desk = desk_of(tmp_path, chain)
+    desk.until(NOON + 12 * MINUTE)
+    assert [at for at, _ in desk.called()] == [10 * MINUTE] * 2
+    desk.now = NOON + 60 * MINUTE
+    desk.tick()
+    desk.until(NOON + 78 * MINUTE - SECOND)
+    assert len(desk.called()) == 2
+    desk.until(NOON + 78 * MINUTE)
+    assert desk.called()[2:] == [(78 * MINUTE, "ada")]
+
+
+def test_a_handover_that_one_old_tick_told_of_is_made_at_the_next(desk: Desk) -> None:
+    desk.until(NOON + 2 * MINUTE)
+    desk.ask(Acknowledge)
+    midnight = NOON + timedelta(hours=12)
+    desk.until(midnight - SECOND, every=MINUTE)
+    desk.behind = timedelta(minutes=3)
+    desk.until(midnight)
+    desk.behind = timedelta(0)
+    desk.until(midnight + SECOND)
+    assert [at for at, _, _ in desk.said(StepKind.HANDED_OVER)] == [midnight + SECOND]
