@@ -1,5 +1,6 @@
 """Hop 2: alerts and commands in, incidents and notices out."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,8 +16,11 @@ from streams.agents.outgoing import Outgoing, outgoing
 from streams.correlation.grouping import Placement, place
 from streams.detection.fingerprint import fingerprint
 from streams.incidents.coverage import Coverage, Finding
+from streams.incidents.promises import OUT_AFTER
 from streams.incidents.register import Register
 from streams.notifications.routing import Route, told
+
+log = logging.getLogger(__name__)
 
 NAME = "incidents"
 #: What alerts about schedules without anybody are called.
@@ -42,6 +46,7 @@ class IncidentsDesk:
         #: The clock on the wall, against which ticks are old; None where time is simulated.
         self._clock = clock
         self._coverage = coverage
+        self._said_behind = False
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one alert or command; see ``Desk.hear``."""
@@ -53,13 +58,23 @@ class IncidentsDesk:
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
         """Let happen what is due."""
         at = tick.occurred_at
-        behind = self._clock() - at if self._clock else timedelta(0)
+        behind = self._behind(at)
         # Schedules belong to no partition: the first one looks after them.
         findings = self._coverage.look(at) if self._coverage and tick.partition == 0 else []
         return [
             *(outgoing(ALERTS, gap_alert(each, at), source=NAME) for each in findings),
             *self._sent(self._register.tick(at, behind)),
         ]
+
+    def _behind(self, at: datetime) -> timedelta:
+        """Return how old the time *at* is, and say where that keeps everybody from being called."""
+        behind = self._clock() - at if self._clock else timedelta(0)
+        if (behind > OUT_AFTER) is not self._said_behind:
+            self._said_behind = not self._said_behind
+            # A clock that is wrong looks the same: it must be seen.
+            text = "behind, nobody is called" if self._said_behind else "no longer behind"
+            log.warning("%s tick=%s seconds=%.0f", text, at.isoformat(), behind.total_seconds())
+        return behind
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return what changed in the register since the last call."""

@@ -288,11 +288,16 @@ def test_an_outage_begins_after_two_minutes(desk: Desk, out: int, calls: list[ti
     assert [at for at, channel in desk.called() if channel == "grace"] == calls
 
 
-def test_a_backlog_calls_nobody_and_what_is_left_of_it_begins_when_it_is_read(desk: Desk) -> None:
+def test_a_backlog_calls_nobody_and_what_is_left_of_it_begins_when_it_is_read(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     """An hour of waiting ticks is read within a second: people were given no time to react."""
     desk.behind = timedelta(hours=1)
     desk.until(NOON + 60 * MINUTE - SECOND)
     assert desk.called() == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "behind, nobody is called tick=2026-03-02T12:00:01+00:00 seconds=3600"
+    ]
     desk.behind = timedelta(0)
     desk.until(NOON + 60 * MINUTE)
     assert desk.called() == [(60 * MINUTE, "ada")]
