@@ -50,6 +50,6 @@ SERVICES_LISTED: Final = 100
 #: Places in the log that one alert names as its evidence.
 ORIGINS_LISTED: Final = 8
 #: Channels that one step of an escalation calls.
-CHANNELS_CALLED: Final = 200
+CHANNELS_CALLED: Final = 100
 #: People whom one of them reaches.
-PEOPLE_CALLED: Final = 100
+PEOPLE_CALLED: Final = 50

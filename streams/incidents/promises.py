@@ -41,6 +41,8 @@ OUT_AFTER: Final = timedelta(minutes=2)
 _KEPT_EVERY: Final = timedelta(seconds=30)
 #: How far a schedule is looked at for its next handover.
 _AHEAD: Final = timedelta(days=1)
+#: Bytes of calls that one step has room for: less than the words that a step of an escalation does not have.
+_CALLS_BYTES: Final = 90_000
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 #: Steps that change what was promised.
@@ -259,7 +261,10 @@ class Promises:
             self._keep(place, replace(standing, progress=now, on_call=told), incident)
             if climbed is not None:
                 sets = {"escalations": (incident.escalations or 0) + 1}
-                return Happening(Trigger.ESCALATE, climbed.reason, sets, _as_calls(climbed.calls))
+                calls, reason = as_calls(climbed.calls), climbed.reason
+                if more := len(climbed.calls) - len(calls):
+                    reason = f"{more} channels more than one step can call; {reason}"
+                return Happening(Trigger.ESCALATE, reason, sets, calls)
         return None
 
     def _let_go(self, place: _Place, incident: IncidentV1, at: datetime) -> Happening | None:
@@ -294,7 +299,7 @@ class Promises:
                 self._keep(place, replace(standing, on_call=on_duty), incident)
                 reason = f"{name}: {before} hands over to {now}"
                 calls = person_calls(self._plan.roster, now, reason)
-                return Happening(Trigger.HAND_OVER, reason, calls=_as_calls(calls))
+                return Happening(Trigger.HAND_OVER, reason, calls=as_calls(calls))
         return None
 
     def _make_up(self, place: _Place, out_from: datetime, at: datetime) -> None:
@@ -391,15 +396,20 @@ class Promises:
         self._moments.pop(place, None)
 
 
-def _as_calls(calls: tuple[Call, ...]) -> tuple[CallV1, ...]:
-    return tuple(
-        CallV1(
+def as_calls(calls: tuple[Call, ...]) -> tuple[CallV1, ...]:
+    """Return *calls* as a step carries them: as many as fit beside the largest incident."""
+    found, room = [], _CALLS_BYTES
+    for each in calls[: limits.CHANNELS_CALLED]:
+        call = CallV1(
             channel=each.channel,
             people=each.people[: limits.PEOPLE_CALLED],
             reason=each.reason[: limits.LINE_LENGTH],
         )
-        for each in calls[: limits.CHANNELS_CALLED]
-    )
+        room -= len(call.model_dump_json().encode())
+        if room < 0:
+            break
+        found.append(call)
+    return tuple(found)
 
 
 def _named(*parts: str) -> str:
