@@ -13,6 +13,8 @@ COMMANDS: Final = {
     "report": ("report", "Ask the warehouse."),
     "schedule": ("schedule", "Say who is on call when."),
     "check": ("check", "Say everything that is wrong with a policy."),
+    "test": ("testing", "Play test cases against a policy."),
+    "policy": ("policy", "Put a policy in force while everything runs."),
     "worker": ("worker", "Run one hop."),
     "probe": ("probe", "Ask health endpoints and publish what they say."),
     "topics": ("worker", "Create the topics."),

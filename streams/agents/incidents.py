@@ -10,7 +10,16 @@ from schemas.commands import CommandV1
 from schemas.lifecycle import StepV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
-from schemas.topics import ALERTS, COMMANDS, CURRENT, LIFECYCLE, NOTICES, TICKS, TopicDeclaration
+from schemas.topics import (
+    ALERTS,
+    COMMANDS,
+    CURRENT,
+    LIFECYCLE,
+    NOTICES,
+    POLICIES,
+    TICKS,
+    TopicDeclaration,
+)
 from streams.agents.detect import origin_of
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.correlation.grouping import Placement, place
@@ -25,7 +34,7 @@ log = logging.getLogger(__name__)
 NAME = "incidents"
 #: What alerts about schedules without anybody are called.
 GAP_RULE = "on-call-gap"
-INPUTS = (ALERTS, COMMANDS, TICKS)
+INPUTS = (ALERTS, COMMANDS, POLICIES, TICKS)
 
 
 class IncidentsDesk:

@@ -14,20 +14,22 @@ from weakref import WeakKeyDictionary
 
 from schemas.notices import NoticeV1
 from schemas.ticks import TickV1
-from schemas.topics import NOTICES, RECEIPTS, TICKS, TopicDeclaration
+from schemas.topics import NOTICES, POLICIES, RECEIPTS, TICKS, TopicDeclaration
 from streams.agents.app import HopApp
 from streams.agents.checkpoints import Slice
+from streams.agents.governed import Governed
 from streams.agents.hop import Hop
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
-from streams.gateways.courier import Courier
+from streams.gateways.couriers import Couriers
 from streams.notifications.delivery import Attempted, Deliveries
+from streams.policy import Policy
 
 log = logging.getLogger(__name__)
 
 NAME = "notify"
 # Ticks open a partition without notices, so that what an outage left behind goes out at once.
-INPUTS = (NOTICES, TICKS)
+INPUTS = (NOTICES, POLICIES, TICKS)
 
 #: Seconds between two looks at what is due again.
 LOOK_EVERY: Final = 1.0
@@ -38,9 +40,12 @@ FINISH_WITHIN: Final = 3.0
 class NotifyDesk:
     """One partition of what is not settled."""
 
-    def __init__(self, deliveries: Deliveries, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, deliveries: Deliveries, wake: Callable[[], None], use: Callable[[Policy], None]
+    ) -> None:
         self.deliveries = deliveries
         self._wake = wake
+        self._use = use
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one notice; see ``Desk.hear``."""
@@ -63,14 +68,17 @@ class NotifyDesk:
         self.deliveries.restore(entries)
         self._wake()
 
+    def use(self, policy: Policy) -> None:
+        """Make the next attempts of this worker under *policy*: all partitions are given the same one."""
+        self._use(policy)
+
 
 class Notifier:
     """Makes the attempts that are due, for all partitions of this worker."""
 
     hop: Hop
 
-    def __init__(self, app: HopApp, channels: Mapping[str, Any], courier: Courier) -> None:
-        self._channels = channels
+    def __init__(self, app: HopApp, courier: Couriers) -> None:
         self._courier = courier
         self._news = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -138,6 +146,8 @@ class Notifier:
     @staticmethod
     def _deliveries(piece: Slice) -> Deliveries:
         desk = piece.desk
+        if isinstance(desk, Governed):
+            desk = desk.desk
         if not isinstance(desk, NotifyDesk):
             message = f"{type(desk).__name__} is not the desk of this hop"
             raise TypeError(message)

@@ -5,16 +5,13 @@ Between two signals that must be judged, a feed notes down what it hears. Before
 feeds noted down is absorbed, in the order of each feed: so a series is never looked at without what was heard of it.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import Final
 
 from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection.agenda import Agenda
 from streams.detection.feeds import Feed, Feeds, Left, narrower
-from streams.detection.heard import Batch, told_again
 from streams.detection.index import Index
 from streams.detection.ledger import Ledger
 from streams.detection.rule import Calm
@@ -22,8 +19,6 @@ from streams.detection.watch import Watch, Watched
 
 #: Signals of a feed after which a rule that had no room for it is asked again.
 ASKED_AGAIN: Final = 100
-
-_when = attrgetter("at")
 
 
 class Absorber:
@@ -42,7 +37,7 @@ class Absorber:
         feed = self.feeds.of(left)
         if feed is None:
             if self.feeds.full:
-                self._drop_feeds(all_watched)
+                self.drop_feeds(all_watched)
             feed = Feed(left.topic, origin.partition, left.key, signal)
             self.feeds.keep(feed)
         self.absorb(feed)
@@ -91,30 +86,23 @@ class Absorber:
         """Let the rules of *feed* remember what it noted down."""
         if not feed.backlog:
             return
-        batch = Batch(feed.signal, self.feeds.taken(feed))
-        heard = batch.heard
-        origin = Origin(topic=feed.topic, partition=feed.partition, offset=heard[-1].offset)
+        batch = self.feeds.taken(feed)
+        origin = Origin(topic=feed.topic, partition=feed.partition, offset=batch.offsets[-1])
         for watched in feed.bound:
-            series, some = watched.series, batch
-            if heard[0].at <= series.heard_at:
-                some = self._hear_late(watched, batch, origin)
-            if some.heard:
-                watched.watch.rule.absorb(series.memory, series.heard_at, some, origin)
-                series.heard_at, series.origin = heard[-1].at, origin
+            series, rule = watched.series, watched.watch.rule
+            late, newer = batch.after(series.heard_at)
+            if late is not None and watched.watch.late_counts:
+                # Another feed of the series said something newer.
+                for at, signal in zip(late.ats, late.signals(), strict=True):
+                    rule.judge(series.memory, signal, at, origin)
+            if newer is not None:
+                rule.absorb(series.memory, series.heard_at, newer, origin)
+                series.heard_at, series.origin = newer.ats[-1], origin
             self._ledger.change(watched, feed.since)
             if watched.calm is None or not watched.calm.lasts:
                 self.ask(watched)
                 self._agenda.plan(series.fingerprint, watched.planned_for)
         feed.open()
-
-    def _hear_late(self, watched: Watched, batch: Batch, origin: Origin) -> Batch:
-        """Hear those of *batch* that are not newer than what another feed of the series said, and return the others."""
-        series, rule = watched.series, watched.watch.rule
-        late = bisect_right(batch.heard, series.heard_at, key=_when)
-        if watched.watch.late_counts:
-            for heard in batch.heard[:late]:
-                rule.judge(series.memory, told_again(batch.signal, heard), heard.at, origin)
-        return Batch(batch.signal, batch.heard[late:])
 
     def catch_up(self, watched: Watched) -> None:
         """Absorb whatever was noted down for a series."""
@@ -130,12 +118,17 @@ class Absorber:
                 self.absorb(feed)
                 feed.shut()
 
-    def _drop_feeds(self, all_watched: Iterable[Watched]) -> None:
+    def drop_feeds(self, all_watched: Iterable[Watched]) -> None:
+        """Absorb what is noted down and forget all feeds, those of *all_watched*."""
         for feed in self.feeds.noting:
             self.absorb(feed)
         for watched in all_watched:
             watched.feeds.clear()
         self.feeds.clear()
+
+    def look_up_in(self, index: Index[Watch]) -> None:
+        """Look up who hears a feed in *index* from now on; there must be no feeds."""
+        self._index = index
 
     def untie(self, watched: Watched) -> None:
         """Let the feeds of a series that is forgotten look up anew who hears them."""

@@ -27,45 +27,29 @@ from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection import holding
 from streams.detection.absorbing import Absorber
-from streams.detection.agenda import Agenda
 from streams.detection.feeds import Glance
 from streams.detection.holding import Move, Phase, Says
-from streams.detection.index import Index
-from streams.detection.ledger import Changes, Keep, Ledger
+from streams.detection.ledger import Changes, Keep
+from streams.detection.roster import CROWD, Roster
 from streams.detection.rule import Evidence, Rule
-from streams.detection.series import Unusable, alert_of, dump, head_of, load
+from streams.detection.series import dump
 from streams.detection.telling import begun, crowded, ended
 from streams.detection.told import Decided, Told
 from streams.detection.watch import Watch, Watched
 from streams.durations import written
 
-#: Names of the state entries that are no series; a series' is its fingerprint.
+#: Name of the state entry that numbers alerts.
 _SEQUENCE: Final = "sequence"
-_CROWD: Final = "crowd/"
-
-_RULE_GONE: Final = "the policy has no such rule any more"
-_RULE_CHANGED: Final = "the rule is of another kind or groups otherwise now"
 
 
-class Detector:
+class Detector(Roster):
     """All rules over the signals of one partition."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._watches = {rule.name: Watch(rule) for rule in rules}
+        super().__init__(rules)
         self._decided = Decided(rules)
-        self._index = Index(list(self._watches.values()))
-        #: Every series that is awake, by its fingerprint.
-        self._watched: dict[str, Watched] = {}
-        #: Entries of series that a restart remembered and nobody has needed since.
-        self._asleep: dict[str, bytes] = {}
-        self._agenda = Agenda()
         self._sequence = 0
-        self._ledger = Ledger()
         self._absorber = Absorber(self._index, self._ledger, self._agenda)
-        #: Remembered series, and alerts of crowded rules, that no rule of the policy watches any more.
-        self._orphans: dict[str, tuple[AlertV1 | None, str]] = {}
-        #: Whether no tick has come since the state was restored.
-        self._restored = False
 
     def skim(
         self, topic: str, records: Sequence[Any], start: int, glance: Glance, latest: datetime
@@ -150,25 +134,23 @@ class Detector:
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take the state that ``changes`` returned, all calls together."""
-        self._restored = True
-        moments = []
-        for name, entry in entries.items():
-            if name == _SEQUENCE:
-                self._sequence = int(orjson.loads(entry))
-            elif name.startswith(_CROWD):
-                self._restore_crowd(name, AlertV1.from_wire(entry))
-            elif not self._ledger.restore_gone(name, entry):
-                head = head_of(entry)
-                watch = self._watches.get(head.rule)
-                if watch is None:
-                    self._orphans[name] = (alert_of(entry), _RULE_GONE)
-                elif (watch.kind, watch.grouping) != (head.kind, head.grouping):
-                    self._orphans[name] = (alert_of(entry), _RULE_CHANGED)
-                else:
-                    self._asleep[name] = entry
-                    watch.asleep += 1
-                    moments.append((head.moment, name))
-        self._agenda.fill(moments)
+        sequence = entries.get(_SEQUENCE)
+        if sequence is not None:
+            self._sequence = int(orjson.loads(sequence))
+        self._remember(entries, besides=_SEQUENCE)
+
+    def replace_rules(self, rules: Sequence[Rule]) -> None:
+        """
+        Go on under *rules*, as a restart with them would, but without touching the series of those that are as they were.
+
+        Alerts of rules that are gone end with the next tick. ``changes`` must be asked for everything next: nothing that was heard
+        under the old rules may be read again under the new ones.
+        """
+        # What was noted down was noted down for the rules that were.
+        self._absorber.drop_feeds(self._watched.values())
+        self._hand_on(rules)
+        self._absorber.look_up_in(self._index)
+        self._decided = Decided(rules)
 
     # -- signals ----------------------------------------------------------------------------------
 
@@ -315,7 +297,7 @@ class Detector:
                 watch.rule, watch.count, signal, at, self._next_sequence(), origin
             )
             self._decided.add_unheard(watch.crowd)
-            self._ledger.told.add(_CROWD + watch.rule.name)
+            self._ledger.told.add(CROWD + watch.rule.name)
 
     def _end_crowd(self, watch: Watch, at: datetime) -> None:
         if watch.crowd is None or not watch.has_room_again:
@@ -323,7 +305,7 @@ class Detector:
         room = Evidence(f"{watch.count} series are watched: there is room again")
         self._decided.add_unheard(self._ended(watch.crowd, room, at))
         watch.crowd = None
-        self._ledger.told.add(_CROWD + watch.rule.name)
+        self._ledger.told.add(CROWD + watch.rule.name)
 
     def _ended(self, alert: AlertV1, evidence: Evidence, at: datetime) -> AlertV1:
         return ended(alert, evidence, max(at, alert.occurred_at), self._next_sequence())
@@ -333,10 +315,11 @@ class Detector:
     def _entry(self, name: str, positions: dict[str, int]) -> bytes | None:
         if name == _SEQUENCE:
             return orjson.dumps(self._sequence)
-        if name.startswith(_CROWD):
-            watch = self._watches.get(name.removeprefix(_CROWD))
-            return watch.crowd.to_wire() if watch and watch.crowd else None
-        watched = self._watched.get(name)
+        if name.startswith(CROWD):
+            watch = self._watches.get(name.removeprefix(CROWD))
+            crowd = watch.crowd if watch else self._orphans.get(name, (None, ""))[0]
+            return crowd.to_wire() if crowd else None
+        watched = self._watched.get(name) or self._orphaned.get(name)
         if watched is None:
             return self._ledger.gone(name, positions)
         # What stands before the positions must all be in the entry.
@@ -352,30 +335,6 @@ class Detector:
         }
         return dump(series)
 
-    def _wake(self, name: str) -> Watched | None:
-        """Return the series of a remembered entry; None where there is none that its rule can use."""
-        entry = self._asleep.pop(name, None)
-        if entry is None:
-            return None
-        head = head_of(entry)
-        watch = self._watches[head.rule]
-        watch.asleep -= 1
-        try:
-            series = load(entry, type(watch.rule.fresh()))
-        except Unusable:
-            self._orphans[name] = (alert_of(entry), _RULE_CHANGED)
-            return None
-        watched = watch.take(watch.key_again(series), series)
-        self._watched[name] = watched
-        return watched
-
-    def _restore_crowd(self, name: str, alert: AlertV1) -> None:
-        watch = self._watches.get(alert.rule)
-        if watch is None:
-            self._orphans[name] = (alert, _RULE_GONE)
-        else:
-            watch.crowd = alert
-
     def _end_orphans(self, at: datetime) -> None:
         for name in sorted(self._orphans):
             self._end_orphan(name, at)
@@ -388,6 +347,7 @@ class Detector:
     def _end_orphan(self, name: str, at: datetime) -> None:
         if name in self._orphans:
             alert, why = self._orphans.pop(name)
+            self._orphaned.pop(name, None)
             self._ledger.told.add(name)
             if alert is not None:
                 self._decided.add(self._ended(alert, Evidence(why), at))

@@ -7,7 +7,7 @@ says. It never sees the clock: it is asked when a signal came, and at the moment
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -34,6 +34,13 @@ MANY: Final = 1_000
 ONE_FEED: Final = MANY - 1
 #: Series that one rule may watch in one partition.
 MAX_SERIES: Final = 100_000
+#: Settings that say what a rule is about, how patient it is, or how its alerts are told.
+_ABOUT_AND_TOLD: Final = frozenset(
+    {
+        *("name", "service", "match", "severity", "wait", "keep_firing_for"),
+        *("summary", "description", "runbook", "owner", "max_series", "forget_after"),
+    }
+)
 
 
 def _several(given: Any) -> Any:
@@ -98,6 +105,8 @@ class Rule(BaseModel):
 
     #: The label by which alerts show the subject, such as the name of the check.
     subject_label: ClassVar[str | None] = None
+    #: The setting that holds what ``names`` returns.
+    names_setting: ClassVar[str] = ""
 
     name: Name
     """The rule's name: alerts carry it, and no other rule has it."""
@@ -290,13 +299,13 @@ class Rule(BaseModel):
         *origin* is that of the last one: what is told of a quiet series names none of them. What it asked to look at in
         between is looked at here.
         """
-        for heard, signal in zip(batch.heard, batch.signals(), strict=True):
+        for at, signal in zip(batch.ats, batch.signals(), strict=True):
             look = self.next_look(memory, heard_at)
-            while look is not None and look < heard.at:
+            while look is not None and look < at:
                 self.look(memory, heard_at, look)
                 look = self.next_look(memory, heard_at)
-            self.judge(memory, signal, heard.at, origin)
-            heard_at = heard.at
+            self.judge(memory, signal, at, origin)
+            heard_at = at
 
     @abstractmethod
     def evidence(self, memory: Any, says: Says) -> Evidence:
@@ -328,6 +337,21 @@ class Rule(BaseModel):
 
     def _condition_failed(self) -> None:
         self._condition_failures["when"] += 1
+
+    # -- what a kind says of its settings ---------------------------------------------------------
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        """Yield settings that can be used and are hardly meant, each with what is doubtful about it."""
+        yield from ()
+
+    def criteria(self, *besides: str) -> dict[str, Any]:
+        """Return the settings that say what it finds: neither about whom, nor how it is told, nor *besides*."""
+        beside = {*_ABOUT_AND_TOLD, self.names_setting, *besides}
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in beside}
+
+    def finds_whatever(self, other: Self) -> bool:
+        """Whether its condition holds for a series whenever that of *other*, a rule of its kind, does."""
+        return self.criteria() == other.criteria()
 
     # -- what its alerts say ----------------------------------------------------------------------
 

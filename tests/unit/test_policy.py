@@ -213,7 +213,7 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
             "- a",
             (
                 "bad.yaml:1: must be a map with any of rules, channels, routes, probes, incidents, "
-                "severities, formats, calendars, people, teams, schedules, escalations"
+                "severities, formats, services, calendars, people, teams, schedules, escalations"
             ),
         ),
         ("rules: [{kind: [x]}]", "bad.yaml:1: rules[0].kind: \"['x']\" is no kind; there are"),

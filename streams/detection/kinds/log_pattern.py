@@ -1,9 +1,10 @@
 """So many log records in so much time say something that matches an expression."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -23,6 +24,8 @@ from streams.durations import Duration, written
 MOST: Final = 1_000
 #: Characters of a log record that an alert quotes.
 _QUOTED: Final = 300
+#: Messages that have nothing in common.
+_UNLIKE: Final = ("a", "Z", "0", " ", "-", "\u00e9")
 
 
 def _compiles(pattern: str) -> str:
@@ -98,6 +101,26 @@ class LogPattern(Rule):
 
     def hears(self) -> tuple[type[Signal], ...]:
         return (LogV1,)
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        given = "pattern" in self.model_fields_set
+        everything = all(self._search(text) is not None for text in _UNLIKE)
+        if given and everything:
+            yield (
+                "pattern",
+                f"{self.pattern!r} matches every message; leave it out if that is meant",
+            )
+        elif everything and self.level < LEVELS["warn"]:
+            yield "level", "every record from this level on counts, good news too; add a pattern"
+
+    def finds_whatever(self, other: Self) -> bool:
+        easier = ("level", "count", "within")
+        return (
+            self.level <= other.level
+            and self.count <= other.count
+            and self.within >= other.within
+            and self.criteria(*easier) == other.criteria(*easier)
+        )
 
     def concerns(self, signal: LogV1) -> bool:
         return (

@@ -1,7 +1,7 @@
 """A metric compared with a number: its latest value, or an aggregate of the last so many minutes."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -141,6 +141,26 @@ class Threshold(Rule):
                 f"with compare: '{self.compare}'"
             )
             raise ValueError(message)
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        if self.aggregate == "count":
+            compares = _COMPARES[self.compare]
+            if not any(compares(float(count), self.threshold) for count in range(ROOM + 1)):
+                text = (
+                    f"a count {self.compare} {self.threshold:g} is never reached: "
+                    f"a window counts from 0 to {ROOM} values; it can never fire"
+                )
+                yield "threshold", text
+
+    def finds_whatever(self, other: Self) -> bool:
+        told_apart = ("threshold", "clear")
+        if self.criteria(*told_apart) != other.criteria(*told_apart):
+            return False
+        if self.compare in {">", ">="}:
+            return self.threshold <= other.threshold
+        if self.compare in {"<", "<="}:
+            return self.threshold >= other.threshold
+        return self.threshold == other.threshold
 
     def counts_late(self) -> bool:
         return self.over is not None
