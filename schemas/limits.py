@@ -55,3 +55,7 @@ ORIGINS_LISTED: Final = 8
 CHANNELS_CALLED: Final = 100
 #: People whom one of them reaches.
 PEOPLE_CALLED: Final = 50
+#: People beside the commander that it lists.
+RESPONDERS_LISTED: Final = 50
+#: Suspicious changes that it lists.
+SUSPECTS_LISTED: Final = 5

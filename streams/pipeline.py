@@ -1,16 +1,17 @@
 """
 Every hop on one page: what it reads, what decides, what it writes.
 
-=========  ======================================  ================================================
+=========  ======================================  ==================================================
 hop        reads                                   writes
-=========  ======================================  ================================================
+=========  ======================================  ==================================================
 detect     telemetry.*, policies, clock.ticks      alerts
-incidents  alerts, incidents.commands,             incidents.lifecycle, incidents.current,
-           policies, clock.ticks                   notices; clock.ticks (the leader)
+incidents  alerts, changes, silences,              incidents.lifecycle, incidents.current,
+           incidents.commands, policies,           notices, alerts.withheld; alerts (about silences);
+           clock.ticks                             clock.ticks (the leader)
 notify     notices, policies, clock.ticks          receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse
            receipts
-=========  ======================================  ================================================
+=========  ======================================  ==================================================
 
 Every hop puts what it cannot process into the dead-letter topic of where it came from.
 
@@ -23,6 +24,7 @@ from typing import Any, Final
 
 from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
 from streams.agents.app import HopApp
+from streams.agents.collecting import collect_rarely
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
 from streams.agents.governed import Folder, Remade, governed
@@ -39,7 +41,6 @@ from streams.gateways.clock import now
 from streams.gateways.courier import Courier
 from streams.gateways.couriers import Couriers
 from streams.incidents.coverage import Coverage
-from streams.incidents.register import Register
 from streams.notifications.delivery import Deliveries
 from streams.policy import Policy, read_policy
 from streams.releases import digest, texts_of
@@ -56,6 +57,7 @@ def build(role: str, settings: Settings) -> HopApp:
         KeyError: There is no such role.
     """
     declare = ROLES[role]
+    collect_rarely()
     app = HopApp.for_role(role, settings)
     declare(app)
     return app
@@ -85,12 +87,8 @@ def _incidents(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
 
     def desk(given: Policy) -> IncidentsDesk:
-        return IncidentsDesk(
-            Register(given.incidents, given.plan),
-            given.routes,
-            reopen_within=given.incidents.reopen_within,
-            clock=now,
-            coverage=Coverage(given.schedules, given.plan.calendars),
+        return IncidentsDesk.under(
+            given, clock=now, coverage=Coverage(given.schedules, given.plan.calendars)
         )
 
     Hop(

@@ -13,6 +13,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from streams.correlation.catalogue import Service
+from streams.correlation.settings import CorrelationSettings
+from streams.correlation.topology import cycles
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
@@ -45,6 +47,7 @@ PARTS: Final = (
     "severities",
     "formats",
     "services",
+    "correlation",
     *DUTY_PARTS,
 )
 
@@ -70,6 +73,8 @@ class Policy(BaseModel):
     """How formats of telemetry are read where that is not as they come."""
     services: Mapping[str, Service] = {}
     """The service catalogue, by name."""
+    correlation: CorrelationSettings = CorrelationSettings()
+    """How alerts become incidents."""
     calendars: Mapping[str, Calendar] = {}
     """When somebody works, by name."""
     people: Mapping[str, Person] = {}
@@ -160,6 +165,9 @@ class _Reading:
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
         self._services: dict[str, Service] = {}
+        self._correlation: CorrelationSettings | None = None
+        #: Services that are in the catalogue, usable or not, and where each is.
+        self._catalogue: dict[str, tuple[Document, Place]] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
         self._named: dict[tuple[str, str], str] = {}
         self._channel_names: set[str] = set()
@@ -202,6 +210,23 @@ class _Reading:
                     wrong = _combination_fault(rule.name, name, known, combined)
                     if wrong is not None:
                         self._say(document, (*place, setting), wrong)
+        self._check_services()
+
+    def _check_services(self) -> None:
+        """Find services that are nowhere, and cycles among those that are."""
+        for service, each in self._services.items():
+            document, place = self._catalogue[service]
+            for number, needed in enumerate(each.depends_on):
+                if needed not in self._catalogue:
+                    hint = meant(needed, self._catalogue.keys() - {service})
+                    where = (*place, "depends_on", number)
+                    self._say(document, where, f"{needed!r} is not defined under services; {hint}")
+        known = {service: each.depends_on for service, each in self._services.items()}
+        for cycle in cycles(known):
+            document, place = self._catalogue[cycle[0]]
+            way = " → ".join(cycle)
+            text = f"is a cycle ({way}); leave out the dependency that is not needed to work"
+            self._say(document, (*place, "depends_on"), text)
 
     def policy(self) -> Policy:
         """Return what was read."""
@@ -215,6 +240,7 @@ class _Reading:
             formats=tuple(self._formats),
             **self._duty.read(),
             services=self._services,
+            correlation=self._correlation or CorrelationSettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -302,10 +328,15 @@ class _Reading:
         for given, each in value.items():
             name, place = str(given), ("services", given)
             self._once(document, place, "service", name)
+            self._catalogue.setdefault(name, (document, place))
             self.written.services.append(Placed(document, place, name))
             service = self._model(document, place, {} if each is None else each, Service)
             if service is not None:
                 self._services[name] = service
+
+    def _take_correlation(self, document: Document, value: Any) -> None:
+        self._once(document, ("correlation",), "part", "correlation")
+        self._correlation = self._model(document, ("correlation",), value, CorrelationSettings)
 
     # -- pieces -----------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from schemas.ticks import TickV1
 from schemas.topics import ALERTS, COMMANDS
 from streams.agents.incidents import IncidentsDesk
 from streams.incidents.coverage import Coverage
-from streams.incidents.register import Register
 from streams.policy import Policy, read_policy
 from tests.recording import Record
 
@@ -44,10 +43,8 @@ class Desk:
         self._desk = self._new()
 
     def _new(self) -> IncidentsDesk:
-        return IncidentsDesk(
-            Register(self.policy.incidents, self.policy.plan),
-            self.policy.routes,
-            reopen_within=self.policy.incidents.reopen_within,
+        return IncidentsDesk.under(
+            self.policy,
             clock=lambda: self.now + self.behind,
             coverage=Coverage(self.policy.schedules, self.policy.plan.calendars),
         )
@@ -58,7 +55,7 @@ class Desk:
         self._desk.restore(self.entries)
 
     def alert(self, **facts: Any) -> None:
-        """An alert begins to fire, or what *facts* say."""
+        """An alert begins to fire, or what *facts* say; the next tick decides about it."""
         self._sequence += 1
         fired = AlertV1(
             **{

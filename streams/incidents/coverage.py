@@ -12,7 +12,8 @@ from typing import Final
 import orjson
 
 from schemas.alerts import AlertState
-from streams.durations import written
+from streams.durations import written as spelled
+from streams.entries import Entries, Place, unnamed, written
 from streams.incidents.calendars import OpeningHours
 from streams.incidents.schedules import Schedule, Turn, gaps
 
@@ -50,7 +51,7 @@ class Coverage:
         self._looked: dict[str, tuple[datetime, Turn | None]] = {}
         #: Schedule to the severity of its alert, and since when it fires.
         self._firing: dict[str, tuple[int, datetime]] = {}
-        self._changed: dict[str, bytes | None] = {}
+        self._entries = Entries({"coverage": self._written})
 
     def look(self, at: datetime) -> list[Finding]:
         """Return what changed until *at*."""
@@ -62,13 +63,12 @@ class Coverage:
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return the entries that changed since the last call; None where one is gone."""
-        changed, self._changed = self._changed, {}
-        return changed
+        return self._entries.changes()
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take what ``changes`` returned, accumulated; entries of others are passed over."""
         for name, raw in entries.items():
-            kind, *place = orjson.loads(name)
+            kind, place = unnamed(name)
             if kind == "coverage":
                 severity, since = orjson.loads(raw)
                 self._firing[place[0]] = (severity, datetime.fromisoformat(since))
@@ -81,7 +81,7 @@ class Coverage:
                 return None
             self._keep(name, None)
             reason = (
-                f"somebody is on call for the next {written(schedule.warn_before)}"
+                f"somebody is on call for the next {spelled(schedule.warn_before)}"
                 if schedule
                 else "the policy has no such schedule"
             )
@@ -117,10 +117,12 @@ class Coverage:
         return f"from {start} until {end} UTC" + (", at least" if until >= gap.start + FAR else "")
 
     def _keep(self, name: str, firing: tuple[int, datetime] | None) -> None:
-        entry = orjson.dumps(["coverage", name]).decode()
         if firing is None:
             del self._firing[name]
-            self._changed[entry] = None
         else:
             self._firing[name] = firing
-            self._changed[entry] = orjson.dumps([firing[0], firing[1].isoformat()])
+        self._entries.note("coverage", (name,))
+
+    def _written(self, place: Place) -> bytes | None:
+        firing = self._firing.get(place[0])
+        return written((firing[0], firing[1].isoformat())) if firing else None

@@ -36,6 +36,12 @@ class Trigger(StrEnum):
     MISS = "miss"
     ESCALATE = "escalate"
     HAND_OVER = "hand_over"
+    CORRECT = "correct"
+    MERGE = "merge"
+    ABSORB = "absorb"
+    SPLIT = "split"
+    FIND_CAUSE = "find_cause"
+    RANK_SUSPECTS = "rank_suspects"
 
 
 #: What only time asks for.
@@ -66,6 +72,11 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
             Trigger.MISS: StepKind.MISSED,
             Trigger.ESCALATE: StepKind.ESCALATED,
             Trigger.HAND_OVER: StepKind.HANDED_OVER,
+            Trigger.CORRECT: StepKind.CORRECTED,
+            Trigger.ABSORB: StepKind.ABSORBED,
+            Trigger.SPLIT: StepKind.SPLIT,
+            Trigger.FIND_CAUSE: StepKind.CAUSE_FOUND,
+            Trigger.RANK_SUSPECTS: StepKind.SUSPECTS_RANKED,
         }.items()
     },
     # A person moves it between the open statuses, in any order.
@@ -76,6 +87,11 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
         if status is not aim
     },
     **{(status, Trigger.RESOLVE): (Status.RESOLVED, StepKind.RESOLVED) for status in _OPEN},
+    # Until it is closed it can turn out to be part of another one; that is its end.
+    **{
+        (status, Trigger.MERGE): (Status.MERGED, StepKind.MERGED)
+        for status in (*_OPEN, Status.RESOLVED)
+    },
     # Resolved: alerts may still end, people may still write, and it may come back.
     (Status.RESOLVED, Trigger.CHANGE_ALERT): (Status.RESOLVED, StepKind.ALERT_CHANGED),
     (Status.RESOLVED, Trigger.CLEAR_ALERT): (Status.RESOLVED, StepKind.ALERT_RESOLVED),
@@ -86,6 +102,10 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
     (Status.RESOLVED, Trigger.MISS): (Status.RESOLVED, StepKind.MISSED),
     (Status.RESOLVED, Trigger.REOPEN): (Status.INVESTIGATING, StepKind.REOPENED),
     (Status.RESOLVED, Trigger.CLOSE): (Status.CLOSED, StepKind.CLOSED),
+    (Status.RESOLVED, Trigger.CORRECT): (Status.RESOLVED, StepKind.CORRECTED),
+    # Closed: it takes no alert and never comes back, but what is known of it can still be set right.
+    (Status.CLOSED, Trigger.NOTE): (Status.CLOSED, StepKind.NOTED),
+    (Status.CLOSED, Trigger.CORRECT): (Status.CLOSED, StepKind.CORRECTED),
 }
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import orjson
-
 from schemas import limits
 from schemas.lifecycle import CallV1, IncidentV1, Status, StepKind
+from streams.entries import Entries, Place, written
 from streams.incidents.calendars import BUSINESS, OpeningHours
 from streams.incidents.deadlines import Deadline, Promise, deadline
 from streams.incidents.escalation import (
@@ -48,6 +47,8 @@ _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 #: Steps that change what was promised.
 _TURNING: Final = SIGNS_OF_LIFE | {
     StepKind.OPENED,
+    # What it took over may be what somebody is called for.
+    StepKind.ABSORBED,
     StepKind.UNACKNOWLEDGED,
     StepKind.SEVERITY_CHANGED,
     StepKind.RESOLVED,
@@ -94,7 +95,7 @@ class Promises:
         self._heard_at: datetime | None = None
         self._kept_at: datetime | None = None
         self._out = False
-        self._changed: dict[str, bytes | None] = {}
+        self.entries = Entries({"promise": self._written, "promises": self._written_heard})
 
     # -- what happens to incidents -----------------------------------------------------------------
 
@@ -160,11 +161,6 @@ class Promises:
 
     # -- state ------------------------------------------------------------------------------------
 
-    def changes(self) -> Mapping[str, bytes | None]:
-        """Return the entries that changed since the last call; None where one is gone."""
-        changed, self._changed = self._changed, {}
-        return changed
-
     def restore_heard(self, at: str) -> None:
         """Take the time of the last tick, as it was kept."""
         self._heard_at = self._kept_at = datetime.fromisoformat(at)
@@ -183,7 +179,6 @@ class Promises:
             # Whether a handover is due is seen at the first tick.
             self._moments[place] = _EARLIEST
             heapq.heappush(self._agenda, (_EARLIEST, place))
-        self._changed = {}
 
     # -- deadlines --------------------------------------------------------------------------------
 
@@ -318,7 +313,7 @@ class Promises:
         made_up = replace(standing, progress=progress, held_since=held_since)
         if made_up != standing:
             self._standings[place] = made_up
-            self._changed[_named("promise", *place)] = KEPT.dump_json(made_up)
+            self.entries.note("promise", place)
         # Handovers of that time are seen now.
         self._note(place, min(at, self._moments.get(place, at)))
 
@@ -346,14 +341,14 @@ class Promises:
 
     def _keep(self, place: _Place, standing: Standing, incident: IncidentV1) -> None:
         self._standings[place] = standing
-        self._changed[_named("promise", *place)] = KEPT.dump_json(standing)
+        self.entries.note("promise", place)
         self._note(place, min(self._waited_for(place, incident), default=None))
 
     def _keep_heard(self) -> None:
         at = self._heard_at
         if at is not None and (self._kept_at is None or at - self._kept_at >= _KEPT_EVERY):
             self._kept_at = at
-            self._changed[_named("promises")] = orjson.dumps(at.isoformat())
+            self.entries.note("promises", ())
 
     def _expect(self, place: _Place, incident: IncidentV1, at: datetime) -> None:
         """Note when *incident* is looked at again, now that nothing more is due at *at*."""
@@ -390,10 +385,17 @@ class Promises:
 
     def _forget(self, place: _Place) -> None:
         if self._standings.pop(place, None) is not None:
-            self._changed[_named("promise", *place)] = None
+            self.entries.note("promise", place)
         self._deadlines.pop(place, None)
         self._handovers.pop(place, None)
         self._moments.pop(place, None)
+
+    def _written(self, place: Place) -> bytes | None:
+        standing = self._standings.get((place[0], place[1]))
+        return KEPT.dump_json(standing) if standing else None
+
+    def _written_heard(self, _: Place) -> bytes | None:
+        return written(self._kept_at.isoformat()) if self._kept_at else None
 
 
 def as_calls(calls: tuple[Call, ...]) -> tuple[CallV1, ...]:
@@ -410,11 +412,6 @@ def as_calls(calls: tuple[Call, ...]) -> tuple[CallV1, ...]:
             break
         found.append(call)
     return tuple(found)
-
-
-def _named(*parts: str) -> str:
-    # As the register names its own entries.
-    return orjson.dumps(parts).decode()
 
 
 def _said(at: datetime) -> str:

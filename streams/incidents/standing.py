@@ -24,6 +24,8 @@ SIGNS_OF_LIFE: Final = frozenset(
         StepKind.STATUS_CHANGED,
         StepKind.MITIGATED,
         StepKind.REOPENED,
+        StepKind.CORRECTED,
+        StepKind.SPLIT,
     }
 )
 #: Statuses in which the clocks run.
@@ -55,10 +57,16 @@ KEPT: Final = TypeAdapter(Standing)
 
 
 def after(standing: Standing | None, incident: IncidentV1, kind: StepKind) -> Standing:
-    """Return where *incident* stands after a step of *kind*, as far as its clocks go."""
+    """
+    Return where *incident* stands after a step of *kind*, as far as its clocks go.
+
+    They go by what was known when: a time that is set right later moves none of them.
+    """
     at = incident.occurred_at
     if standing is None:
-        standing = Standing((Running(incident.detected_at),))
+        # What was split off was detected with another one, but nobody could take it before it was there.
+        since = at if kind is StepKind.OPENED else incident.detected_at
+        standing = Standing((Running(since),))
     running = standing.running
     if standing.runs and incident.status not in OPEN:
         running = (*running[:-1], replace(running[-1], until=at))

@@ -39,10 +39,12 @@ TOLD: Final = {
     StepKind.AT_RISK: Purpose.UPDATE,
     StepKind.MISSED: Purpose.UPDATE,
     StepKind.RESOLVED: Purpose.RESOLUTION,
+    # Whoever was called for it is told that it is over; the other incident goes on.
+    StepKind.MERGED: Purpose.RESOLUTION,
 }
 
 #: Steps that those hear of who were told at the worst moment.
-_BY_THE_WORST: Final = frozenset({StepKind.RESOLVED, StepKind.SEVERITY_CHANGED})
+_BY_THE_WORST: Final = frozenset({StepKind.RESOLVED, StepKind.MERGED, StepKind.SEVERITY_CHANGED})
 
 
 class Route(BaseModel):
@@ -68,7 +70,9 @@ class Route(BaseModel):
 def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     """Return one notice for each channel that hears of *step*; the same step gives the same ids."""
     purpose = TOLD.get(step.kind)
-    over = step.incident.resolved_at is not None and purpose is not Purpose.RESOLUTION
+    over = step.incident.resolved_at is not None and (
+        purpose is not Purpose.RESOLUTION or step.kind is StepKind.MERGED
+    )
     if over or step.late:
         return []
     if purpose is None:

@@ -20,8 +20,8 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     desk = Desk(policy_of(tmp_path, POLICY))
-    desk.tick()
     desk.alert()
+    desk.tick()
     return desk
 
 
@@ -96,8 +96,8 @@ def test_the_resolution_stops_both_clocks(desk: Desk, after: timedelta, missed: 
 
 def test_a_worse_severity_counts_anew_from_the_beginning(tmp_path: Path) -> None:
     desk = Desk(policy_of(tmp_path, POLICY))
-    desk.tick()
     desk.alert(severity=2)
+    desk.tick()
     desk.until(NOON + 10 * MINUTE)
     desk.ask(SetSeverity, severity=1, reason="nobody can pay")
     assert desk.steps[-1].incident.respond_by == NOON + 15 * MINUTE
@@ -135,8 +135,8 @@ def test_the_next_business_day_ends_when_it_closes(tmp_path: Path) -> None:
     """
     desk = Desk(policy_of(tmp_path, calendar))
     desk.now = NOON.replace(month=4, day=30)
-    desk.tick()
     desk.alert(severity=4)
+    desk.tick()
     # Friday 1 May is free: Monday, 17:00 in Berlin.
     due = NOON.replace(month=5, day=4, hour=15)
     assert desk.steps[0].incident.respond_by == due
@@ -149,8 +149,8 @@ def test_the_next_business_day_ends_when_it_closes(tmp_path: Path) -> None:
 def test_any_restart_misses_and_warns_the_same(tmp_path: Path, desk: Desk) -> None:
     """Otherwise a deploy would repeat a warning, or forget one."""
     other = Desk(policy_of(tmp_path, POLICY))
-    other.tick()
     other.alert()
+    other.tick()
     other.until(NOON + 70 * MINUTE, every=10 * SECOND, restarts=True)
     desk.until(NOON + 70 * MINUTE, every=10 * SECOND)
     assert other.steps == desk.steps

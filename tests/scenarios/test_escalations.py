@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.commands import Acknowledge, Note, Reopen, Resolve, SetSeverity
+from schemas.commands import Acknowledge, Correct, Merge, Note, Reopen, Resolve, SetSeverity, Split
 from schemas.lifecycle import StepKind
-from tests.duty import MINUTE, NOON, SECOND, Desk, policy_of
+from tests.duty import INCIDENT, MINUTE, NOON, SECOND, Desk, policy_of
 
 POLICY = """
 channels:
@@ -38,8 +38,8 @@ CRITICAL = """
 
 def desk_of(folder: Path, *chains: str) -> Desk:
     desk = Desk(policy_of(folder, POLICY + "".join(chains or [CRITICAL])))
-    desk.tick()
     desk.alert()
+    desk.tick()
     return desk
 
 
@@ -48,7 +48,7 @@ def desk(tmp_path: Path) -> Desk:
     return desk_of(tmp_path)
 
 
-FIRST = (SECOND, "ada")
+FIRST = (timedelta(0), "ada")
 #: A step tells everybody who shares a channel at once.
 SECONDS = [(5 * MINUTE, "grace"), (5 * MINUTE, "chat")]
 THIRDS = [(15 * MINUTE, each) for each in ("chat", "ada", "grace", "lin")]
@@ -103,7 +103,7 @@ def test_it_comes_again_as_often_as_it_says(tmp_path: Path) -> None:
     )
     desk.until(NOON + 120 * MINUTE)
     assert [(at, channel) for at, channel in desk.called() if channel != "chat"] == [
-        (SECOND, "ada"),
+        FIRST,
         *[
             (minute * MINUTE, who)
             for minute, who in [(2, "lin"), (12, "ada"), (14, "lin"), (24, "ada"), (26, "lin")]
@@ -160,8 +160,8 @@ def test_outside_the_hours_of_a_person_it_waits_and_goes_on_in_the_morning(tmp_p
     )
     # Noon UTC is 17:30 in Kolkata; one hour later the day of lin is over.
     later = Desk(desk.policy, NOON + 60 * MINUTE)
-    later.tick()
     later.alert()
+    later.tick()
     morning = datetime.fromisoformat("2026-03-03T08:00:00+05:30")
     later.until(morning - SECOND, every=MINUTE, restarts=True)
     assert later.called() == []
@@ -169,8 +169,7 @@ def test_outside_the_hours_of_a_person_it_waits_and_goes_on_in_the_morning(tmp_p
     assert later.called() == [(morning - NOON, "lin"), (morning - NOON, "chat")]
     later.until(morning + 30 * MINUTE, every=MINUTE, restarts=True)
     assert later.called()[2:] == [(morning - NOON + 30 * MINUTE, "ada")]
-    desk.until(NOON + SECOND)
-    assert desk.called() == [(SECOND, "lin"), (SECOND, "chat")]
+    assert desk.called() == [(timedelta(0), "lin"), (timedelta(0), "chat")]
 
 
 def test_an_outage_of_ours_does_not_put_off_the_morning(tmp_path: Path) -> None:
@@ -211,10 +210,9 @@ def test_some_of_a_step_are_asleep_and_the_others_are_called(tmp_path: Path) -> 
 def test_where_nobody_is_on_call_the_next_step_follows_at_once(tmp_path: Path) -> None:
     hole = POLICY.replace('begins: "2026-03-02 00:00"', 'begins: "2026-03-03 00:00"')
     desk = Desk(policy_of(tmp_path, hole + CRITICAL))
-    desk.tick()
     desk.alert()
-    desk.until(NOON + SECOND)
-    assert desk.called() == [(SECOND, "grace"), (SECOND, "chat")]
+    desk.tick()
+    assert desk.called() == [(timedelta(0), "grace"), (timedelta(0), "chat")]
     assert [reason for _, _, reason in desk.said(StepKind.ESCALATED)] == [
         "critical: step 1 of 3; nobody is on call in primary; told nobody, the next step follows",
         "critical: step 2 of 3; told grace",
@@ -289,14 +287,17 @@ def test_an_outage_begins_after_two_minutes(desk: Desk, out: int, calls: list[ti
 
 
 def test_a_backlog_calls_nobody_and_what_is_left_of_it_begins_when_it_is_read(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An hour of waiting ticks is read within a second: people were given no time to react."""
+    desk = Desk(policy_of(tmp_path, POLICY + CRITICAL))
     desk.behind = timedelta(hours=1)
+    desk.alert()
+    desk.tick()
     desk.until(NOON + 60 * MINUTE - SECOND)
     assert desk.called() == []
     assert [record.getMessage() for record in caplog.records] == [
-        "behind, nobody is called tick=2026-03-02T12:00:01+00:00 seconds=3600"
+        "behind, nobody is called tick=2026-03-02T12:00:00+00:00 seconds=3600"
     ]
     desk.behind = timedelta(0)
     desk.until(NOON + 60 * MINUTE)
@@ -392,3 +393,51 @@ def test_a_handover_that_one_old_tick_told_of_is_made_at_the_next(desk: Desk) ->
     desk.behind = timedelta(0)
     desk.until(midnight + SECOND)
     assert [at for at, _, _ in desk.said(StepKind.HANDED_OVER)] == [midnight + SECOND]
+
+
+def test_what_was_merged_is_escalated_no_more_and_what_took_it_over_is(tmp_path: Path) -> None:
+    """Otherwise two would be called for one incident, or nobody for what only the other had a chain for."""
+    desk = desk_of(
+        tmp_path,
+        "  shop: {services: [shop], steps: [{people: [ada]}, {people: [lin], after: 5m}]}\n",
+    )
+    desk.alert(fingerprint="00000000000000bb", group_key="shop", service="shop")
+    desk.until(NOON + MINUTE)
+    assert desk.called() == [(SECOND, "ada")]
+    other = desk.steps[-1].incident_id
+    assert other != INCIDENT
+    desk.ask(Merge, other, into=INCIDENT)
+    desk.until(NOON + 20 * MINUTE)
+    assert {each.incident_id for each in desk.notices if each.occurred_at > NOON + MINUTE} == {
+        INCIDENT
+    }
+    late = 6 * MINUTE
+    assert desk.called()[1:] == [(MINUTE + SECOND, "ada"), (late, "lin"), (late, "chat")]
+    # The one that took it over keeps its own deadlines, the other has none any more.
+    missed = [each.incident_id for each in desk.steps if each.kind is StepKind.MISSED]
+    assert missed == [INCIDENT]
+
+
+def test_what_was_split_off_has_promises_of_its_own_from_then_on(desk: Desk) -> None:
+    desk.alert(fingerprint="00000000000000bb")
+    desk.until(NOON + 2 * MINUTE)
+    desk.ask(Acknowledge)
+    desk.until(NOON + 30 * MINUTE)
+    desk.ask(Split, fingerprints=["00000000000000bb"])
+    new = desk.steps[-1].incident
+    assert new.incident_id != INCIDENT
+    assert new.respond_by == NOON + 45 * MINUTE
+    desk.until(NOON + 45 * MINUTE)
+    assert [
+        (each.occurred_at, each.incident_id) for each in desk.steps if each.kind is StepKind.MISSED
+    ] == [(NOON + 45 * MINUTE, new.incident_id)]
+    begun = 30 * MINUTE + SECOND
+    assert [at for at, channel in desk.called() if channel == "ada"][:2] == [timedelta(0), begun]
+
+
+def test_an_acknowledgement_that_is_written_down_later_stops_it(desk: Desk) -> None:
+    desk.until(NOON + 4 * MINUTE)
+    desk.ask(Correct, milestone="acknowledged", moment=NOON + 3 * MINUTE, reason="by phone")
+    desk.until(NOON + 40 * MINUTE)
+    assert desk.called() == [FIRST]
+    assert desk.said(StepKind.MISSED) == []
