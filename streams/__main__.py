@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "probe": ("probe", "Ask health endpoints and publish what they say."),
     "topics": ("worker", "Create the topics."),
     "migrate": ("migrate", "Bring the warehouse's tables up to date."),
+    "warehouse": ("warehouse", "Make history anew, take it elsewhere."),
     "bench": ("bench", "Measure, on real parts."),
     "schemas": ("schemas", "Write the published contracts."),
 }

@@ -7,6 +7,7 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,8 @@ from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
 from streams.telemetry.format import Format
+from streams.warehouse.levels import Promise
+from streams.warehouse.retention import HistorySettings
 
 PARTS: Final = (
     "rules",
@@ -48,6 +51,7 @@ PARTS: Final = (
     "formats",
     "services",
     "correlation",
+    "history",
     *DUTY_PARTS,
 )
 
@@ -75,6 +79,8 @@ class Policy(BaseModel):
     """The service catalogue, by name."""
     correlation: CorrelationSettings = CorrelationSettings()
     """How alerts become incidents."""
+    history: HistorySettings = HistorySettings()
+    """How long history is kept."""
     calendars: Mapping[str, Calendar] = {}
     """When somebody works, by name."""
     people: Mapping[str, Person] = {}
@@ -95,6 +101,20 @@ class Policy(BaseModel):
     def plan(self) -> Plan:
         """What is promised about every incident."""
         return plan_of(self.severities, self.calendars, self.roster, self.escalations)
+
+    def promises(self) -> list[Promise]:
+        """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
+        return [
+            Promise(
+                number,
+                level.name,
+                level.respond_within
+                if isinstance(level.respond_within, timedelta)
+                else timedelta(days=1),
+                level.resolve_within,
+            )
+            for number, level in sorted(self.severities.items())
+        ]
 
 
 @dataclass(frozen=True)
@@ -162,6 +182,7 @@ class _Reading:
         self._channels: dict[str, Any] = {}
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
+        self._history: HistorySettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
         self._services: dict[str, Service] = {}
@@ -241,6 +262,7 @@ class _Reading:
             **self._duty.read(),
             services=self._services,
             correlation=self._correlation or CorrelationSettings(),
+            history=self._history or HistorySettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -292,6 +314,10 @@ class _Reading:
     def _take_incidents(self, document: Document, value: Any) -> None:
         self._once(document, ("incidents",), "part", "incidents")
         self._incidents = self._model(document, ("incidents",), value, IncidentSettings)
+
+    def _take_history(self, document: Document, value: Any) -> None:
+        self._once(document, ("history",), "part", "history")
+        self._history = self._model(document, ("history",), value, HistorySettings)
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):

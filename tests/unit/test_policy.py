@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from streams.errors import PolicyError
-from streams.policy import read_policy
+from streams.policy import Policy, read_policy
 
 RULE = """
 rules:
@@ -213,8 +213,8 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
             "- a",
             (
                 "bad.yaml:1: must be a map with any of rules, channels, routes, probes, incidents, "
-                "severities, formats, services, correlation, calendars, people, teams, schedules, "
-                "escalations"
+                "severities, formats, services, correlation, history, calendars, people, teams, "
+                "schedules, escalations"
             ),
         ),
         ("rules: [{kind: [x]}]", "bad.yaml:1: rules[0].kind: \"['x']\" is no kind; there are"),
@@ -404,3 +404,13 @@ def test_services_and_correlation_are_read(tmp_path):
     assert policy.services["db"].owner is None
     assert policy.correlation.demand == 2
     assert policy.correlation.shared.within == timedelta(minutes=1)
+
+
+def test_the_warehouse_judges_the_next_business_day_as_a_day():
+    """Its deadlines are spans: a word there would stop `tocsin migrate`."""
+    assert [each.respond_within for each in Policy().promises()] == [
+        timedelta(minutes=15),
+        timedelta(minutes=30),
+        timedelta(hours=2),
+        timedelta(days=1),
+    ]
