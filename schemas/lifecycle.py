@@ -57,6 +57,10 @@ class StepKind(StrEnum):
     CLOSED = "closed"
     REFUSED = "refused"
     UNACKNOWLEDGED = "unacknowledged"
+    AT_RISK = "at_risk"
+    MISSED = "missed"
+    ESCALATED = "escalated"
+    HANDED_OVER = "handed_over"
     CAUSE_FOUND = "cause_found"
     SUSPECTS_RANKED = "suspects_ranked"
     MERGED = "merged"
@@ -203,12 +207,18 @@ class IncidentV1(Contract):
     """When somebody first took it."""
     acknowledged_by: Name | None = None
     """Who did."""
+    respond_by: Moment | None = None
+    """When somebody must be on it, by its worst severity."""
     assigned_to: Name | None = None
     """Who works on it."""
     mitigated_at: Moment | None = None
     """When users stopped suffering."""
     clear_since: Moment | None = None
     """Since when none of its alerts has fired; None while one does."""
+    resolve_by: Moment | None = None
+    """When it must be over, by its worst severity; the time between a resolution and a reopening is not counted."""
+    escalations: Count | None = None
+    """How many steps its escalation has taken; None before the first."""
     resolved_at: Moment | None = None
     """When it was last resolved; None while it is open."""
     closed_at: Moment | None = None
@@ -247,6 +257,17 @@ class IncidentV1(Contract):
         return f"{self.tenant}/{self.incident_id}.{self.sequence}"
 
 
+class CallV1(Part):
+    """One channel that a step calls, beside those that routes choose."""
+
+    channel: Name
+    """The channel's name in the policy."""
+    people: Annotated[tuple[Name, ...], Field(max_length=limits.PEOPLE_CALLED)] = ()
+    """Whom it reaches; nobody in particular where it is empty."""
+    reason: Line
+    """Why it is called."""
+
+
 class StepV1(Contract):
     """One step of an incident's life, and what it led to."""
 
@@ -279,6 +300,10 @@ class StepV1(Contract):
     """Status before; None for the first step."""
     severity_before: Severity | None = None
     """Severity before; None for the first step."""
+    calls: Annotated[tuple[CallV1, ...], Field(max_length=limits.CHANNELS_CALLED)] = ()
+    """Whom an escalation or a handover calls."""
+    late: bool = False
+    """Whether it was due during an outage of the pipeline: it counts, and nobody is told of it."""
     joined: Annotated[tuple[Joined, ...], Field(max_length=limits.ALERTS_LISTED)] = ()
     """The alerts that it is about, where it is about alerts."""
     incident: IncidentV1

@@ -51,6 +51,10 @@ ALERTS_LISTED: Final = 100
 SERVICES_LISTED: Final = 100
 #: Places in the log that one alert names as its evidence.
 ORIGINS_LISTED: Final = 8
+#: Channels that one step of an escalation calls.
+CHANNELS_CALLED: Final = 100
+#: People whom one of them reaches.
+PEOPLE_CALLED: Final = 50
 #: People beside the commander that it lists.
 RESPONDERS_LISTED: Final = 50
 #: Suspicious changes that it lists.

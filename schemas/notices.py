@@ -42,8 +42,10 @@ class NoticeV1(Contract):
     """Which message it is."""
     channel: Name
     """The channel's name in the policy."""
+    people: Annotated[tuple[Name, ...], Field(max_length=limits.PEOPLE_CALLED)] | None = None
+    """Whom it is for, where an escalation or a schedule chose it."""
     reason: Line
-    """Why this channel is told: the route that chose it."""
+    """Why this channel is told: the route or the escalation that chose it."""
     update: Text = ""
     """What is new, in words."""
     next_update_at: Moment | None = None

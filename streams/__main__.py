@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "change": ("change", "Tell of deployments and other changes."),
     "explain": ("explain", "Say why somebody was told, or nobody."),
     "report": ("report", "Ask the warehouse."),
+    "schedule": ("schedule", "Say who is on call when."),
     "check": ("check", "Say everything that is wrong with a policy."),
     "test": ("testing", "Play test cases against a policy."),
     "policy": ("policy", "Put a policy in force while everything runs."),

@@ -37,8 +37,10 @@ from streams.agents.record import Recorder
 from streams.agents.tick import Ticker
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.clock import now
 from streams.gateways.courier import Courier
 from streams.gateways.couriers import Couriers
+from streams.incidents.coverage import Coverage
 from streams.notifications.delivery import Deliveries
 from streams.policy import Policy, read_policy
 from streams.releases import digest, texts_of
@@ -83,12 +85,18 @@ def _detect(app: HopApp) -> None:
 
 def _incidents(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
+
+    def desk(given: Policy) -> IncidentsDesk:
+        return IncidentsDesk.under(
+            given, clock=now, coverage=Coverage(given.schedules, given.plan.calendars)
+        )
+
     Hop(
         app,
         name="incidents",
         inputs=INCIDENTS_INPUTS,
         journal=INCIDENTS_JOURNAL,
-        desk=lambda: governed("incidents", Remade(IncidentsDesk.under, policy), folder),
+        desk=lambda: governed("incidents", Remade(desk, policy), folder),
     )
     ticker = Ticker(app.settings, app.emitter)
     app.need(ticker)

@@ -13,21 +13,27 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from schemas.contract import Line, Name
 from streams.correlation.catalogue import Service
 from streams.correlation.settings import CorrelationSettings
 from streams.correlation.topology import cycles
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
-from streams.durations import Duration
 from streams.errors import PolicyError
 from streams.gateways.probes import Probe
+from streams.incidents.calendars import Calendar
+from streams.incidents.escalation import Chain
+from streams.incidents.people import Person, Roster, Team
+from streams.incidents.promises import Plan
+from streams.incidents.schedules import Schedule
 from streams.incidents.settings import IncidentSettings
+from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
 from streams.notifications.routing import Route
 from streams.policy_doubts import Placed, Written, doubts
+from streams.policy_duty import PARTS as DUTY_PARTS
+from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
@@ -46,57 +52,8 @@ PARTS: Final = (
     "services",
     "correlation",
     "history",
+    *DUTY_PARTS,
 )
-
-
-class SeverityLevel(BaseModel):
-    """What one severity means, and how soon it is dealt with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    name: Name
-    """One word for it."""
-    meaning: Line
-    """When an incident has it."""
-    respond_within: Duration
-    """How soon somebody is on it."""
-    resolve_within: Duration
-    """How soon it is over."""
-    escalation: Line = ""
-    """Who is told when."""
-
-
-#: Where the policy says nothing else.
-SEVERITIES: Final[Mapping[int, SeverityLevel]] = {
-    1: SeverityLevel(
-        name="critical",
-        meaning="Complete service outage",
-        respond_within=timedelta(minutes=15),
-        resolve_within=timedelta(hours=1),
-        escalation="Immediately to the on-call engineer and management",
-    ),
-    2: SeverityLevel(
-        name="high",
-        meaning="Major feature degradation",
-        respond_within=timedelta(minutes=30),
-        resolve_within=timedelta(hours=4),
-        escalation="On-call engineer within 1 hour",
-    ),
-    3: SeverityLevel(
-        name="medium",
-        meaning="Minor feature issues",
-        respond_within=timedelta(hours=2),
-        resolve_within=timedelta(hours=24),
-        escalation="Standard business hours support",
-    ),
-    4: SeverityLevel(
-        name="low",
-        meaning="Cosmetic, or an enhancement",
-        respond_within=timedelta(days=1),
-        resolve_within=timedelta(weeks=1),
-        escalation="Standard development workflow",
-    ),
-}
 
 
 class Policy(BaseModel):
@@ -124,11 +81,38 @@ class Policy(BaseModel):
     """How alerts become incidents."""
     history: HistorySettings = HistorySettings()
     """How long history is kept."""
+    calendars: Mapping[str, Calendar] = {}
+    """When somebody works, by name."""
+    people: Mapping[str, Person] = {}
+    """Who can be called, by name."""
+    teams: Mapping[str, Team] = {}
+    """Who belongs together, by name."""
+    schedules: Mapping[str, Schedule] = {}
+    """Who is on call when, by name."""
+    escalations: Mapping[str, Chain] = {}
+    """Who is called next while nobody takes an incident, by name; the first that fits counts."""
+
+    @property
+    def roster(self) -> Roster:
+        """Everybody who can be called."""
+        return Roster(self.people, self.teams, self.schedules)
+
+    @property
+    def plan(self) -> Plan:
+        """What is promised about every incident."""
+        return plan_of(self.severities, self.calendars, self.roster, self.escalations)
 
     def promises(self) -> list[Promise]:
-        """Return what severities promise, for the warehouse to judge by."""
+        """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
         return [
-            Promise(number, level.name, level.respond_within, level.resolve_within)
+            Promise(
+                number,
+                level.name,
+                level.respond_within
+                if isinstance(level.respond_within, timedelta)
+                else timedelta(days=1),
+                level.resolve_within,
+            )
             for number, level in sorted(self.severities.items())
         ]
 
@@ -200,6 +184,7 @@ class _Reading:
         self._incidents: IncidentSettings | None = None
         self._history: HistorySettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
+        self._duty = DutyParts()
         self._services: dict[str, Service] = {}
         self._correlation: CorrelationSettings | None = None
         #: Services that are in the catalogue, usable or not, and where each is.
@@ -226,11 +211,14 @@ class _Reading:
         for part, value in document.meant.items():
             if part not in PARTS:
                 self._say(document, (part,), f"is no part of a policy; {meant(str(part), PARTS)}")
+            elif part in DUTY_PARTS and value is not None:
+                self.problems.extend(self._duty.take(document, part, value))
             elif value is not None:
                 getattr(self, f"_take_{part}")(document, value)
 
     def check_references(self) -> None:
-        """Find routes to channels that are nowhere, and rules that combine rules that are nowhere, or themselves."""
+        """Find names of what is nowhere, and rules that combine themselves."""
+        self.problems.extend(self._duty.check(self._channel_names))
         for document, place, name in self._references:
             if name not in self._channel_names:
                 hint = meant(name, self._channel_names)
@@ -271,6 +259,7 @@ class _Reading:
             incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
             formats=tuple(self._formats),
+            **self._duty.read(),
             services=self._services,
             correlation=self._correlation or CorrelationSettings(),
             history=self._history or HistorySettings(),
@@ -340,6 +329,8 @@ class _Reading:
                 self._say(document, place, "is no severity; there are 1, 2, 3, 4")
                 continue
             self._once(document, place, "severity", str(number))
+            if isinstance(each, dict) and isinstance(each.get("calendar"), str):
+                self._duty.refer(document, (*place, "calendar"), "calendars", each["calendar"])
             level = self._model(document, place, each, SeverityLevel)
             if level is not None:
                 self._severities[number] = level

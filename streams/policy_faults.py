@@ -38,7 +38,15 @@ def faults(
 ) -> list[Problem]:
     """Return what is wrong with the settings of a *model* that stand at *place*."""
     said: dict[Place, list[str]] = {}
-    for fault in error.errors(include_url=False):
+    found = error.errors(include_url=False)
+    for fault in found:
+        # Pydantic counts only what is right: an entry that is wrong is not missing besides.
+        if fault["type"] == "too_short" and any(
+            len(each["loc"]) > len(fault["loc"])
+            and each["loc"][: len(fault["loc"])] == fault["loc"]
+            for each in found
+        ):
+            continue
         missing = fault["type"] == "missing"
         where = _where(document, place, fault["loc"], missing=missing)
         text = _text(document, where, model, fault)

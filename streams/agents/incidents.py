@@ -1,7 +1,8 @@
 """Hop 2: alerts, changes, silences and commands in, incidents and notices out."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from schemas import limits
@@ -32,14 +33,21 @@ from streams.correlation.grouping import Group, Tie
 from streams.correlation.intake import Arrival
 from streams.correlation.telling import Told, message
 from streams.correlation.topology import Topology
+from streams.detection.fingerprint import fingerprint
 from streams.incidents.admission import Blame, Opening
 from streams.incidents.alerts import Heard
 from streams.incidents.book import TOCSIN, Cause
+from streams.incidents.coverage import Coverage, Finding
+from streams.incidents.promises import OUT_AFTER
 from streams.incidents.register import REMEMBERED, Register
 from streams.notifications.routing import Route, told
 from streams.policy import Policy
 
+log = logging.getLogger(__name__)
+
 NAME = "incidents"
+#: What alerts about schedules without anybody are called.
+GAP_RULE = "on-call-gap"
 INPUTS = (ALERTS, CHANGES, SILENCES, COMMANDS, POLICIES, TICKS)
 _OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 
@@ -48,21 +56,42 @@ class IncidentsDesk:
     """One partition of incidents: places alerts, obeys commands, lets time pass, says who is told."""
 
     def __init__(
-        self, register: Register, correlation: Correlation, routes: Sequence[Route]
+        self,
+        register: Register,
+        correlation: Correlation,
+        routes: Sequence[Route],
+        *,
+        clock: Callable[[], datetime] | None = None,
+        coverage: Coverage | None = None,
     ) -> None:
         self._register = register
         self._correlation = correlation
         self._routes = routes
+        self._clock = clock
+        self._coverage = coverage
+        self._said_behind = False
 
     @classmethod
-    def under(cls, policy: Policy) -> Self:
-        """Return the desk of an empty partition, as *policy* wants it."""
+    def under(
+        cls,
+        policy: Policy,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        coverage: Coverage | None = None,
+    ) -> Self:
+        """
+        Return the desk of an empty partition, as *policy* wants it.
+
+        *clock* is the one on the wall, against which ticks are old; there is none where time is simulated. *coverage* looks
+        after schedules; nobody does where the past is run again under a policy of today.
+        """
         correlation = Correlation(
             policy.correlation,
             Topology(policy.services, policy.correlation.distance),
             reopen_within=policy.incidents.reopen_within,
         )
-        return cls(Register(policy.incidents), correlation, policy.routes)
+        register = Register(policy.incidents, policy.plan)
+        return cls(register, correlation, policy.routes, clock=clock, coverage=coverage)
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one record; alerts and changes are decided about with the next tick. See ``Desk.hear``."""
@@ -80,10 +109,13 @@ class IncidentsDesk:
         return self._sent(self._register.command(command, origin_of(record)))
 
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
-        """Decide about the alerts before *tick*, then resolve and close what is due."""
+        """Decide about the alerts before *tick*, then let happen what is due."""
         at = tick.occurred_at
         if not self._register.begin(at):
             return []
+        behind = self._behind(at)
+        # Schedules belong to no partition: the first one looks after them.
+        findings = self._coverage.look(at) if self._coverage and tick.partition == 0 else []
         correlation = self._correlation
         correlation.forget(at, at - REMEMBERED)
         due = correlation.intake.due(at, tick.reached.get(ALERTS.name))
@@ -95,8 +127,9 @@ class IncidentsDesk:
         for alerts in due.rounds:
             steps += self._place(alerts, at, said)
         steps += self._rank(at)
-        steps += self._register.elapse(at)
+        steps += self._register.elapse(at, behind)
         return [
+            *(outgoing(ALERTS, gap_alert(each, at), source=NAME) for each in findings),
             *self._sent(steps),
             *(outgoing(WITHHELD, self._withheld(each, at), source=NAME) for each in said),
             *(
@@ -110,12 +143,16 @@ class IncidentsDesk:
         changed: dict[str, bytes | None] = {}
         for entries in (*self._register.changes(), *self._correlation.changes()):
             changed.update(entries)
+        if self._coverage:
+            changed.update(self._coverage.changes())
         return changed
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take everything as it was."""
         self._register.restore(entries)
         self._correlation.restore(entries)
+        if self._coverage:
+            self._coverage.restore(entries)
 
     # -- what is heard ----------------------------------------------------------------------------
 
@@ -268,6 +305,18 @@ class IncidentsDesk:
                     steps.append(register.suspect(incident, suspects, cause, at))
         return steps
 
+    # -- how old it is ----------------------------------------------------------------------------
+
+    def _behind(self, at: datetime) -> timedelta:
+        """Return how old the time *at* is, and say where that keeps everybody from being called."""
+        behind = self._clock() - at if self._clock else timedelta(0)
+        if (behind > OUT_AFTER) is not self._said_behind:
+            self._said_behind = not self._said_behind
+            # A clock that is wrong looks the same: it must be seen.
+            text = "behind, nobody is called" if self._said_behind else "no longer behind"
+            log.warning("%s tick=%s seconds=%.0f", text, at.isoformat(), behind.total_seconds())
+        return behind
+
     # -- what is sent -----------------------------------------------------------------------------
 
     def _withheld(self, said: Told, at: datetime) -> Any:
@@ -286,6 +335,34 @@ class IncidentsDesk:
         # Compacted: what an incident was between two steps of one tick is of no use there.
         decided.extend(outgoing(CURRENT, incident, source=NAME) for incident in latest.values())
         return decided
+
+
+def gap_alert(finding: Finding, at: datetime) -> AlertV1:
+    """Return the alert that *finding* is, at *at*."""
+    labels = {"schedule": finding.schedule}
+    identity = fingerprint(
+        tenant="default",
+        service="on-call",
+        environment="production",
+        rule=GAP_RULE,
+        subject=finding.schedule,
+        labels=labels,
+    )
+    return AlertV1(
+        occurred_at=at,
+        fingerprint=identity,
+        # It grows across restarts, and there is at most one transition a minute.
+        sequence=int(at.timestamp()),
+        state=finding.state,
+        rule=GAP_RULE,
+        severity=finding.severity,
+        service="on-call",
+        labels=labels,
+        group_key=f"on-call/{finding.schedule}",
+        summary=finding.summary,
+        reason=finding.reason,
+        started_at=finding.started_at,
+    )
 
 
 def _heard(arrival: Arrival, tie: Tie) -> Heard:

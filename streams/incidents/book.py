@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from schemas.lifecycle import IncidentV1, Joined, Status, StepKind, StepV1
+from schemas.lifecycle import CallV1, IncidentV1, Joined, Status, StepKind, StepV1
 from schemas.origin import Origin
 from streams.entries import Entries, Place, written
 from streams.incidents.lifecycle import Asked, advance
 from streams.incidents.members import Key, Members
 from streams.incidents.numbering import Numbers
+from streams.incidents.promises import Plan, Promises
 from streams.incidents.settings import IncidentSettings
 
 #: Who makes the steps that no person asks for.
@@ -32,15 +33,18 @@ class Cause:
     trigger_id: str
     origins: tuple[Origin, ...] = ()
     detail: str = ""
+    calls: tuple[CallV1, ...] = ()
+    late: bool = False
 
 
 class Book:
     """The incidents of one partition."""
 
-    def __init__(self, settings: IncidentSettings) -> None:
+    def __init__(self, settings: IncidentSettings, plan: Plan | None = None) -> None:
         self.settings = settings
         self.members = Members()
         self.numbers = Numbers()
+        self.promises = Promises(plan or Plan())
         self._incidents: dict[Key, IncidentV1] = {}
         #: The incident that took another one over.
         self._merged: dict[Key, str] = {}
@@ -112,6 +116,7 @@ class Book:
         joined: Sequence[Joined] = (),
     ) -> StepV1:
         """Keep *incident* and return the step that led to it."""
+        incident = self.promises.follow(incident, kind)
         self._keep(incident)
         return StepV1(
             occurred_at=incident.occurred_at,
@@ -128,6 +133,8 @@ class Book:
             origins=cause.origins,
             before=before.status if before else None,
             severity_before=before.severity if before else None,
+            calls=cause.calls,
+            late=cause.late,
             joined=tuple(joined),
             incident=incident,
         )
@@ -174,7 +181,12 @@ class Book:
 
     def changes(self) -> Iterator[Mapping[str, bytes | None]]:
         """Yield the entries that changed since the last call."""
-        for entries in (self._entries, self.members.entries, self.numbers.entries):
+        for entries in (
+            self._entries,
+            self.members.entries,
+            self.numbers.entries,
+            self.promises.entries,
+        ):
             yield entries.changes()
 
     def restore(self, kind: str, place: Place, value: Any) -> None:
@@ -189,6 +201,14 @@ class Book:
             self.numbers.restore(place, value)
         elif kind in {"member", "key"}:
             self.members.restore(kind, place, value)
+        elif kind == "promise":
+            self.promises.restore((place[0], place[1]), value)
+        elif kind == "promises":
+            self.promises.restore_heard(value)
+
+    def restored(self) -> None:
+        """Count anew, once everything is restored."""
+        self.promises.restored(self._incidents)
 
     def _keep(self, incident: IncidentV1) -> None:
         place = place_of(incident)

@@ -32,6 +32,10 @@ class Trigger(StrEnum):
     REOPEN = "reopen"
     CLOSE = "close"
     UNACKNOWLEDGE = "unacknowledge"
+    WARN = "warn"
+    MISS = "miss"
+    ESCALATE = "escalate"
+    HAND_OVER = "hand_over"
     CORRECT = "correct"
     MERGE = "merge"
     ABSORB = "absorb"
@@ -40,6 +44,8 @@ class Trigger(StrEnum):
     RANK_SUSPECTS = "rank_suspects"
 
 
+#: What only time asks for.
+_OF_THE_CLOCK: Final = frozenset({Trigger.WARN, Trigger.MISS, Trigger.ESCALATE, Trigger.HAND_OVER})
 _OPEN: Final = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
 _MOVES: Final = {
     Trigger.INVESTIGATE: Status.INVESTIGATING,
@@ -62,6 +68,10 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
             Trigger.SET_SEVERITY: StepKind.SEVERITY_CHANGED,
             Trigger.MITIGATE: StepKind.MITIGATED,
             Trigger.UNACKNOWLEDGE: StepKind.UNACKNOWLEDGED,
+            Trigger.WARN: StepKind.AT_RISK,
+            Trigger.MISS: StepKind.MISSED,
+            Trigger.ESCALATE: StepKind.ESCALATED,
+            Trigger.HAND_OVER: StepKind.HANDED_OVER,
             Trigger.CORRECT: StepKind.CORRECTED,
             Trigger.ABSORB: StepKind.ABSORBED,
             Trigger.SPLIT: StepKind.SPLIT,
@@ -88,6 +98,8 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
     (Status.RESOLVED, Trigger.ASSIGN): (Status.RESOLVED, StepKind.ASSIGNED),
     (Status.RESOLVED, Trigger.NOTE): (Status.RESOLVED, StepKind.NOTED),
     (Status.RESOLVED, Trigger.SET_SEVERITY): (Status.RESOLVED, StepKind.SEVERITY_CHANGED),
+    # It ended too late, which is seen afterwards.
+    (Status.RESOLVED, Trigger.MISS): (Status.RESOLVED, StepKind.MISSED),
     (Status.RESOLVED, Trigger.REOPEN): (Status.INVESTIGATING, StepKind.REOPENED),
     (Status.RESOLVED, Trigger.CLOSE): (Status.CLOSED, StepKind.CLOSED),
     (Status.RESOLVED, Trigger.CORRECT): (Status.RESOLVED, StepKind.CORRECTED),
@@ -136,8 +148,12 @@ def advance(incident: IncidentV1, asked: Asked, at: datetime) -> tuple[IncidentV
 
 
 def accepts(status: Status) -> list[Trigger]:
-    """Return what an incident in *status* accepts, in the order of ``Trigger``."""
-    return [trigger for trigger in Trigger if (status, trigger) in TRANSITIONS]
+    """Return what an incident in *status* accepts from anybody but the clock, in the order of ``Trigger``."""
+    return [
+        trigger
+        for trigger in Trigger
+        if (status, trigger) in TRANSITIONS and trigger not in _OF_THE_CLOCK
+    ]
 
 
 def _acknowledged(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import orjson
 
 from schemas import limits
 from schemas.alerts import AlertState
-from schemas.commands import AnyCommand, Declare, Merge, Reopen, Split
+from schemas.commands import Acknowledge, AnyCommand, Declare, Merge, Reopen, Resolve, Split
 from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1, Suspect
 from schemas.origin import Origin
 from streams.durations import written as spelled
@@ -26,20 +26,25 @@ from streams.incidents.asking import Request, read
 from streams.incidents.book import TOCSIN, Book, Cause, place_of
 from streams.incidents.lifecycle import Asked, Trigger
 from streams.incidents.members import Member
+from streams.incidents.promises import Happening, Plan
 from streams.incidents.settings import IncidentSettings
 
 #: How long what was heard is remembered. Repeats come within seconds; a week outlasts any outage of ours.
 REMEMBERED: Final = timedelta(days=7)
 #: Ticks come every second: an event that is further ahead of the last one has a wrong clock.
 _AHEAD: Final = timedelta(seconds=2)
+#: What the book keeps beside its incidents.
+_OF_THE_BOOK: Final = frozenset(
+    {"merged", "apart", "number", "member", "key", "promise", "promises"}
+)
 
 
 class Register:
     """The incidents of one partition."""
 
-    def __init__(self, settings: IncidentSettings) -> None:
+    def __init__(self, settings: IncidentSettings, plan: Plan | None = None) -> None:
         self._settings = settings
-        self._book = Book(settings)
+        self._book = Book(settings, plan)
         #: The last tick. Not kept: after a restart the next one comes before anything needs it.
         self._now: datetime | None = None
         self._commands: dict[Place, datetime] = {}
@@ -152,7 +157,7 @@ class Register:
         if place in self._commands:
             return []
         at = self.at(command.occurred_at)
-        steps = self._obey(command, at, origin)
+        steps = [*self._missed_before(command, at), *self._obey(command, at, origin)]
         self._commands[place] = at
         self._entries.note("command", place)
         return steps
@@ -264,9 +269,47 @@ class Register:
         self._now = at
         return True
 
-    def elapse(self, at: datetime) -> list[StepV1]:
-        """Resolve what has been clear for long enough, close what has been resolved for long enough."""
-        return [step for incident in self._book.due(at) for step in self._elapsed(incident, at)]
+    def elapse(self, at: datetime, behind: timedelta = timedelta(0)) -> list[StepV1]:
+        """
+        Let time pass: deadlines and escalations, what is clear for long enough is resolved, what is resolved closed.
+
+        *behind* is how old the tick was when it was read.
+        """
+        self._book.promises.hear(at, behind)
+        return [
+            *self._promised(at),
+            *(step for incident in self._book.due(at) for step in self._elapsed(incident, at)),
+        ]
+
+    def _promised(self, at: datetime) -> Iterator[StepV1]:
+        for place in self._book.promises.due(at):
+            while (incident := self._book.get(*place)) is not None:
+                happening = self._book.promises.next(incident, at)
+                if happening is None:
+                    break
+                yield self._happen(incident, happening, at)
+
+    def _missed_before(self, command: AnyCommand, at: datetime) -> Iterator[StepV1]:
+        """Let be missed what was due before *command*: what comes at a deadline comes too late."""
+        if not isinstance(command, Acknowledge | Resolve):
+            return
+        while (incident := self._book.get(command.tenant, command.incident_id)) is not None:
+            happening = self._book.promises.missed_by(incident, at)
+            if happening is None:
+                break
+            yield self._happen(incident, happening, at)
+
+    def _happen(self, incident: IncidentV1, happening: Happening, at: datetime) -> StepV1:
+        cause = Cause(
+            TOCSIN,
+            "clock",
+            happening.reason,
+            f"tick@{at.isoformat()}",
+            calls=happening.calls,
+            late=happening.late,
+        )
+        asked = Asked(happening.trigger, TOCSIN, happening.sets)
+        return self._book.advance(incident, asked, at, cause)
 
     def _elapsed(self, incident: IncidentV1, at: datetime) -> Iterator[StepV1]:
         settings = self._settings
@@ -312,8 +355,9 @@ class Register:
         for kind, place, raw in later:
             if kind == "command":
                 self._commands[place] = datetime.fromisoformat(orjson.loads(raw))
-            elif kind in {"merged", "apart", "number", "member", "key"}:
+            elif kind in _OF_THE_BOOK:
                 self._book.restore(kind, place, orjson.loads(raw))
+        self._book.restored()
         for _ in self.changes():
             pass  # What was taken back did not change.
 

@@ -34,6 +34,8 @@ _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 _AGAIN: Final = {
     StepKind.REOPENED: ("REOPENED", "Reopened"),
     StepKind.SEVERITY_CHANGED: ("RAISED", "Raised"),
+    StepKind.ESCALATED: ("ESCALATED", "Escalated"),
+    StepKind.HANDED_OVER: ("HANDED OVER", "Handed over"),
 }
 _HEADLINES: Final = {
     Purpose.INITIAL: "INCIDENT DETECTED",

@@ -5,6 +5,8 @@ A route chooses by severity, service and message. Every route that fits adds its
 told to more people: those who are new are called as if it had begun now. Its end, and that it was made less severe, is told to
 everybody whom the worst moment was told to. After its end nobody is told anything until it is reopened: people still correct and
 assign then, and a pager would take that for a new call.
+
+Escalations and handovers name whom they call; routes are not asked.
 """
 
 import hashlib
@@ -33,8 +35,10 @@ TOLD: Final = {
     StepKind.STATUS_CHANGED: Purpose.UPDATE,
     StepKind.SEVERITY_CHANGED: Purpose.UPDATE,
     StepKind.MITIGATED: Purpose.UPDATE,
-    StepKind.RESOLVED: Purpose.RESOLUTION,
     StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
+    StepKind.AT_RISK: Purpose.UPDATE,
+    StepKind.MISSED: Purpose.UPDATE,
+    StepKind.RESOLVED: Purpose.RESOLUTION,
     # Whoever was called for it is told that it is over; the other incident goes on.
     StepKind.MERGED: Purpose.RESOLUTION,
 }
@@ -69,8 +73,14 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     over = step.incident.resolved_at is not None and (
         purpose is not Purpose.RESOLUTION or step.kind is StepKind.MERGED
     )
-    if purpose is None or over:
+    if over or step.late:
         return []
+    if purpose is None:
+        # Whoever is called may hear of it for the first time.
+        return [
+            _notice(step, Purpose.INITIAL, each.channel, each.reason, each.people)
+            for each in step.calls
+        ]
     incident = step.incident
     worst = step.kind in _BY_THE_WORST
     severity = incident.severity_peak if worst else incident.severity
@@ -125,7 +135,9 @@ def _chosen(
     return chosen
 
 
-def _notice(step: StepV1, purpose: Purpose, channel: str, reason: str) -> NoticeV1:
+def _notice(
+    step: StepV1, purpose: Purpose, channel: str, reason: str, people: tuple[str, ...] | None = None
+) -> NoticeV1:
     ends = purpose is Purpose.RESOLUTION
     return NoticeV1(
         occurred_at=step.occurred_at,
@@ -135,6 +147,7 @@ def _notice(step: StepV1, purpose: Purpose, channel: str, reason: str) -> Notice
         step=step.kind,
         purpose=purpose,
         channel=channel,
+        people=people,
         reason=reason,
         update=_update(step),
         next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,

@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from streams.errors import PolicyError
-from streams.policy import read_policy
+from streams.policy import Policy, read_policy
 
 RULE = """
 rules:
@@ -211,7 +211,11 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
         ("rules: [\n  - x", "bad.yaml:2: is no YAML: did not find expected node content"),
         (
             "- a",
-            "bad.yaml:1: must be a map with any of rules, channels, routes, probes, incidents, severities, formats, services, correlation, history",
+            (
+                "bad.yaml:1: must be a map with any of rules, channels, routes, probes, incidents, "
+                "severities, formats, services, correlation, history, calendars, people, teams, "
+                "schedules, escalations"
+            ),
         ),
         ("rules: [{kind: [x]}]", "bad.yaml:1: rules[0].kind: \"['x']\" is no kind; there are"),
         ("a: 2024-13-45", "bad.yaml: is no YAML: month must be in 1..12"),
@@ -400,3 +404,13 @@ def test_services_and_correlation_are_read(tmp_path):
     assert policy.services["db"].owner is None
     assert policy.correlation.demand == 2
     assert policy.correlation.shared.within == timedelta(minutes=1)
+
+
+def test_the_warehouse_judges_the_next_business_day_as_a_day():
+    """Its deadlines are spans: a word there would stop `tocsin migrate`."""
+    assert [each.respond_within for each in Policy().promises()] == [
+        timedelta(minutes=15),
+        timedelta(minutes=30),
+        timedelta(hours=2),
+        timedelta(days=1),
+    ]

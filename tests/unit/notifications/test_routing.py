@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas import limits
-from schemas.lifecycle import Status, StepKind, StepV1
+from schemas.lifecycle import CallV1, Status, StepKind, StepV1
 from schemas.notices import NoticeV1, Purpose
 from streams.notifications.routing import TOLD, UPDATE_EVERY, Route, notice_id, told
 from tests.told import AT, step
@@ -89,13 +89,35 @@ def test_each_step_has_its_message_or_none(kind: StepKind) -> None:
         StepKind.STATUS_CHANGED: Purpose.UPDATE,
         StepKind.SEVERITY_CHANGED: Purpose.UPDATE,
         StepKind.MITIGATED: Purpose.UPDATE,
-        StepKind.RESOLVED: Purpose.RESOLUTION,
         StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
+        StepKind.AT_RISK: Purpose.UPDATE,
+        StepKind.MISSED: Purpose.UPDATE,
+        StepKind.RESOLVED: Purpose.RESOLUTION,
         StepKind.MERGED: Purpose.RESOLUTION,
     }
     purposes = told_whom(told(step(kind), [Route(channels=("chat",))]))
     assert purposes == ({"chat": expected[kind]} if kind in expected else {})
     assert expected == TOLD
+
+
+def test_an_escalation_tells_whom_it_calls_and_asks_no_route() -> None:
+    """Otherwise a step for one person would page everybody again."""
+    call = CallV1(channel="ada-sms", people=("Ada",), reason="Ada is on call in primary")
+    of = step(StepKind.ESCALATED).model_copy(update={"calls": (call,)})
+    (notice,) = told(of, [Route(channels=("chat",))])
+    assert (notice.channel, notice.people, notice.purpose) == ("ada-sms", ("Ada",), Purpose.INITIAL)
+    assert notice.reason == "Ada is on call in primary"
+    assert notice.notice_id == notice_id(of, "ada-sms")
+    over = of.model_copy(update={"incident": of.incident.model_copy(update={"resolved_at": AT})})
+    assert told(over, []) == []
+
+
+def test_nobody_is_told_of_what_fell_into_an_outage() -> None:
+    """Otherwise whoever comes back after an outage is met by a storm of warnings that are no news."""
+    routes = [Route(channels=("chat",))]
+    missed = step(StepKind.MISSED)
+    assert told_whom(told(missed, routes)) == {"chat": Purpose.UPDATE}
+    assert told(missed.model_copy(update={"late": True}), routes) == []
 
 
 def test_who_was_told_of_the_end_is_not_told_that_it_became_part_of_another() -> None:

@@ -1,0 +1,161 @@
+"""The parts of a policy that say who is on duty: calendars, people, teams, schedules and escalations, read and checked together."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from streams.incidents.calendars import BUSINESS, Calendar
+from streams.incidents.escalation import Chain
+from streams.incidents.people import Person, Roster, Team
+from streams.incidents.promises import Plan
+from streams.incidents.schedules import Schedule
+from streams.incidents.severities import SeverityLevel
+from streams.policy_faults import faults, meant
+from streams.policy_files import Document, Place, Problem
+
+#: Each part is a map of names to these.
+PARTS: Final[Mapping[str, type[BaseModel]]] = {
+    "calendars": Calendar,
+    "people": Person,
+    "teams": Team,
+    "schedules": Schedule,
+    "escalations": Chain,
+}
+
+#: A name that something refers to: the file, the place, the part in which it must be defined, the name.
+_Reference = tuple[Document, Place, str, str]
+
+
+class DutyParts:
+    """These parts while the files of a policy are read."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+        #: Names that are defined, rightly or not, and where.
+        self._defined: dict[str, dict[str, tuple[Document, Place]]] = {part: {} for part in PARTS}
+        self._references: list[_Reference] = []
+
+    def take(self, document: Document, part: str, value: Any) -> Iterator[Problem]:
+        """Take in one *part* of a file, and yield what is wrong with it."""
+        model = PARTS[part]
+        if not isinstance(value, dict):
+            yield document.problem((part,), f"must be a map of names to {part}")
+            return
+        for key, given in value.items():
+            name, place = str(key), (part, key)
+            before = self._defined[part].get(name)
+            if before is not None:
+                where = f"{before[0].name}:{before[0].problem(before[1], '').line}"
+                yield document.problem(place, f"is defined before, in {where}")
+                continue
+            self._defined[part][name] = (document, place)
+            self._references += [
+                (document, (*place, *where), to, each)
+                for where, to, each in _REFERENCES[part](given)
+            ]
+            try:
+                self._read[part][name] = model.model_validate(given)
+            except ValidationError as error:
+                yield from faults(document, place, model, error)
+
+    def refer(self, document: Document, place: Place, part: str, name: str) -> None:
+        """Remember that *place* names something of *part*."""
+        self._references.append((document, place, part, name))
+
+    def check(self, channels: Iterable[str]) -> Iterator[Problem]:
+        """Yield what is wrong between the parts, once all files are read."""
+        known: dict[str, Iterable[str]] = {
+            **self._defined,
+            "calendars": {**self._defined["calendars"], "business": None},
+            "channels": set(channels),
+        }
+        for document, place, part, name in self._references:
+            if name not in known[part]:
+                hint = meant(name, known[part])
+                yield document.problem(place, f"{name!r} is not defined under {part}; {hint}")
+        yield from self._cycles()
+
+    def _cycles(self) -> Iterator[Problem]:
+        """Yield the teams that belong to themselves."""
+        teams: Mapping[str, Team] = self._read["teams"]
+        for name in teams:
+            path, waiting = [name], [iter(teams[name].teams)]
+            while waiting:
+                below = next(waiting[-1], None)
+                if below is None:
+                    waiting.pop()
+                    path.pop()
+                elif below == name:
+                    document, place = self._defined["teams"][name]
+                    way = " -> ".join([*path, name])
+                    yield document.problem((*place, "teams"), f"belongs to itself: {way}")
+                    break
+                elif below in teams and below not in path:
+                    path.append(below)
+                    waiting.append(iter(teams[below].teams))
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Return what was read, by part and name."""
+        return self._read
+
+
+def plan_of(
+    levels: Mapping[int, SeverityLevel],
+    calendars: Mapping[str, Calendar],
+    roster: Roster,
+    chains: Mapping[str, Chain],
+) -> Plan:
+    """Return what the incidents hop promises under these parts of a policy."""
+    hours = {name: each.opening for name, each in {"business": BUSINESS, **calendars}.items()}
+    return Plan(levels, hours, roster, chains)
+
+
+def _named(given: Any, key: str, part: str) -> Iterator[tuple[Place, str, str]]:
+    """Yield the names that stand under *key*, one or a list, each with its place and the *part* it must be in."""
+    named = given.get(key) if isinstance(given, dict) else None
+    if isinstance(named, str):
+        yield (key,), part, named
+    elif isinstance(named, list):
+        for number, each in enumerate(named):
+            if isinstance(each, str):
+                yield (key, number), part, each
+
+
+def _targets(given: Any) -> Iterator[tuple[Place, str, str]]:
+    for part in ("people", "schedules", "teams", "channels"):
+        yield from _named(given, part, part)
+
+
+def _within(given: Any, key: str) -> Iterator[tuple[Place, Any]]:
+    listed = given.get(key) if isinstance(given, dict) else None
+    if isinstance(listed, list):
+        for number, each in enumerate(listed):
+            yield (key, number), each
+
+
+def _of_schedule(given: Any) -> Iterator[tuple[Place, str, str]]:
+    yield from _named(given, "needed", "calendars")
+    shifts = [*_within(given, "overrides")]
+    for place, layer in _within(given, "layers"):
+        for where, part, name in _named(layer, "rotation", "people"):
+            yield (*place, *where), part, name
+        shifts += [((*place, *where), shift) for where, shift in _within(layer, "shifts")]
+    for place, shift in shifts:
+        for where, part, name in _named(shift, "person", "people"):
+            yield (*place, *where), part, name
+
+
+def _of_chain(given: Any) -> Iterator[tuple[Place, str, str]]:
+    for place, step in _within(given, "steps"):
+        for where, part, name in _targets(step):
+            yield (*place, *where), part, name
+
+
+_REFERENCES: Final[Mapping[str, Callable[[Any], Iterator[tuple[Place, str, str]]]]] = {
+    "calendars": lambda _: iter(()),
+    "people": lambda given: _named(given, "channels", "channels"),
+    "teams": _targets,
+    "schedules": _of_schedule,
+    "escalations": _of_chain,
+}
