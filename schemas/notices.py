@@ -16,6 +16,11 @@ class Purpose(StrEnum):
     INITIAL = "initial"
     UPDATE = "update"
     RESOLUTION = "resolution"
+    SEVERITY = "severity"
+    ESCALATION = "escalation"
+    AT_RISK = "at_risk"
+    HANDOVER = "handover"
+    REMINDER = "reminder"
 
 
 class NoticeV1(Contract):

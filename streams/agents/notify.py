@@ -105,12 +105,15 @@ class Notifier:
         await piece.flush()
         for pending in deliveries.due(now()):
             deliveries.started(pending.notice.notice_id)
-            task = asyncio.create_task(self._attempt(partition, piece, pending.notice))
+            first = deliveries.first(pending.notice)
+            task = asyncio.create_task(self._attempt(partition, piece, pending.notice, first))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
 
-    async def _attempt(self, partition: int, piece: Slice, notice: NoticeV1) -> None:
-        attempted = await self._courier.attempt(notice)
+    async def _attempt(
+        self, partition: int, piece: Slice, notice: NoticeV1, first: str | None
+    ) -> None:
+        attempted = await self._courier.attempt(notice, first)
         if self.hop.slices.get(partition) is not piece:
             # Revoked meanwhile: whoever has the partition now tries again, under the same idempotency key.
             log.warning("outcome dropped notice=%s", notice.notice_id)

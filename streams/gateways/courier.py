@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any, Final, Self
@@ -18,10 +19,12 @@ import httpx
 
 from schemas.notices import NoticeV1
 from streams.gateways.clock import now
+from streams.gateways.relay import Relay
 from streams.notifications.channel import Channel, Judgement, Verdict
 from streams.notifications.delivery import Attempted
 from streams.notifications.mailing import Mailing
-from streams.notifications.rendering import render
+from streams.notifications.relaying import Relayed
+from streams.notifications.rendering import render, standing
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ class Courier:
         self._channels = channels
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
+        self._relays: dict[str, Relay] = {}
         self._open = AsyncExitStack()
 
     async def start(self) -> None:
@@ -58,6 +62,7 @@ class Courier:
             )
             self._clients[name] = await self._open.enter_async_context(client)
             self._places[name] = asyncio.Semaphore(SIDE_BY_SIDE)
+            self._relays[name] = Relay(SIDE_BY_SIDE)
 
     async def stop(self) -> None:
         """Close all connections."""
@@ -70,8 +75,12 @@ class Courier:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def attempt(self, notice: NoticeV1) -> Attempted:
-        """Try to deliver *notice* once, and say how it ended."""
+    async def attempt(self, notice: NoticeV1, first: str | None = None) -> Attempted:
+        """
+        Try to deliver *notice* once, and say how it ended.
+
+        *first* is the receiver's own id of the first message about the incident.
+        """
         channel = self._channels.get(notice.channel)
         if channel is None:
             reason = "the policy has no channel of this name"
@@ -83,22 +92,39 @@ class Courier:
         async with self._places[notice.channel]:
             loop = asyncio.get_running_loop()
             started = loop.time()
-            judged = await self._deliver(notice, channel)
-            return Attempted(judged, channel.kind, timedelta(seconds=loop.time() - started))
+            judged = await self._deliver(notice, channel, first)
+            took = timedelta(seconds=loop.time() - started)
+            if judged.verdict is Verdict.DELIVERED and first is not None:
+                judged = await self._refreshed(notice, channel, first, judged)
+            return Attempted(judged, channel.kind, took)
 
-    async def _deliver(self, notice: NoticeV1, channel: Channel) -> Judgement:
+    async def _refreshed(
+        self, notice: NoticeV1, channel: Channel, first: str, judged: Judgement
+    ) -> Judgement:
+        """Bring the first message up to date. People are told by now: whatever becomes of it, the notice is delivered."""
         try:
-            composed = channel.compose(notice, render(notice), now())
+            request = channel.refresh(notice, render(standing(notice)), first)
+            if request is None:
+                return judged
+            async with asyncio.timeout(channel.answers_within.total_seconds()):
+                refreshed = await self._post(notice.channel, channel, request)
+            if refreshed.verdict is Verdict.DELIVERED:
+                return judged
+            why = refreshed.reason
+        except Exception as error:  # noqa: BLE001 - raising would tell people a second time
+            why = type(error).__name__
+        return replace(judged, reason=f"{judged.reason}; the first message stays as it was: {why}")
+
+    async def _deliver(self, notice: NoticeV1, channel: Channel, first: str | None) -> Judgement:
+        try:
+            composed = channel.compose(notice, render(notice), now(), first)
         except Exception as error:  # noqa: BLE001 - one text that cannot be sent must not hold up the others
             fault = type(error).__name__
             log.error("not composed notice=%s fault=%s", notice.notice_id, fault)  # noqa: TRY400 - the trace would quote secrets
             return Judgement(Verdict.GIVE_UP, f"the message could not be composed: {fault}")
         within = channel.answers_within.total_seconds()
         try:
-            if isinstance(composed, EmailMessage):
-                return await _mail(channel, composed, within)
-            async with asyncio.timeout(within):
-                return await self._post(notice.channel, channel, composed)
+            return await self._send(notice.channel, channel, composed, within)
         except TimeoutError:
             return Judgement(Verdict.TRY_AGAIN, f"no answer within {within:g} s")
         except (
@@ -112,6 +138,20 @@ class Courier:
         except (httpx.HTTPError, OSError, aiosmtplib.SMTPException) as error:
             # Cut off in the middle it may have been taken; the next attempt has the same idempotency key.
             return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {type(error).__name__}")
+
+    async def _send(
+        self,
+        name: str,
+        channel: Channel,
+        composed: httpx.Request | EmailMessage | Relayed,
+        within: float,
+    ) -> Judgement:
+        if isinstance(composed, EmailMessage):
+            return await _mail(channel, composed, within)
+        if isinstance(composed, Relayed):
+            return await self._relays[name].send(composed, within)
+        async with asyncio.timeout(within):
+            return await self._post(name, channel, composed)
 
     async def _post(self, name: str, channel: Channel, request: httpx.Request) -> Judgement:
         client = self._clients[name]

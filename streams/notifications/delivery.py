@@ -58,6 +58,8 @@ class Deliveries:
         self._ready: dict[_Line, None] = {}
         self._waiting: list[tuple[datetime, _Line]] = []
         self._settled: dict[str, datetime] = {}
+        #: By what id each receiver knows the first message about an incident, and when it last took one.
+        self._firsts: dict[_Line, tuple[str, datetime]] = {}
         self._changed: dict[str, bytes | None] = {}
         self._forgotten_at: datetime | None = None
 
@@ -74,6 +76,11 @@ class Deliveries:
         while self._waiting and self._waiting[0][0] <= at:
             self._ready[heapq.heappop(self._waiting)[1]] = None
         return [self._first(line) for line in self._ready]
+
+    def first(self, notice: NoticeV1) -> str | None:
+        """Return the receiver's own id of the first message about the incident; None where it gave none."""
+        found = self._firsts.get(_line(notice))
+        return found[0] if found else None
 
     def started(self, notice_id: str) -> None:
         """Note that an attempt is under way; a crash forgets it, and the notice is tried again."""
@@ -98,6 +105,8 @@ class Deliveries:
         else:
             self._leave(pending)
             self._settled[notice_id] = at
+            if outcome is Outcome.DELIVERED:
+                self._note_first(_line(notice), judged.provider_id, at)
         self._keep(notice_id)
         return ReceiptV1(
             occurred_at=at,
@@ -125,6 +134,9 @@ class Deliveries:
         for notice_id in [each for each, when in self._settled.items() if when < before]:
             del self._settled[notice_id]
             self._changed[notice_id] = None
+        for line in [each for each, (_, when) in self._firsts.items() if when < before]:
+            del self._firsts[line]
+            self._changed[_first_name(line)] = None
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return the entries that changed since the last call; None where one is gone."""
@@ -136,6 +148,11 @@ class Deliveries:
         kept = []
         for notice_id, raw in entries.items():
             said = orjson.loads(raw)
+            if "first" in said:
+                tenant, incident_id, channel = said["line"]
+                at = datetime.fromisoformat(said["at"])
+                self._firsts[tenant, incident_id, channel] = (said["first"], at)
+                continue
             if "settled_at" in said:
                 self._settled[notice_id] = datetime.fromisoformat(said["settled_at"])
                 continue
@@ -173,6 +190,15 @@ class Deliveries:
             self._ready[line] = None
         else:
             del self._lines[line]
+
+    def _note_first(self, line: _Line, provider_id: str | None, at: datetime) -> None:
+        known = self._firsts.get(line)
+        first = known[0] if known else provider_id
+        if first is not None:
+            self._firsts[line] = (first, at)
+            self._changed[_first_name(line)] = orjson.dumps(
+                {"first": first, "line": line, "at": at}
+            )
 
     def _first(self, line: _Line) -> Pending:
         return self._pending[next(iter(self._lines[line]))]
@@ -216,6 +242,11 @@ def _outcome(
 
 def _line(notice: NoticeV1) -> _Line:
     return notice.tenant, notice.incident_id, notice.channel
+
+
+def _first_name(line: _Line) -> str:
+    # JSON, because names may hold any separator; no notice's id begins so.
+    return orjson.dumps(["first", *line]).decode()
 
 
 def _moment(text: str | None) -> datetime | None:

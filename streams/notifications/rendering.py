@@ -39,6 +39,11 @@ _HEADLINES: Final = {
     Purpose.INITIAL: "INCIDENT DETECTED",
     Purpose.UPDATE: "STATUS UPDATE",
     Purpose.RESOLUTION: "INCIDENT RESOLVED",
+    Purpose.SEVERITY: "SEVERITY CHANGED",
+    Purpose.ESCALATION: "ESCALATED",
+    Purpose.AT_RISK: "DEADLINE AT RISK",
+    Purpose.HANDOVER: "HANDOVER",
+    Purpose.REMINDER: "STILL OPEN",
 }
 
 
@@ -92,6 +97,20 @@ def render(notice: NoticeV1) -> Message:
             log.error("template failed template=%s fault=%s", template, type(error).__name__)  # noqa: TRY400 - the trace would quote texts
             forms[name] = _plain(notice, form)
     return Message(subject=_subject(notice), **forms)
+
+
+def standing(notice: NoticeV1) -> NoticeV1:
+    """Return what the first message about the incident would say now."""
+    incident = notice.incident
+    over = incident.resolved_at is not None
+    return notice.model_copy(
+        update={
+            "purpose": Purpose.INITIAL,
+            "step": StepKind.OPENED,
+            "occurred_at": incident.detected_at,
+            "next_update_at": None if over else notice.next_update_at,
+        }
+    )
 
 
 def duration(span: timedelta) -> str:
@@ -148,6 +167,7 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
         "service": incident.service,
         "services": _services(notice),
         "at": _clock(notice.occurred_at),
+        "detected": _clock(incident.detected_at),
         "next_update": _clock(notice.next_update_at) if notice.next_update_at else "none planned",
         "duration": duration(ended - incident.started_at - incident.time_resolved),
     }

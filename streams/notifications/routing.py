@@ -31,7 +31,7 @@ TOLD: Final = {
     StepKind.ACKNOWLEDGED: Purpose.UPDATE,
     StepKind.ASSIGNED: Purpose.UPDATE,
     StepKind.STATUS_CHANGED: Purpose.UPDATE,
-    StepKind.SEVERITY_CHANGED: Purpose.UPDATE,
+    StepKind.SEVERITY_CHANGED: Purpose.SEVERITY,
     StepKind.MITIGATED: Purpose.UPDATE,
     StepKind.RESOLVED: Purpose.RESOLUTION,
 }

@@ -1,9 +1,9 @@
 """
 PagerDuty by Events API v2.
 
-Sources: PagerDuty developer documentation, "Events API v2 overview" and "Send an alert event" (dedup_key at most 255 characters,
-summary at most 1024, an event at most 512 KB, 429 when too many come); "Event management" (a trigger whose key is open is appended to
-the alert's log and calls nobody; other actions without an open alert do nothing).
+Sources: PagerDuty developer documentation, "Events API v2 overview" and "Send an alert event" (routing_key has 32 characters,
+dedup_key at most 255, summary at most 1024, an event at most 512 KB, 429 when too many come); "Event management" (a trigger whose key
+is open is appended to the alert's log and calls nobody; other actions without an open alert do nothing); "Send a change event".
 """
 
 from datetime import datetime
@@ -22,6 +22,8 @@ API: Final = "https://events.pagerduty.com"
 _SEVERITIES: Final = {1: "critical", 2: "error", 3: "warning", 4: "info"}
 #: Services that an event names; a notice can name more.
 _SERVICES_NAMED: Final = 50
+#: Messages that call somebody whatever was acknowledged.
+_CALLS: Final = frozenset({Purpose.INITIAL, Purpose.ESCALATION})
 
 
 class PagerDuty(Channel):
@@ -29,7 +31,9 @@ class PagerDuty(Channel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"routing_key": "a-routing-key", "url": "http://127.0.0.1:9"}]
+            "examples": [
+                {"routing_key": "R0000000000000000000000000000007", "url": "http://127.0.0.1:9"}
+            ]
         }
     )
 
@@ -47,9 +51,13 @@ class PagerDuty(Channel):
             return "routing_key"
         return None if self.url else "url"
 
-    def compose(self, notice: NoticeV1, message: Message, at: datetime) -> httpx.Request:
-        """Return the event: trigger, acknowledge or resolve."""
-        del at
+    def compose(
+        self, notice: NoticeV1, message: Message, at: datetime, first: str | None = None
+    ) -> httpx.Request:
+        """Return the event: trigger, acknowledge or resolve; what was done against the fault is a change."""
+        del first
+        if notice.step is StepKind.MITIGATED and notice.purpose is Purpose.UPDATE:
+            return self._change(notice, message, at)
         incident = notice.incident
         body: dict[str, Any] = {
             "routing_key": self.routing_key.get_secret_value(),
@@ -75,9 +83,26 @@ class PagerDuty(Channel):
                 },
             },
         }
+        if self.link(notice):
+            body["client_url"] = self.link(notice)
         if incident.runbook and incident.runbook.startswith(("http://", "https://")):
             body["links"] = [{"href": incident.runbook, "text": "Runbook"}]
         return httpx.Request("POST", f"{self.url.rstrip('/')}/v2/enqueue", json=body)
+
+    def _change(self, notice: NoticeV1, message: Message, at: datetime) -> httpx.Request:
+        summary = trimmed(f"{message.subject}: {notice.update}", self.limits["summary"])
+        body: dict[str, Any] = {
+            "routing_key": self.routing_key.get_secret_value(),
+            "payload": {
+                "summary": summary,
+                "source": notice.incident.service,
+                "timestamp": min(notice.occurred_at, at).isoformat(),
+                "custom_details": {"notice": notice.notice_id, "incident": notice.incident_id},
+            },
+        }
+        if self.link(notice):
+            body["links"] = [{"href": self.link(notice), "text": "Incident"}]
+        return httpx.Request("POST", f"{self.url.rstrip('/')}/v2/change/enqueue", json=body)
 
     def provider_id(self, response: httpx.Response) -> str | None:
         """PagerDuty answers with the key."""
@@ -97,7 +122,7 @@ def _action(notice: NoticeV1) -> str:
     incident = notice.incident
     worse = notice.step is StepKind.SEVERITY_CHANGED and incident.severity == incident.severity_peak
     # Somebody may have ended the alert over there; what became worse calls again.
-    if worse or notice.purpose is Purpose.INITIAL:
+    if worse or notice.purpose in _CALLS:
         return "trigger"
     # A mere update calls nobody again.
     return "trigger" if incident.acknowledged_at is None else "acknowledge"

@@ -1,8 +1,9 @@
 """
-Slack: an incoming webhook, or the Web API.
+Slack: an incoming webhook, or the Web API, with which each incident is one thread whose first message stays up to date.
 
 Sources: Slack API pages "Sending messages using incoming webhooks" (errors are a word in the body), "chat.postMessage" (errors come
-with 200; metadata), "Rate limits", "Section block" (3000 characters; a block id has at most 255).
+with 200; metadata; thread_ts and reply_broadcast), "chat.update" (needs the channel's id), "Rate limits", "Section block" (3000
+characters; a block id has at most 255), "Button element" (a value has at most 2000 characters, an address 3000).
 """
 
 import re
@@ -18,6 +19,7 @@ from streams.notifications.channel import (
     Judgement,
     SecretAddress,
     Verdict,
+    WebAddress,
     document,
     field_of,
     plain,
@@ -25,7 +27,7 @@ from streams.notifications.channel import (
 )
 from streams.notifications.rendering import Message, slack_escaped
 
-POST_MESSAGE: Final = "https://slack.com/api/chat.postMessage"
+API: Final = "https://slack.com/api"
 
 #: Errors of the Web API that pass by themselves.
 _PASSING: Final = frozenset(
@@ -37,6 +39,10 @@ _PASSING: Final = frozenset(
         "request_timeout",
         "service_unavailable",
     }
+)
+#: Messages that are shown in the channel besides the thread.
+_FOR_ALL: Final = frozenset(
+    {Purpose.INITIAL, Purpose.RESOLUTION, Purpose.SEVERITY, Purpose.ESCALATION, Purpose.AT_RISK}
 )
 _WORD: Final = re.compile(r"[a-z_]{1,60}")
 
@@ -52,7 +58,9 @@ class Slack(Channel):
 
     kind: Literal["slack"] = "slack"
     url: SecretAddress = SecretStr("")
-    """The incoming webhook's address (it is its own password); or the Web API's, where that is not Slack's own."""
+    """The incoming webhook's address (it is its own password). Not used with a token."""
+    api: WebAddress = API
+    """The Web API's address."""
     token: SecretStr = SecretStr("")
     """Bot token with ``chat:write``."""
     channel: str = "#incidents"
@@ -64,11 +72,40 @@ class Slack(Channel):
             return None
         return "url"
 
-    def compose(self, notice: NoticeV1, message: Message, at: datetime) -> httpx.Request:
+    def compose(
+        self, notice: NoticeV1, message: Message, at: datetime, first: str | None = None
+    ) -> httpx.Request:
         """Return the message as blocks, with a text for notifications and screen readers."""
         del at
-        token = self.token.get_secret_value()
-        body: dict[str, Any] = {
+        body = self._said(notice, message)
+        if not self.token.get_secret_value():
+            return httpx.Request("POST", self.url.get_secret_value(), json=body)
+        body["channel"] = self.channel
+        body["metadata"] = {
+            "event_type": "tocsin_notice",
+            "event_payload": {"notice_id": notice.notice_id, "incident_id": notice.incident_id},
+        }
+        if first is not None:
+            body["thread_ts"] = first.rpartition("/")[2]
+            # Who does not follow the thread must hear of these all the same.
+            body["reply_broadcast"] = notice.purpose in _FOR_ALL
+        return self._call("chat.postMessage", body)
+
+    def refresh(self, notice: NoticeV1, standing: Message, first: str) -> httpx.Request | None:
+        """The thread's first message shows where the incident stands now."""
+        channel, _, written_at = first.rpartition("/")
+        if not self.token.get_secret_value() or not channel:
+            return None
+        body = self._said(notice, standing) | {"channel": channel, "ts": written_at}
+        return self._call("chat.update", body)
+
+    def _call(self, method: str, body: dict[str, Any]) -> httpx.Request:
+        headers = {"Authorization": f"Bearer {self.token.get_secret_value()}"}
+        address = f"{self.api.rstrip('/')}/{method}"
+        return httpx.Request("POST", address, json=body, headers=headers)
+
+    def _said(self, notice: NoticeV1, message: Message) -> dict[str, Any]:
+        return {
             # Slack reads mrkdwn here too.
             "text": trimmed(slack_escaped(message.subject), self.limits["text"]),
             "blocks": [
@@ -78,26 +115,16 @@ class Slack(Channel):
                     "block_id": trimmed(notice.notice_id, self.limits["block_id"]),
                     "text": {
                         "type": "mrkdwn",
-                        "text": trimmed(message.slack, self.limits["section"]),
+                        "text": self.cut(message.slack, self.limits["section"], notice),
                         "verbatim": True,
                     },
                 },
-                *_buttons(notice),
+                *_buttons(notice, self.link(notice)),
             ],
             # A link in somebody's log line is not a page to be shown.
             "unfurl_links": False,
             "unfurl_media": False,
         }
-        address = self.url.get_secret_value()
-        if not token:
-            return httpx.Request("POST", address, json=body)
-        body["channel"] = self.channel
-        body["metadata"] = {
-            "event_type": "tocsin_notice",
-            "event_payload": {"notice_id": notice.notice_id, "incident_id": notice.incident_id},
-        }
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Request("POST", address or POST_MESSAGE, json=body, headers=headers)
 
     def judge(self, response: httpx.Response, at: datetime) -> Judgement:
         """The Web API says in the body of a 200 what went wrong."""
@@ -109,8 +136,9 @@ class Slack(Channel):
         return Judgement(verdict, f"Slack says {error}")
 
     def provider_id(self, response: httpx.Response) -> str | None:
-        """The Web API names a message by its time."""
-        return field_of(response, "ts")
+        """The Web API names a message by its channel and its time."""
+        written_at, channel = field_of(response, "ts"), field_of(response, "channel")
+        return f"{channel}/{written_at}"[:255] if written_at and channel else written_at
 
     def explanation(self, response: httpx.Response) -> str | None:
         """A webhook answers with one word."""
@@ -122,25 +150,24 @@ def _word(text: str) -> str | None:
     return text if _WORD.fullmatch(text) else None
 
 
-def _buttons(notice: NoticeV1) -> list[dict[str, Any]]:
+def _buttons(notice: NoticeV1, link: str) -> list[dict[str, Any]]:
     """Offer what a responder does next; the payload says which incident it is."""
-    if notice.purpose is Purpose.RESOLUTION:
-        return []
-    offered = [] if notice.incident.acknowledged_at else [("Acknowledge", "acknowledge")]
-    offered.append(("Resolve", "resolve"))
-    value = f"{notice.tenant}/{notice.incident_id}"
-    return [
-        {
-            "type": "actions",
-            "block_id": "tocsin",
-            "elements": [
-                {
-                    "type": "button",
-                    "action_id": action,
-                    "value": value,
-                    "text": {"type": "plain_text", "text": label},
-                }
-                for label, action in offered
-            ],
-        }
-    ]
+    elements = []
+    if notice.incident.resolved_at is None:
+        offered = [] if notice.incident.acknowledged_at else [("Acknowledge", "acknowledge")]
+        value = f"{notice.tenant}/{notice.incident_id}"
+        elements = [
+            _button(label, action) | {"value": value}
+            for label, action in [*offered, ("Resolve", "resolve")]
+        ]
+    if link:
+        elements.append(_button("Open", "open") | {"url": link})
+    return [{"type": "actions", "block_id": "tocsin", "elements": elements}] if elements else []
+
+
+def _button(label: str, action: str) -> dict[str, Any]:
+    return {
+        "type": "button",
+        "action_id": action,
+        "text": {"type": "plain_text", "text": label},
+    }

@@ -1,10 +1,11 @@
 """
 SMS by Twilio.
 
-Source: Twilio API reference, "Messages resource" (a body has at most 1600 characters) and "Twilio's response" (429 when too many come).
-Twilio has no place for an idempotency key: where its answer is lost, a message can arrive twice.
+Sources: Twilio API reference, "Messages resource" (a body has at most 1600 characters) and "Twilio's response" (429 when too many come);
+3GPP TS 23.038, section 6.2.1 (the GSM alphabet; a text with any other character is sent in UCS-2, and fewer fit). Twilio has no place for an idempotency key: where its answer is lost, a message can arrive twice.
 """
 
+import math
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
@@ -20,11 +21,19 @@ from streams.notifications.channel import (
     WebAddress,
     document,
     field_of,
-    trimmed,
+    utf16_length,
 )
 from streams.notifications.rendering import Message
 
 API: Final = "https://api.twilio.com"
+
+#: The GSM alphabet (its Greek letters are left out), and those of its characters that count twice.
+_GSM: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅå_ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_TWICE: Final = frozenset("^{}\\[~]|€")
+#: In two segments: 306 characters of the GSM alphabet, or 134 of UCS-2.
+_UCS2_COUNTS: Final = 306 / 134
 
 Number = Annotated[str, Field(pattern=r"^\+[1-9]\d{5,14}$")]
 
@@ -46,7 +55,7 @@ class Sms(Channel):
         }
     )
 
-    # Two segments in the GSM alphabet: what people read, and pay for.
+    # Characters of the GSM alphabet in two segments: what people read, and pay for.
     limits: ClassVar = {"Body": 306}
 
     kind: Literal["sms"] = "sms"
@@ -60,6 +69,8 @@ class Sms(Channel):
     """Number that it goes to."""
     url: WebAddress = API
     """Twilio's address."""
+    replies: bool = False
+    """Whether replies to the sender's number acknowledge here, so that texts may ask for them."""
 
     def missing(self) -> str | None:
         """Nothing can be sent without an account and its token."""
@@ -69,12 +80,17 @@ class Sms(Channel):
             return "auth_token"
         return None if self.url else "url"
 
-    def compose(self, notice: NoticeV1, message: Message, at: datetime) -> httpx.Request:
+    def compose(
+        self, notice: NoticeV1, message: Message, at: datetime, first: str | None = None
+    ) -> httpx.Request:
         """Return the short form of the message."""
-        del notice, at
+        del at, first
         account = quote(self.account_sid, safe="")
+        asks = self.replies and not (notice.incident.acknowledged_at or notice.incident.resolved_at)
+        end = f". Reply ACK {notice.incident_id} to acknowledge" if asks else ""
         # An ellipsis is not in the GSM alphabet, and would halve what fits into a segment.
-        body = trimmed(message.short, self.limits["Body"], "...")
+        room = self.limits["Body"] - len(end)
+        body = self.cut(message.short, room, notice, _gsm_length, "...") + end
         request = httpx.Request(
             "POST",
             f"{self.url.rstrip('/')}/2010-04-01/Accounts/{account}/Messages.json",
@@ -99,3 +115,10 @@ class Sms(Channel):
         """Twilio has a number for each fault; its texts quote telephone numbers."""
         code = document(response).get("code")
         return f"Twilio error {code}" if isinstance(code, int) else None
+
+
+def _gsm_length(text: str) -> int:
+    """Return how many characters of the GSM alphabet take as much room as *text* does."""
+    if all(each in _GSM or each in _GSM_TWICE for each in text):
+        return len(text) + sum(each in _GSM_TWICE for each in text)
+    return math.ceil(utf16_length(text) * _UCS2_COUNTS)

@@ -15,7 +15,7 @@ import orjson
 from pydantic import ConfigDict, SecretStr
 
 from schemas.notices import NoticeV1
-from streams.notifications.channel import Channel, SecretAddress, as_header, trimmed
+from streams.notifications.channel import Channel, SecretAddress, as_header
 from streams.notifications.rendering import Message
 
 SIGNATURE: Final = "X-Tocsin-Signature"
@@ -46,8 +46,11 @@ class Webhook(Channel):
             return "url"
         return None if self.secret.get_secret_value() else "secret"
 
-    def compose(self, notice: NoticeV1, message: Message, at: datetime) -> httpx.Request:
+    def compose(
+        self, notice: NoticeV1, message: Message, at: datetime, first: str | None = None
+    ) -> httpx.Request:
         """Return the notice as a CloudEvent in structured mode, signed."""
+        del first
         body = orjson.dumps(
             {
                 "specversion": "1.0",
@@ -58,7 +61,7 @@ class Webhook(Channel):
                 "time": notice.occurred_at.isoformat(),
                 "datacontenttype": "application/json",
                 "data": {
-                    "text": trimmed(message.text, self.limits["text"]),
+                    "text": self.cut(message.text, self.limits["text"], notice),
                     "notice": orjson.Fragment(notice.to_wire()),
                 },
             }
