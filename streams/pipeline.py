@@ -85,7 +85,7 @@ def _incidents(app: HopApp) -> None:
 
 def _notify(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
-    courier = Courier(policy.channels)
+    courier = Courier(policy.channels, policy.templates)
     app.need(courier)
     notifier = Notifier(app, policy.channels, courier)
     notifier.hop = Hop(

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.contract import Line, Name
+from schemas.notices import Purpose
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
@@ -23,12 +24,22 @@ from streams.incidents.settings import IncidentSettings
 from streams.notifications import channels
 from streams.notifications.channel import Channel
 from streams.notifications.routing import Route
+from streams.notifications.wording import Wording
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
 from streams.telemetry.format import Format
 
-PARTS: Final = ("rules", "channels", "routes", "probes", "incidents", "severities", "formats")
+PARTS: Final = (
+    "rules",
+    "channels",
+    "routes",
+    "templates",
+    "probes",
+    "incidents",
+    "severities",
+    "formats",
+)
 
 
 class SeverityLevel(BaseModel):
@@ -92,6 +103,8 @@ class Policy(BaseModel):
     """Where people can be told, by name."""
     routes: tuple[Route, ...] = ()
     """Who is told."""
+    templates: Mapping[Purpose, Wording] = {}
+    """What messages say, where it is not what they say by themselves."""
     probes: tuple[Probe, ...] = ()
     """The health endpoints that are asked."""
     incidents: IncidentSettings = IncidentSettings()
@@ -132,6 +145,7 @@ class _Reading:
         self._rules: list[Rule] = []
         self._channels: dict[str, Any] = {}
         self._routes: list[Route] = []
+        self._templates: dict[Purpose, Wording] = {}
         self._probes: list[Probe] = []
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
@@ -182,6 +196,7 @@ class _Reading:
             rules=tuple(self._rules),
             channels=self._channels,
             routes=tuple(self._routes),
+            templates=self._templates,
             probes=tuple(self._probes),
             incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
@@ -224,6 +239,20 @@ class _Reading:
             )
             if route is not None:
                 self._routes.append(route)
+
+    def _take_templates(self, document: Document, value: Any) -> None:
+        if not isinstance(value, dict):
+            self._say(document, ("templates",), "must be a map from messages to their forms")
+            return
+        for name, each in value.items():
+            place = ("templates", name)
+            if name not in set(Purpose):
+                self._say(document, place, f"is no message; {meant(str(name), Purpose)}")
+                continue
+            self._once(document, place, "template", name)
+            wording = self._model(document, place, each, Wording)
+            if wording is not None:
+                self._templates[Purpose(name)] = wording
 
     def _take_probes(self, document: Document, value: Any) -> None:
         for place, each in self._each(document, "probes", value):

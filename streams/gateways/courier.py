@@ -17,14 +17,15 @@ from typing import Any, Final, Self
 import aiosmtplib
 import httpx
 
-from schemas.notices import NoticeV1
+from schemas.notices import NoticeV1, Purpose
 from streams.gateways.clock import now
 from streams.gateways.relay import Relay
 from streams.notifications.channel import Channel, Judgement, Verdict
 from streams.notifications.delivery import Attempted
 from streams.notifications.mailing import Mailing
 from streams.notifications.relaying import Relayed
-from streams.notifications.rendering import render, standing
+from streams.notifications.rendering import OUR_WORDS, render, standing
+from streams.notifications.wording import Wording
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,13 @@ GOOD_BYE_WITHIN: Final = 1.0
 class Courier:
     """Sends notices."""
 
-    def __init__(self, channels: Mapping[str, Channel]) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        wordings: Mapping[Purpose, Wording] = OUR_WORDS,
+    ) -> None:
         self._channels = channels
+        self._wordings = wordings
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
         self._relays: dict[str, Relay] = {}
@@ -103,7 +109,7 @@ class Courier:
     ) -> Judgement:
         """Bring the first message up to date. People are told by now: whatever becomes of it, the notice is delivered."""
         try:
-            request = channel.refresh(notice, render(standing(notice)), first)
+            request = channel.refresh(notice, render(standing(notice), self._wordings), first)
             if request is None:
                 return judged
             async with asyncio.timeout(channel.answers_within.total_seconds()):
@@ -117,7 +123,7 @@ class Courier:
 
     async def _deliver(self, notice: NoticeV1, channel: Channel, first: str | None) -> Judgement:
         try:
-            composed = channel.compose(notice, render(notice), now(), first)
+            composed = channel.compose(notice, render(notice, self._wordings), now(), first)
         except Exception as error:  # noqa: BLE001 - one text that cannot be sent must not hold up the others
             fault = type(error).__name__
             log.error("not composed notice=%s fault=%s", notice.notice_id, fault)  # noqa: TRY400 - the trace would quote secrets

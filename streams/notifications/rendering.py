@@ -3,12 +3,13 @@ What a notice says, in every form that a channel may need.
 
 Texts of an incident are only ever values: templates are sandboxed, values are stripped of control characters, escaped for their form and
 cut to what the form has room for. A template that fails gives a plain message: silence is worse than plain words.
+The policy can bring templates of its own (`wording.py`).
 """
 
 import logging
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,10 +22,16 @@ from markupsafe import Markup, escape
 
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Purpose
+from streams.notifications.wording import Wording
 
 log = logging.getLogger(__name__)
 
 SEVERITIES: Final = {1: "critical", 2: "high", 3: "medium", 4: "low"}
+
+#: Characters of what a template of the policy makes, escaped.
+MESSAGE_LENGTH: Final = 64_000
+#: Where the policy brings no templates.
+OUR_WORDS: Final[Mapping[Purpose, Wording]] = {}
 
 #: Services that a message names; the rest is counted.
 _SERVICES_NAMED: Final = 10
@@ -85,18 +92,51 @@ def _html_escaped(text: str) -> str:
     return str(escape(text))
 
 
-def render(notice: NoticeV1) -> Message:
-    """Return what *notice* says."""
-    forms: dict[str, str] = {}
-    for name, form in _FORMS.items():
-        template = f"{notice.purpose}.{form.ending}"
-        try:
-            words = _words(notice, form)
-            forms[name] = _environment(name).get_template(template).render(words).strip()
-        except Exception as error:  # noqa: BLE001 - whatever a template does, somebody must be told
-            log.error("template failed template=%s fault=%s", template, type(error).__name__)  # noqa: TRY400 - the trace would quote texts
-            forms[name] = _plain(notice, form)
-    return Message(subject=_subject(notice), **forms)
+def render(notice: NoticeV1, wordings: Mapping[Purpose, Wording] = OUR_WORDS) -> Message:
+    """Return what *notice* says; *wordings* are the policy's own templates."""
+    wording = wordings.get(notice.purpose)
+    forms = {
+        name: _form(notice, name, getattr(wording, name) if wording else None) for name in _FORMS
+    }
+    if wording is None or wording.subject is None:
+        return Message(subject=_subject(notice), **forms)
+    subject = one_line(_form(notice, "text", wording.subject, plain=_subject(notice)))
+    return Message(subject=subject or _subject(notice), **forms)
+
+
+def _form(notice: NoticeV1, name: str, source: str | None, plain: str | None = None) -> str:
+    """Return *notice* in one form, by the policy's *source* or by our template; *plain* is said where that fails."""
+    form = _FORMS[name]
+    template = f"{notice.purpose}.{form.ending}"
+    try:
+        environment = _environment(name)
+        words = _words(notice, form)
+        if source is None:
+            return environment.get_template(template).render(words).strip()
+        return _bounded(environment.from_string(source).generate(words))
+    except Exception as error:  # noqa: BLE001 - whatever a template does, somebody must be told
+        whose = "" if source is None else " of the policy"
+        log.error("template failed template=%s%s fault=%s", template, whose, type(error).__name__)  # noqa: TRY400 - the trace would quote texts
+        return _plain(notice, form) if plain is None else plain
+
+
+class TooLong(ValueError):
+    """A template of the policy made more than any receiver takes."""
+
+
+def _bounded(pieces: Iterable[str]) -> str:
+    made, room = [], MESSAGE_LENGTH
+    for piece in pieces:
+        made.append(piece)
+        room -= len(piece)
+        if room < 0:
+            raise TooLong
+    said = "".join(made).strip()
+    if not said:
+        # Nothing would reach anybody.
+        message = "the template made nothing"
+        raise ValueError(message)
+    return said
 
 
 def standing(notice: NoticeV1) -> NoticeV1:
@@ -165,6 +205,10 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
         "assigned": incident.assigned_to or "unassigned",
         "status": str(incident.status).capitalize(),
         "service": incident.service,
+        "environment": incident.environment,
+        "owner": incident.owner or "nobody",
+        "tenant": notice.tenant,
+        "reason": notice.reason,
         "services": _services(notice),
         "at": _clock(notice.occurred_at),
         "detected": _clock(incident.detected_at),
@@ -184,6 +228,10 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
         "mark": mark,
         "happened": happened,
         "drill": incident.drill,
+        "labels": {
+            name: _fitted(one_line(value), form.line, form)
+            for name, value in incident.labels.items()
+        },
     }
 
 
