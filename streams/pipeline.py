@@ -35,7 +35,7 @@ from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.courier import Courier
 from streams.incidents.register import Register
-from streams.notifications.delivery import Deliveries
+from streams.notifications.delivery import Deliveries, Fallback, Rules
 from streams.policy import read_policy
 from streams.settings import Settings, read_settings
 from streams.telemetry.reading import Formats
@@ -87,13 +87,22 @@ def _notify(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
     courier = Courier(policy.channels, policy.templates)
     app.need(courier)
+    rules = Rules(
+        intervals=policy.time_intervals,
+        fallbacks={
+            name: Fallback(channel.fallback, channel.fallback_after)
+            for name, channel in policy.channels.items()
+            if channel.fallback
+        },
+        kinds={name: channel.kind for name, channel in policy.channels.items()},
+    )
     notifier = Notifier(app, policy.channels, courier)
     notifier.hop = Hop(
         app,
         name="notify",
         inputs=NOTIFY_INPUTS,
         journal=NOTIFY_JOURNAL,
-        desk=lambda: NotifyDesk(Deliveries(), notifier.wake),
+        desk=lambda: NotifyDesk(Deliveries(rules), notifier.wake),
     )
 
 

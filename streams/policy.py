@@ -23,7 +23,8 @@ from streams.gateways.probes import Probe
 from streams.incidents.settings import IncidentSettings
 from streams.notifications import channels
 from streams.notifications.channel import Channel
-from streams.notifications.routing import Route
+from streams.notifications.routing import Route, silent, times_named
+from streams.notifications.times import TimeInterval
 from streams.notifications.wording import Wording
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
@@ -35,6 +36,7 @@ PARTS: Final = (
     "channels",
     "routes",
     "templates",
+    "time_intervals",
     "probes",
     "incidents",
     "severities",
@@ -105,6 +107,8 @@ class Policy(BaseModel):
     """Who is told."""
     templates: Mapping[Purpose, Wording] = {}
     """What messages say, where it is not what they say by themselves."""
+    time_intervals: tuple[TimeInterval, ...] = ()
+    """Times at which routes are mute, or active."""
     probes: tuple[Probe, ...] = ()
     """The health endpoints that are asked."""
     incidents: IncidentSettings = IncidentSettings()
@@ -145,6 +149,9 @@ class _Reading:
         self._rules: list[Rule] = []
         self._channels: dict[str, Any] = {}
         self._routes: list[Route] = []
+        self._time_intervals: list[TimeInterval] = []
+        #: Times that routes name.
+        self._times: list[tuple[Document, Place, str]] = []
         self._templates: dict[Purpose, Wording] = {}
         self._probes: list[Probe] = []
         self._formats: list[Format] = []
@@ -189,6 +196,11 @@ class _Reading:
                     wrong = _combination_fault(rule.name, name, known, combined)
                     if wrong is not None:
                         self._say(document, (*place, setting), wrong)
+        intervals = {each.name for each in self._time_intervals}
+        for document, place, name in self._times:
+            if name not in intervals:
+                hint = meant(name, intervals)
+                self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
 
     def policy(self) -> Policy:
         """Return what was read."""
@@ -197,6 +209,7 @@ class _Reading:
             channels=self._channels,
             routes=tuple(self._routes),
             templates=self._templates,
+            time_intervals=tuple(self._time_intervals),
             probes=tuple(self._probes),
             incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
@@ -230,6 +243,8 @@ class _Reading:
             model = self._kind(document, place, each, self._channel_kinds)
             if model is not None:
                 self._channels[str(name)] = self._model(document, place, each, model)
+                if isinstance(each.get("fallback"), str) and each["fallback"]:
+                    self._references.append((document, (*place, "fallback"), each["fallback"]))
 
     def _take_routes(self, document: Document, value: Any) -> None:
         for place, each in self._each(document, "routes", value):
@@ -239,6 +254,18 @@ class _Reading:
             )
             if route is not None:
                 self._routes.append(route)
+                for deeper in silent([route]):
+                    self._say(document, (*place, *deeper[2:]), "tells nobody: name channels")
+                self._times.extend(
+                    (document, (*place, *where), name) for where, name in times_named(route)
+                )
+
+    def _take_time_intervals(self, document: Document, value: Any) -> None:
+        for place, each in self._each(document, "time_intervals", value):
+            interval = self._model(document, place, each, TimeInterval)
+            self._once(document, (*place, "name"), "time interval", each.get("name"))
+            if interval is not None:
+                self._time_intervals.append(interval)
 
     def _take_templates(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):

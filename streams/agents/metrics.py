@@ -44,3 +44,9 @@ LAG: Final = Gauge(
 HELD_TICKS: Final = Gauge(
     "tocsin_held_ticks", "Ticks that wait for the records before them.", ["hop"], registry=REGISTRY
 )
+OWED: Final = Gauge(
+    "tocsin_notices_owed",
+    "Notices that a channel has not taken for two minutes.",
+    ["channel"],
+    registry=REGISTRY,
+)

@@ -8,13 +8,16 @@ attempt runs beside the others, so a slow channel holds up nobody.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from schemas.notices import NoticeV1
 from schemas.ticks import TickV1
 from schemas.topics import NOTICES, RECEIPTS, TICKS, TopicDeclaration
+from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.checkpoints import Slice
 from streams.agents.hop import Hop
@@ -22,6 +25,7 @@ from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
 from streams.gateways.courier import Courier
 from streams.notifications.delivery import Attempted, Deliveries
+from streams.notifications.pacing import Pace
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,8 @@ INPUTS = (NOTICES, TICKS)
 LOOK_EVERY: Final = 1.0
 #: Seconds that attempts under way may take when the worker is asked to stop.
 FINISH_WITHIN: Final = 3.0
+#: After this long an undelivered notice is counted as owed.
+OWED_AFTER: Final = timedelta(minutes=2)
 
 
 class NotifyDesk:
@@ -47,12 +53,14 @@ class NotifyDesk:
         del topic
         if self.deliveries.accept(NoticeV1.from_wire(record.value)):
             self._wake()
-        return ()
+        return [outgoing(RECEIPTS, receipt, source=NAME) for receipt in self.deliveries.receipts()]
 
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
-        """Forget what was settled long ago."""
-        self.deliveries.forget(tick.occurred_at)
-        return ()
+        """Let time pass: remind, fall back, forget."""
+        return [
+            outgoing(NOTICES, notice, source=NAME)
+            for notice in self.deliveries.tick(tick.occurred_at)
+        ]
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return what changed since the last call."""
@@ -72,6 +80,7 @@ class Notifier:
     def __init__(self, app: HopApp, channels: Mapping[str, Any], courier: Courier) -> None:
         self._channels = channels
         self._courier = courier
+        self._pace = Pace({name: channel.pace() for name, channel in channels.items()})
         self._news = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         #: Attempts that ended and are not settled; a slice that was revoked takes its own with it.
@@ -96,6 +105,14 @@ class Notifier:
             self._news.clear()
             for partition, piece in list(self.hop.slices.items()):
                 await self._deliver(partition, piece)
+            self._measure()
+
+    def _measure(self) -> None:
+        owed: Counter[str] = Counter()
+        for piece in self.hop.slices.values():
+            owed.update(self._deliveries(piece).overdue(now(), OWED_AFTER))
+        for channel in self._channels:
+            metrics.OWED.labels(channel).set(owed[channel])
 
     async def _deliver(self, partition: int, piece: Slice) -> None:
         deliveries = self._deliveries(piece)
@@ -103,22 +120,29 @@ class Notifier:
             return
         # A notice is in the journal before its first attempt: a crash forgets none.
         await piece.flush()
-        for pending in deliveries.due(now()):
-            deliveries.started(pending.notice.notice_id)
-            first = deliveries.first(pending.notice)
-            task = asyncio.create_task(self._attempt(partition, piece, pending.notice, first))
+        at = now()
+        due = [pending.notice for pending in deliveries.due(at)]
+        for notices in self._pace.take(due, at):
+            for notice in notices:
+                deliveries.started(notice.notice_id)
+            first = deliveries.first(notices[0])
+            task = asyncio.create_task(self._attempt(partition, piece, notices, first))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
 
     async def _attempt(
-        self, partition: int, piece: Slice, notice: NoticeV1, first: str | None
+        self, partition: int, piece: Slice, notices: Sequence[NoticeV1], first: str | None
     ) -> None:
-        attempted = await self._courier.attempt(notice, first)
+        if len(notices) == 1:
+            attempted = await self._courier.attempt(notices[0], first)
+        else:
+            attempted = await self._courier.attempt_digest(notices)
         if self.hop.slices.get(partition) is not piece:
             # Revoked meanwhile: whoever has the partition now tries again, under the same idempotency key.
-            log.warning("outcome dropped notice=%s", notice.notice_id)
+            log.warning("outcome dropped notice=%s", notices[0].notice_id)
             return
-        self._outcomes.setdefault(piece, []).append((notice.notice_id, attempted))
+        ended = [(notice.notice_id, attempted) for notice in notices]
+        self._outcomes.setdefault(piece, []).extend(ended)
         await piece.decide(lambda: self._settle(piece))
 
     def _settle(self, piece: Slice) -> Iterable[Outgoing]:
@@ -137,6 +161,9 @@ class Notifier:
                 receipt.reason,
             )
             yield outgoing(RECEIPTS, receipt, source=NAME)
+        for notice in self._deliveries(piece).follow_ups():
+            log.warning("fallback notice=%s channel=%s", notice.notice_id, notice.channel)
+            yield outgoing(NOTICES, notice, source=NAME)
 
     @staticmethod
     def _deliveries(piece: Slice) -> Deliveries:

@@ -7,7 +7,7 @@ No failure of a receiver is raised; each becomes a judgement, in words that hold
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +24,7 @@ from streams.notifications.channel import Channel, Judgement, Verdict
 from streams.notifications.delivery import Attempted
 from streams.notifications.mailing import Mailing
 from streams.notifications.relaying import Relayed
-from streams.notifications.rendering import OUR_WORDS, render, standing
+from streams.notifications.rendering import OUR_WORDS, Message, digest, render, standing, together
 from streams.notifications.wording import Wording
 
 log = logging.getLogger(__name__)
@@ -104,6 +104,22 @@ class Courier:
                 judged = await self._refreshed(notice, channel, first, judged)
             return Attempted(judged, channel.kind, took)
 
+    async def attempt_digest(self, notices: Sequence[NoticeV1]) -> Attempted:
+        """Try once to tell all of *notices*, which are for one channel, in one message."""
+        told = together(notices)
+        channel = self._channels.get(told.channel)
+        if channel is None or channel.missing() is not None:
+            return await self.attempt(told)
+        # One incident's page would be the wrong one for all others.
+        alone = channel.model_copy(update={"page": ""})
+        async with self._places[told.channel]:
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            judged = await self._deliver(told, alone, None, digest(notices))
+            took = timedelta(seconds=loop.time() - started)
+        reason = f"{judged.reason}; in a digest of {len(notices)}"
+        return Attempted(replace(judged, reason=reason, provider_id=None), channel.kind, took)
+
     async def _refreshed(
         self, notice: NoticeV1, channel: Channel, first: str, judged: Judgement
     ) -> Judgement:
@@ -121,9 +137,16 @@ class Courier:
             why = type(error).__name__
         return replace(judged, reason=f"{judged.reason}; the first message stays as it was: {why}")
 
-    async def _deliver(self, notice: NoticeV1, channel: Channel, first: str | None) -> Judgement:
+    async def _deliver(
+        self,
+        notice: NoticeV1,
+        channel: Channel,
+        first: str | None,
+        message: Message | None = None,
+    ) -> Judgement:
         try:
-            composed = channel.compose(notice, render(notice, self._wordings), now(), first)
+            said = message or render(notice, self._wordings)
+            composed = channel.compose(notice, said, now(), first)
         except Exception as error:  # noqa: BLE001 - one text that cannot be sent must not hold up the others
             fault = type(error).__name__
             log.error("not composed notice=%s fault=%s", notice.notice_id, fault)  # noqa: TRY400 - the trace would quote secrets

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from schemas.notices import NoticeV1
 from streams.durations import Duration
+from streams.notifications.pacing import Limit
 from streams.notifications.relaying import Relayed
 from streams.notifications.rendering import Message
 
@@ -66,6 +67,10 @@ class Channel(BaseModel):
 
     #: What the receiver takes: characters of each text, by its name.
     limits: ClassVar[Mapping[str, int]] = {}
+    #: Messages that it takes a minute, where the policy says nothing else.
+    usual: ClassVar[int] = 60
+    #: Whether several incidents can be told in one message; not where each has an alert of its own over there.
+    merges: ClassVar[bool] = True
 
     kind: str
     """What sort of channel it is."""
@@ -76,6 +81,25 @@ class Channel(BaseModel):
 
     page: Annotated[str, AfterValidator(_page)] = ""
     """Address of an incident's page, linked where the receiver shows links; ``{tenant}`` and ``{incident}`` are replaced."""
+
+    at_most: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Messages that it takes within ``per``; beyond, incidents are told in one digest, or wait. Never severity 1."""
+    per: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=1))] = timedelta(
+        minutes=1
+    )
+    """What ``at_most`` is counted in."""
+    fallback: str = ""
+    """Channel that is told instead, where this one gives up or fails for ``fallback_after``."""
+    fallback_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=1))] = timedelta(
+        minutes=5
+    )
+    """How long this channel may take nothing before its fallback is told."""
+
+    def pace(self) -> Limit:
+        """Return how much is sent at most."""
+        if self.at_most is None:
+            return Limit(self.usual, timedelta(minutes=1), self.merges)
+        return Limit(self.at_most, self.per, self.merges)
 
     def missing(self) -> str | None:
         """Return which setting is empty that messages cannot do without; None where the channel is set up."""

@@ -6,10 +6,12 @@ cut to what the form has room for. A template that fails gives a plain message: 
 The policy can bring templates of its own (`wording.py`).
 """
 
+import hashlib
 import logging
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -35,6 +37,8 @@ OUR_WORDS: Final[Mapping[Purpose, Wording]] = {}
 
 #: Services that a message names; the rest is counted.
 _SERVICES_NAMED: Final = 10
+#: Characters of an incident in a digest.
+_DIGEST_LINE: Final = 300
 #: They reverse what a reader sees (Unicode TR 36): a text could look like another.
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 #: What the initial message is told for, where that is not the beginning: a mark, and what happened at its time.
@@ -68,6 +72,8 @@ class Message:
     html: str
     #: A text message.
     short: str
+    #: How many incidents it tells of.
+    about: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,25 @@ def render(notice: NoticeV1, wordings: Mapping[Purpose, Wording] = OUR_WORDS) ->
     """Return what *notice* says; *wordings* are the policy's own templates."""
     wording = wordings.get(notice.purpose)
     forms = {
-        name: _form(notice, name, getattr(wording, name) if wording else None) for name in _FORMS
+        name: _instead(
+            notice, _form(notice, name, getattr(wording, name) if wording else None), form
+        )
+        for name, form in _FORMS.items()
     }
     if wording is None or wording.subject is None:
-        return Message(subject=_subject(notice), **forms)
+        return _message(_subject(notice), forms)
     subject = one_line(_form(notice, "text", wording.subject, plain=_subject(notice)))
-    return Message(subject=subject or _subject(notice), **forms)
+    return _message(subject or _subject(notice), forms)
+
+
+def _instead(notice: NoticeV1, said: str, form: _Form) -> str:
+    """Return what was *said* with why it comes this way, where another channel was to say it."""
+    if not notice.instead_of or form.ending == "short":
+        return said
+    why = form.escaped(
+        one_line(f"Sent here because {', '.join(notice.instead_of)} did not take it.")
+    )
+    return f"{said}\n<p>{why}</p>" if form.ending == "html" else f"{said}\n\n{why}"
 
 
 def _form(notice: NoticeV1, name: str, source: str | None, plain: str | None = None) -> str:
@@ -137,6 +156,51 @@ def _bounded(pieces: Iterable[str]) -> str:
         message = "the template made nothing"
         raise ValueError(message)
     return said
+
+
+def digest(notices: Sequence[NoticeV1]) -> Message:
+    """Return what is said of several incidents at once, the worst first."""
+    ordered = sorted(notices, key=lambda each: each.incident.severity)
+    counts = Counter(SEVERITIES[each.incident.severity].upper() for each in ordered)
+    said = ", ".join(f"{count} {severity}" for severity, count in counts.items())
+    head = f"{len(notices)} MESSAGES IN ONE - {said}"
+    forms = {}
+    for name, form in _FORMS.items():
+        lines = [_digest_line(each, form) for each in ordered]
+        if name == "html":
+            rows = "".join(f"<li>{line}</li>\n" for line in lines)
+            forms[name] = f"<h2>{form.escaped(head)}</h2>\n<ul>\n{rows}</ul>"
+        else:
+            forms[name] = ("; " if name == "short" else "\n").join([form.escaped(head), *lines])
+    return _message(head, forms, about=len(notices))
+
+
+def _message(subject: str, forms: Mapping[str, str], about: int = 1) -> Message:
+    return Message(subject, forms["text"], forms["slack"], forms["html"], forms["short"], about)
+
+
+def together(notices: Sequence[NoticeV1]) -> NoticeV1:
+    """Return the notice that a digest of *notices*, all for one channel, is sent as: the worst, but part of no incident's thread."""
+    ids = "\n".join(each.notice_id for each in notices)
+    name = f"digest/{hashlib.sha256(ids.encode()).hexdigest()[:32]}"
+    worst = min(notices, key=lambda each: each.incident.severity)
+    return worst.model_copy(
+        update={
+            "notice_id": name,
+            "incident_id": name,
+            "step": StepKind.OPENED,
+            "purpose": Purpose.UPDATE,
+        }
+    )
+
+
+def _digest_line(notice: NoticeV1, form: _Form) -> str:
+    incident = notice.incident
+    what = f"{_HEADLINES[notice.purpose]}: {incident.incident_id}"
+    severity = SEVERITIES[incident.severity].upper()
+    drill = " DRILL" if incident.drill else ""
+    text = f"{severity} {what}{drill} {one_line(incident.summary)}"
+    return form.escaped(_fitted(text, _DIGEST_LINE, form))
 
 
 def standing(notice: NoticeV1) -> NoticeV1:

@@ -21,8 +21,9 @@ from streams.discovery import declared_in, example_of, kind_of
 from streams.laptop.receivers import Posted
 from streams.notifications import channels
 from streams.notifications.channel import LONGEST_WAIT, Channel, Verdict, byte_length
+from streams.notifications.pacing import DIGEST_SIZE
 from streams.notifications.relaying import Relayed
-from streams.notifications.rendering import render, standing
+from streams.notifications.rendering import digest, render, standing, together
 from tests.providers import provider_of
 from tests.told import AT, AT_PURPOSE, notice
 
@@ -399,6 +400,25 @@ def test_receivers_take_any_text(declared_kind, ways, texts, severity):
     accepted(channel, composed(channel, told))
     again = told.model_copy(update={"purpose": Purpose.UPDATE, "step": StepKind.STATUS_CHANGED})
     accepted(channel, composed(channel, again))
+
+
+@pytest.mark.parametrize("merging", [each for each in DECLARED if each.merges], ids=kind_of)
+def test_receivers_take_a_digest(merging):
+    """Otherwise a storm would be refused as a whole."""
+    channel = merging(**example_of(merging))
+    notices = [
+        notice(
+            StepKind.OPENED,
+            channel.kind,
+            summary=(HOSTILE + "ä" * 900)[:1_000],
+            incident_id=f"INC-2024-03-01-{number:03}",
+        )
+        for number in range(1, DIGEST_SIZE + 1)
+    ]
+    request = channel.compose(together(notices), digest(notices), SENT)
+    accepted(channel, request)
+    assert b"acknowledge" not in raw(request)
+    assert raw(request) == raw(channel.compose(together(notices), digest(notices), SENT))
 
 
 def test_what_is_cut_says_where_the_rest_is(channel):

@@ -244,6 +244,24 @@ async def test_mail_goes_out_encrypted_to_whom_is_trusted_only(
         )
 
 
+async def test_a_digest_is_one_message() -> None:
+    """Otherwise a storm would be as many messages as it has incidents."""
+    notices = [
+        notice(channel="somewhere", incident_id=f"INC-2024-03-01-{number:03}")
+        for number in range(1, 8)
+    ]
+    async with HttpReceiver(provider_of("slack")) as web:
+        async with Courier({"somewhere": channel_of("slack", web)}) as courier:
+            ended = await courier.attempt_digest(notices)
+        (posted,) = web.arrived
+    assert ended.judgement == Judgement(Verdict.DELIVERED, "HTTP 200; in a digest of 7")
+    said = posted.json()["blocks"][0]["text"]["text"]
+    assert all(each.incident_id in said for each in notices)
+    async with Courier({}) as courier:
+        ended = await courier.attempt_digest(notices)
+    assert ended.judgement.verdict is Verdict.GIVE_UP
+
+
 # -- the library ----------------------------------------------------------------------------------
 
 

@@ -30,6 +30,9 @@ class Alertmanager(Channel):
     )
 
     limits: ClassVar = {"alerts": 100, "text": 8_000}
+    # A program takes what it is sent, and says 429 where it does not.
+    usual: ClassVar = 60_000
+    merges: ClassVar = False
 
     kind: Literal["alertmanager"] = "alertmanager"
     url: SecretAddress = SecretStr("")

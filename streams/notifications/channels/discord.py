@@ -39,6 +39,7 @@ class Discord(Channel):
     )
 
     limits: ClassVar = {"title": 256, "description": 4_096}
+    usual: ClassVar = 30
 
     kind: Literal["discord"] = "discord"
     url: SecretAddress = SecretStr("")

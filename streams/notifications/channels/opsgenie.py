@@ -39,6 +39,9 @@ class Opsgenie(Channel):
         "tag": 50,
         "note": 25_000,
     }
+    usual: ClassVar = 120
+    # Each incident is an alert there, under a key of its own.
+    merges: ClassVar = False
 
     kind: Literal["opsgenie"] = "opsgenie"
     api_key: SecretStr = SecretStr("")

@@ -38,6 +38,9 @@ class PagerDuty(Channel):
     )
 
     limits: ClassVar = {"summary": 1_024, "dedup_key": 255}
+    usual: ClassVar = 120
+    # Each incident is an alert there, under a key of its own.
+    merges: ClassVar = False
 
     kind: Literal["pagerduty"] = "pagerduty"
     routing_key: SecretStr = SecretStr("")

@@ -119,7 +119,7 @@ class Slack(Channel):
                         "verbatim": True,
                     },
                 },
-                *_buttons(notice, self.link(notice)),
+                *(_buttons(notice, self.link(notice)) if message.about == 1 else ()),
             ],
             # A link in somebody's log line is not a page to be shown.
             "unfurl_links": False,

@@ -86,7 +86,9 @@ class Sms(Channel):
         """Return the short form of the message."""
         del at, first
         account = quote(self.account_sid, safe="")
-        asks = self.replies and not (notice.incident.acknowledged_at or notice.incident.resolved_at)
+        incident = notice.incident
+        taken = incident.acknowledged_at or incident.resolved_at or message.about > 1
+        asks = self.replies and not taken
         end = f". Reply ACK {notice.incident_id} to acknowledge" if asks else ""
         # An ellipsis is not in the GSM alphabet, and would halve what fits into a segment.
         room = self.limits["Body"] - len(end)

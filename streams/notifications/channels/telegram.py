@@ -38,6 +38,8 @@ class Telegram(Channel):
     )
 
     limits: ClassVar = {"text": 4_096}
+    # In a group.
+    usual: ClassVar = 20
 
     kind: Literal["telegram"] = "telegram"
     token: SecretStr = SecretStr("")

@@ -33,6 +33,9 @@ class Webhook(Channel):
 
     # A notice is a message of ours, and those are bounded; this is what its texts add.
     limits: ClassVar = {"text": 64_000}
+    # A program takes what it is sent, and says 429 where it does not.
+    usual: ClassVar = 60_000
+    merges: ClassVar = False
 
     kind: Literal["webhook"] = "webhook"
     url: SecretAddress = SecretStr("")

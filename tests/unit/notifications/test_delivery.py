@@ -230,13 +230,13 @@ def test_what_was_settled_is_forgotten_after_a_while() -> None:
     deliveries = holding(OPENED, notice(StepKind.OPENED, "mail", 1))
     tried(deliveries, OPENED, TAKEN)
     deliveries.changes()
-    deliveries.forget(AT + REMEMBERED - timedelta(days=1))
+    assert list(deliveries.tick(AT + REMEMBERED - timedelta(days=1))) == []
     assert deliveries.changes() == {}
-    deliveries.forget(AT + REMEMBERED)
+    assert list(deliveries.tick(AT + REMEMBERED)) == []
     assert deliveries.changes() == {}, "exactly as old as what is remembered"
-    deliveries.forget(AT + REMEMBERED + timedelta(hours=1))
+    assert list(deliveries.tick(AT + REMEMBERED + timedelta(hours=1))) == []
     assert deliveries.changes() == {}, "once a day is enough"
-    deliveries.forget(AT + REMEMBERED + timedelta(days=1))
+    assert list(deliveries.tick(AT + REMEMBERED + timedelta(days=1))) == []
     assert deliveries.changes() == {OPENED.notice_id: None, FIRST: None}
     assert deliveries.accept(OPENED)
 

@@ -124,8 +124,9 @@ def test_a_route_is_for_what_it_names(route: dict[str, Any], channels: list[str]
 
 def test_a_channel_of_two_routes_is_told_once_for_the_first_reason() -> None:
     """Otherwise people would be called twice by one step."""
+    orders = {"services": ["orders"], "channels": ["mail", "chat"], "continue": True}
     routes = [
-        Route(services=("orders",), channels=("mail", "chat")),
+        Route.model_validate(orders),
         Route(severities=(2,), channels=("chat", "pager", "pager")),
     ]
     notices = told(step(), routes)
@@ -184,9 +185,9 @@ def test_who_was_called_by_an_earlier_raise_is_not_called_by_the_next() -> None:
 
 def test_a_less_severe_incident_calls_nobody() -> None:
     """Otherwise those who deal with small things would be called by the end of an outage."""
-    office = Route(severities=(3,), channels=("office",))
-    assert "office" not in told_whom(told(moved(1, 3), [*ROUTES, office]))
-    assert told_whom(told(moved(4, 3), [*ROUTES, office]))["office"] is Purpose.INITIAL
+    office = Route.model_validate({"severities": [3], "channels": ["office"], "continue": True})
+    assert "office" not in told_whom(told(moved(1, 3), [office, *ROUTES]))
+    assert told_whom(told(moved(4, 3), [office, *ROUTES]))["office"] is Purpose.INITIAL
 
 
 def test_back_to_its_first_severity_calls_nobody_again() -> None:

@@ -1,0 +1,111 @@
+"""
+Matchers on labels, as the author of a policy writes them.
+
+A list of comparisons, ``[region=~"eu-.*", tier!=test]``, or a map of values, ``{region: eu-1}``. All must hold.
+``=~`` and ``!~`` take an RE2 expression for the whole value: RE2 cannot be made to run for long by a hostile text.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Final
+
+import re2
+from pydantic import BeforeValidator
+
+from schemas.silences import Matcher, MatchOperator
+
+#: Characters of one expression.
+EXPRESSION_LENGTH: Final = 1_000
+
+_WRITTEN: Final = re.compile(
+    r"""^\s*(?P<label>[A-Za-z_][A-Za-z0-9_./-]*)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>.*?)\s*$""",
+    re.DOTALL,
+)
+
+
+def expression(pattern: str) -> Any:
+    """
+    Return *pattern* compiled by RE2.
+
+    Raises:
+        ValueError: It is no RE2 expression.
+    """
+    if len(pattern) > EXPRESSION_LENGTH:
+        message = f"has {len(pattern)} characters: an expression may have {EXPRESSION_LENGTH}"
+        raise ValueError(message)
+    options = re2.Options()
+    # What is wrong is said by us, once, with its place.
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        told = error.args[0] if error.args else "it cannot be read"
+        told = told.decode() if isinstance(told, bytes) else str(told)
+        message = (
+            f"is no RE2 expression ({told}); look-around and back-references do not exist there"
+        )
+        raise ValueError(message) from None
+
+
+def read_matchers(written: Any) -> tuple[Matcher, ...]:
+    """
+    Return the matchers that are *written*.
+
+    Raises:
+        ValueError: They are not written as this module says.
+    """
+    if isinstance(written, Mapping):
+        return tuple(_equal(label, value) for label, value in written.items())
+    if isinstance(written, str):
+        written = [written]
+    if not isinstance(written, Sequence):
+        message = 'must be a list such as [region=~"eu-.*"] or a map such as {region: eu-1}'
+        raise ValueError(message)  # noqa: TRY004 - pydantic reports nothing else
+    return tuple(each if isinstance(each, Matcher) else _comparison(each) for each in written)
+
+
+Matchers = Annotated[tuple[Matcher, ...], BeforeValidator(read_matchers)]
+
+
+#: Policies have few expressions, and ask each for every incident.
+_compiled: Final = lru_cache(maxsize=1_024)(expression)
+
+
+def holds(matcher: Matcher, value: str) -> bool:
+    """Whether *matcher* holds for a label's *value*, which is empty where there is no such label."""
+    operator = matcher.operator
+    if operator in {MatchOperator.EQUAL, MatchOperator.NOT_EQUAL}:
+        return (value == matcher.value) is (operator is MatchOperator.EQUAL)
+    found = _compiled(matcher.value).fullmatch(value) is not None
+    return found is (operator is MatchOperator.MATCHES)
+
+
+def _equal(label: Any, value: Any) -> Matcher:
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if not isinstance(value, str | int | float):
+        message = f"the value of {label!r} must be a text; for other comparisons write a list such as [{label}!=test]"
+        raise ValueError(message)  # noqa: TRY004 - pydantic reports nothing else
+    return _matcher(str(label), MatchOperator.EQUAL, str(value))
+
+
+def _comparison(written: Any) -> Matcher:
+    found = _WRITTEN.match(written) if isinstance(written, str) else None
+    if found is None:
+        message = f'{written!r} is no comparison: write label=value, label!=value, label=~"expression" or label!~"expression"'
+        raise ValueError(message)
+    value = found["value"]
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1]
+    return _matcher(found["label"], MatchOperator(found["operator"]), value)
+
+
+def _matcher(label: str, operator: MatchOperator, value: str) -> Matcher:
+    if operator in {MatchOperator.MATCHES, MatchOperator.MATCHES_NOT}:
+        try:
+            expression(value)
+        except ValueError as error:
+            message = f"{value!r} {error}"
+            raise ValueError(message) from None
+    return Matcher(label=label, operator=operator, value=value)
