@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "demo": ("demo", "Break a real service and watch the pipeline do its work."),
     "incident": ("incident", "Look at incidents and act on them."),
     "report": ("report", "Ask the warehouse."),
+    "drill": ("drill", "Exercise: who is told, and after how long."),
     "route": ("route", "Ask who would be told."),
     "template": ("template", "Show what messages say."),
     "check": ("check", "Say everything that is wrong with a policy."),

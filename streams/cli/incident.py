@@ -272,7 +272,7 @@ def declare(  # noqa: PLR0913 - a report has that many parts
         severity=severity,
         service=service,
         environment=environment,
-        labels=dict(_label(each) for each in labels),
+        labels=dict(label_of(each) for each in labels),
         report=report,
     )
 
@@ -415,7 +415,8 @@ def _taken(at: datetime | None, by: str | None) -> str:
     return f"{_moment(at)} by {by}" if at else "nobody took it"
 
 
-def _label(written: str) -> tuple[str, str]:
+def label_of(written: str) -> tuple[str, str]:
+    """Return the name and the value of a label that was *written* as an option."""
     name, is_pair, value = written.partition("=")
     if not is_pair:
         message = f"{written!r} is no label: write --label NAME=VALUE"

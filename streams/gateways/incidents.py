@@ -62,7 +62,7 @@ async def ask(
         Unavailable: The broker does not answer, so whether it has the command is not known.
     """
     lifecycle, dead = settings.topic(LIFECYCLE.name), settings.topic(COMMANDS.dead)
-    async with _reading(settings, [lifecycle, dead]) as consumer:
+    async with reading(settings, [lifecycle, dead]) as consumer:
         # Before the command leaves, so that its answer cannot come too early to be seen.
         await consumer.seek_to_end()
         async with Publisher(settings, source=source) as publisher:
@@ -70,8 +70,8 @@ async def ask(
             try:
                 async with asyncio.timeout(within.total_seconds()):
                     while True:
-                        for record in await _fetched(consumer):
-                            result = _result(record, command.command_id, dead=dead)
+                        for record in await fetched(consumer):
+                            result = result_of(record, command.command_id, dead=dead)
                             if result is not None:
                                 return result
             except TimeoutError:
@@ -98,7 +98,7 @@ async def current(
         except Unreadable:
             return  # A newer release may write what this one cannot read.
 
-    async with _reading(settings, [settings.topic(CURRENT.name)]) as consumer:
+    async with reading(settings, [settings.topic(CURRENT.name)]) as consumer:
         await _read(consumer, take, since=None, within=within)
     return sorted(
         (each for each in latest.values() if tenant is None or each.tenant == tenant),
@@ -126,12 +126,12 @@ async def timeline(
         ):
             steps[step.sequence] = step
 
-    async with _reading(settings, [settings.topic(LIFECYCLE.name)]) as consumer:
+    async with reading(settings, [settings.topic(LIFECYCLE.name)]) as consumer:
         await _read(consumer, take, since=incident.started_at - _SKEW, within=within)
     return [steps[sequence] for sequence in sorted(steps)]
 
 
-def _result(record: Any, command_id: str, *, dead: str) -> Done | Refused | None:
+def result_of(record: Any, command_id: str, *, dead: str) -> Done | Refused | None:
     """Return what *record* says of the command; None where it is about something else."""
     if record.topic == dead:
         headers = dict(record.headers)
@@ -153,7 +153,7 @@ def _step(record: Any) -> StepV1 | None:
 
 
 @asynccontextmanager
-async def _reading(settings: Settings, topics: Sequence[str]) -> AsyncIterator[Any]:
+async def reading(settings: Settings, topics: Sequence[str]) -> AsyncIterator[Any]:
     """A consumer of all partitions of *topics*, in no group: it leaves no trace on the broker."""
     consumer = AIOKafkaConsumer(
         *topics,
@@ -187,9 +187,10 @@ async def _reading(settings: Settings, topics: Sequence[str]) -> AsyncIterator[A
         await consumer.stop()
 
 
-async def _fetched(consumer: Any) -> list[Any]:
-    fetched = await consumer.getmany(timeout_ms=2 * int(_FETCH / timedelta(milliseconds=1)))
-    return [record for records in fetched.values() for record in records]
+async def fetched(consumer: Any) -> list[Any]:
+    """Return what has come since the last call, after a short while at the latest."""
+    found = await consumer.getmany(timeout_ms=2 * int(_FETCH / timedelta(milliseconds=1)))
+    return [record for records in found.values() for record in records]
 
 
 async def _read(
@@ -204,7 +205,7 @@ async def _read(
                 await _seek(consumer, since)
             ends = await consumer.end_offsets(consumer.assignment())
             while True:
-                records = await _fetched(consumer)
+                records = await fetched(consumer)
                 for record in records:
                     take(record)
                 # Some brokers tell the beginning of the last batch as the end: an empty answer settles it.
