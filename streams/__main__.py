@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "check": ("check", "Say everything that is wrong with a policy."),
     "worker": ("worker", "Run one hop."),
     "probe": ("probe", "Ask health endpoints and publish what they say."),
+    "board": ("board", "Answer over HTTP: providers call back."),
     "topics": ("worker", "Create the topics."),
     "migrate": ("migrate", "Bring the warehouse's tables up to date."),
     "bench": ("bench", "Measure, on real parts."),

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from schemas.notices import NoticeV1
 from streams.durations import Duration
+from streams.notifications.callback import Callback, Heard, Refused
 from streams.notifications.pacing import Limit
 from streams.notifications.relaying import Relayed
 from streams.notifications.rendering import Message
@@ -123,6 +124,17 @@ class Channel(BaseModel):
         """
         del notice, standing, first
         return None
+
+    def heard(self, callback: Callback, at: datetime) -> list[Heard]:
+        """
+        Return what somebody asked for over there, in a *callback* that came at *at*.
+
+        Raises:
+            Refused: It is not believed, or this channel is never called back.
+        """
+        del callback, at
+        message = f"a channel of kind {self.kind} is never called back"
+        raise Refused(message)
 
     def link(self, notice: NoticeV1) -> str:
         """Return the address of the incident's page; empty where the policy names none."""

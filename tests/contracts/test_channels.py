@@ -49,7 +49,11 @@ WAYS = [
         for each in DECLARED
         if kind_of(each) == "slack"
     ),
-    *((each, {"replies": True}) for each in DECLARED if kind_of(each) == "sms"),
+    *(
+        (each, {"replies": True, "reply_url": "https://tocsin.example.org/callbacks/sms"})
+        for each in DECLARED
+        if kind_of(each) == "sms"
+    ),
 ]
 #: Everything that a text could try.
 HOSTILE = (

@@ -10,10 +10,23 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
 import httpx
+import orjson
 from pydantic import ConfigDict, SecretStr
 
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Purpose
+from streams.notifications.callback import (
+    Action,
+    Callback,
+    Heard,
+    Refused,
+    check_fresh,
+    check_signature,
+    command_id,
+    hmac_sha256,
+    incident_of,
+    person,
+)
 from streams.notifications.channel import Channel, WebAddress, document, field_of, trimmed
 from streams.notifications.rendering import Message
 
@@ -22,6 +35,10 @@ API: Final = "https://events.pagerduty.com"
 _SEVERITIES: Final = {1: "critical", 2: "error", 3: "warning", 4: "info"}
 #: Services that an event names; a notice can name more.
 _SERVICES_NAMED: Final = 50
+_HEARD: Final = {
+    "incident.acknowledged": Action.ACKNOWLEDGE,
+    "incident.resolved": Action.RESOLVE,
+}
 #: Messages that call somebody whatever was acknowledged.
 _CALLS: Final = frozenset({Purpose.INITIAL, Purpose.ESCALATION})
 
@@ -45,6 +62,8 @@ class PagerDuty(Channel):
     kind: Literal["pagerduty"] = "pagerduty"
     routing_key: SecretStr = SecretStr("")
     """Integration key of the service."""
+    webhook_secret: SecretStr = SecretStr("")
+    """Secret of the webhook subscription that calls `tocsin board` back."""
     url: WebAddress = API
     """PagerDuty's address; ``https://events.eu.pagerduty.com`` in the EU."""
 
@@ -92,6 +111,33 @@ class PagerDuty(Channel):
             body["links"] = [{"href": incident.runbook, "text": "Runbook"}]
         return httpx.Request("POST", f"{self.url.rstrip('/')}/v2/enqueue", json=body)
 
+    def heard(self, callback: Callback, at: datetime) -> list[Heard]:
+        """Somebody acknowledged or resolved it there (PagerDuty documentation, "Webhooks: v3 overview", "Verifying signatures")."""
+        secret = self.webhook_secret.get_secret_value()
+        if not secret:
+            message = "webhook_secret is not set"
+            raise Refused(message)
+        given = callback.headers.get("x-pagerduty-signature", "").split(",")
+        expected = f"v1={hmac_sha256(secret, callback.body)}"
+        check_signature(expected, *(each.strip() for each in given))
+        event = _part(_body(callback.body), "event")
+        try:
+            said_at = datetime.fromisoformat(str(event.get("occurred_at")))
+        except ValueError:
+            message = "it has no time"
+            raise Refused(message) from None
+        if said_at.tzinfo is None:
+            message = "its time has no zone"
+            raise Refused(message)
+        check_fresh(said_at, at)
+        agent, action = _part(event, "agent"), _HEARD.get(str(event.get("event_type")))
+        about = incident_of(_part(event, "data").get("incident_key"))
+        # What we told PagerDuty ourselves comes back without a person.
+        if action is None or about is None or agent.get("type") != "user_reference":
+            return []
+        author = person(agent.get("summary"), agent.get("id"))
+        return [Heard(action, *about, author, command_id("pagerduty", str(event.get("id"))))]
+
     def _change(self, notice: NoticeV1, message: Message, at: datetime) -> httpx.Request:
         summary = trimmed(f"{message.subject}: {notice.update}", self.limits["summary"])
         body: dict[str, Any] = {
@@ -117,6 +163,19 @@ class PagerDuty(Channel):
         said = listed if isinstance(listed, list) else []
         errors = [each for each in said if isinstance(each, str)]
         return self.redacted("; ".join(errors)) or None
+
+
+def _body(raw: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
+    part = of.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _action(notice: NoticeV1) -> str:

@@ -7,13 +7,27 @@ characters; a block id has at most 255), "Button element" (a value has at most 2
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
+from urllib.parse import parse_qs
 
 import httpx
+import orjson
 from pydantic import ConfigDict, SecretStr
 
 from schemas.notices import NoticeV1, Purpose
+from streams.notifications.callback import (
+    Action,
+    Callback,
+    Heard,
+    Refused,
+    check_fresh,
+    check_signature,
+    command_id,
+    hmac_sha256,
+    incident_of,
+    person,
+)
 from streams.notifications.channel import (
     Channel,
     Judgement,
@@ -63,6 +77,8 @@ class Slack(Channel):
     """The Web API's address."""
     token: SecretStr = SecretStr("")
     """Bot token with ``chat:write``."""
+    signing_secret: SecretStr = SecretStr("")
+    """Signing secret of the Slack app whose buttons call `tocsin board` back."""
     channel: str = "#incidents"
     """Channel that the Web API posts to; a webhook has its own."""
 
@@ -126,6 +142,31 @@ class Slack(Channel):
             "unfurl_media": False,
         }
 
+    def heard(self, callback: Callback, at: datetime) -> list[Heard]:
+        """A button was pressed (Slack API, "Verifying requests from Slack", "block_actions payload")."""
+        secret = self.signing_secret.get_secret_value()
+        said_at = callback.headers.get("x-slack-request-timestamp", "")
+        if not secret or not re.fullmatch(r"\d{1,12}", said_at):
+            message = "signing_secret is not set" if not secret else "it has no timestamp"
+            raise Refused(message)
+        signed = b":".join([b"v0", said_at.encode(), callback.body])
+        given = callback.headers.get("x-slack-signature", "")
+        check_signature(f"v0={hmac_sha256(secret, signed)}", given)
+        check_fresh(datetime.fromtimestamp(int(said_at), UTC), at)
+        payload = _payload(callback.body)
+        user = payload.get("user")
+        names = user if isinstance(user, dict) else {}
+        author = person(names.get("username"), names.get("name"), names.get("id"))
+        actions = payload.get("actions")
+        heard = []
+        for each in actions if isinstance(actions, list) else []:
+            about = incident_of(each.get("value")) if isinstance(each, dict) else None
+            if about is not None and each.get("action_id") in set(Action):
+                action = Action(each["action_id"])
+                pressed = command_id("slack", action, *about, author, str(each.get("action_ts")))
+                heard.append(Heard(action, *about, author, pressed))
+        return heard
+
     def judge(self, response: httpx.Response, at: datetime) -> Judgement:
         """The Web API says in the body of a 200 what went wrong."""
         judged = super().judge(response, at)
@@ -144,6 +185,15 @@ class Slack(Channel):
         """A webhook answers with one word."""
         word = _word(plain(response).strip())
         return f"Slack says {word}" if word else None
+
+
+def _payload(body: bytes) -> dict[str, Any]:
+    fields = parse_qs(body.decode(errors="replace"))
+    try:
+        payload = orjson.loads(fields.get("payload", [""])[0])
+    except orjson.JSONDecodeError:
+        return {}
+    return payload if isinstance(payload, dict) else {}
 
 
 def _word(text: str) -> str | None:
