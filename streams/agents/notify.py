@@ -24,6 +24,7 @@ from streams.agents.hop import Hop
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
 from streams.gateways.courier import Courier
+from streams.notifications.channel import Verdict
 from streams.notifications.delivery import Attempted, Deliveries
 from streams.notifications.pacing import Pace
 
@@ -81,6 +82,7 @@ class Notifier:
         self._channels = channels
         self._courier = courier
         self._pace = Pace({name: channel.pace() for name, channel in channels.items()})
+        self._measured_at = 0.0
         self._news = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         #: Attempts that ended and are not settled; a slice that was revoked takes its own with it.
@@ -108,6 +110,10 @@ class Notifier:
             self._measure()
 
     def _measure(self) -> None:
+        at = asyncio.get_running_loop().time()
+        if at < self._measured_at + LOOK_EVERY:
+            return
+        self._measured_at = at
         owed: Counter[str] = Counter()
         for piece in self.hop.slices.values():
             owed.update(self._deliveries(piece).overdue(now(), OWED_AFTER))
@@ -144,6 +150,8 @@ class Notifier:
         ended = [(notice.notice_id, attempted) for notice in notices]
         self._outcomes.setdefault(piece, []).extend(ended)
         await piece.decide(lambda: self._settle(piece))
+        if first is not None and attempted.judgement.verdict is Verdict.DELIVERED:
+            await self._courier.refresh(notices[0], first)
 
     def _settle(self, piece: Slice) -> Iterable[Outgoing]:
         """Return the receipts of all attempts that ended: one journal entry serves those that ended during the last one."""

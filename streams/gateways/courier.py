@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any, Final, Self
+from weakref import WeakValueDictionary
 
 import aiosmtplib
 import httpx
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 SIDE_BY_SIDE: Final = 8
 #: Bytes of an answer that are read: no receiver has more to say that concerns us.
 ANSWER_BYTES: Final = 64 * 1024
+#: Messages that are kept for the next channel.
+REMEMBERED_WORDS: Final = 256
+#: Seconds that bringing a first message up to date may take.
+LONGEST_REFRESH: Final = 10.0
 #: Seconds for the good-bye to a mail server that has taken the message.
 GOOD_BYE_WITHIN: Final = 1.0
 
@@ -50,6 +55,11 @@ class Courier:
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
         self._relays: dict[str, Relay] = {}
+        #: What was said last, by what it says: the oldest goes first.
+        self._said: dict[tuple[object, ...], Message] = {}
+        self._refreshing: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = (
+            WeakValueDictionary()
+        )
         self._open = AsyncExitStack()
 
     async def start(self) -> None:
@@ -99,10 +109,7 @@ class Courier:
             loop = asyncio.get_running_loop()
             started = loop.time()
             judged = await self._deliver(notice, channel, first)
-            took = timedelta(seconds=loop.time() - started)
-            if judged.verdict is Verdict.DELIVERED and first is not None:
-                judged = await self._refreshed(notice, channel, first, judged)
-            return Attempted(judged, channel.kind, took)
+            return Attempted(judged, channel.kind, timedelta(seconds=loop.time() - started))
 
     async def attempt_digest(self, notices: Sequence[NoticeV1]) -> Attempted:
         """Try once to tell all of *notices*, which are for one channel, in one message."""
@@ -120,22 +127,41 @@ class Courier:
         reason = f"{judged.reason}; in a digest of {len(notices)}"
         return Attempted(replace(judged, reason=reason, provider_id=None), channel.kind, took)
 
-    async def _refreshed(
-        self, notice: NoticeV1, channel: Channel, first: str, judged: Judgement
-    ) -> Judgement:
-        """Bring the first message up to date. People are told by now: whatever becomes of it, the notice is delivered."""
+    async def refresh(self, notice: NoticeV1, first: str) -> None:
+        """
+        Bring the *first* message about the incident of a *notice* that was delivered up to date, where the receiver can.
+
+        People are told by now, so a failure is only said in the log. Of one incident one goes after the other: what is older comes first.
+        """
+        channel = self._channels.get(notice.channel)
+        if channel is None:
+            return
+        line = (notice.tenant, notice.incident_id, notice.channel)
+        lock = self._refreshing.setdefault(line, asyncio.Lock())
         try:
-            request = channel.refresh(notice, render(standing(notice), self._wordings), first)
-            if request is None:
-                return judged
-            async with asyncio.timeout(channel.answers_within.total_seconds()):
-                refreshed = await self._post(notice.channel, channel, request)
-            if refreshed.verdict is Verdict.DELIVERED:
-                return judged
-            why = refreshed.reason
-        except Exception as error:  # noqa: BLE001 - raising would tell people a second time
+            async with lock, asyncio.timeout(LONGEST_REFRESH):
+                request = channel.refresh(notice, self._words(standing(notice)), first)
+                if request is None:
+                    return
+                judged = await self._post(notice.channel, channel, request)
+                if judged.verdict is Verdict.DELIVERED:
+                    return
+                why = judged.reason
+        except Exception as error:  # noqa: BLE001 - nobody is to be told a second time for this
             why = type(error).__name__
-        return replace(judged, reason=f"{judged.reason}; the first message stays as it was: {why}")
+        log.warning("first message not refreshed notice=%s reason=%s", notice.notice_id, why)
+
+    def _words(self, notice: NoticeV1) -> Message:
+        """Return what *notice* says; many channels are told the same."""
+        about = (
+            *(notice.incident.event_id, notice.purpose, notice.step, notice.occurred_at),
+            *(notice.update, notice.next_update_at, notice.reason, notice.instead_of),
+        )
+        known = self._said.pop(about, None) or render(notice, self._wordings)
+        self._said[about] = known
+        if len(self._said) > REMEMBERED_WORDS:
+            del self._said[next(iter(self._said))]
+        return known
 
     async def _deliver(
         self,
@@ -145,7 +171,7 @@ class Courier:
         message: Message | None = None,
     ) -> Judgement:
         try:
-            said = message or render(notice, self._wordings)
+            said = message or self._words(notice)
             composed = channel.compose(notice, said, now(), first)
         except Exception as error:  # noqa: BLE001 - one text that cannot be sent must not hold up the others
             fault = type(error).__name__

@@ -1,6 +1,7 @@
 """Every channel against its provider, as strict as its documentation, over real connections that fail in every way."""
 
 import asyncio
+import logging
 import shutil
 import ssl
 import subprocess
@@ -145,7 +146,11 @@ async def test_nobody_is_told_where_nobody_listens(kind: str) -> None:
     ],
 )
 async def test_the_first_message_stays_up_to_date(
-    kind: str, given: dict[str, Any], first: str, second: str
+    kind: str,
+    given: dict[str, Any],
+    first: str,
+    second: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Otherwise whoever scrolls past would take a resolved incident for an open one."""
     async with HttpReceiver(provider_of(kind)) as web:
@@ -157,14 +162,26 @@ async def test_the_first_message_stays_up_to_date(
             resolved = notice(StepKind.RESOLVED, "somewhere", 2)
             ended = await courier.attempt(resolved, known)
             assert ended.judgement.verdict is Verdict.DELIVERED
-            # People were told: that the first message stays as it was may not tell them again.
-            web.then(provider_of(kind)(web.arrived[1]), Answer(500, b""))
-            stale = await courier.attempt(resolved, known)
-        assert stale.judgement.verdict is Verdict.DELIVERED
-        assert stale.judgement.reason.endswith("; the first message stays as it was: HTTP 500")
+            await courier.refresh(resolved, known)
+            web.then(Answer(500, b""))
+            with caplog.at_level(logging.WARNING):
+                await courier.refresh(resolved, known)
     said = [posted.path if first.startswith("/") else posted.method for posted in web.arrived]
-    assert said == [first, first, second, first]
+    assert said == [first, first, second]
     assert b"Resolved" in web.arrived[2].body
+    assert caplog.messages == [
+        f"first message not refreshed notice={resolved.notice_id} reason=HTTP 500"
+    ]
+
+
+async def test_a_channel_that_shows_no_state_is_not_refreshed() -> None:
+    """Otherwise a resolution would page a second time."""
+    async with HttpReceiver(provider_of("pagerduty")) as web:
+        channel = channel_of("pagerduty", web)
+        async with Courier({"somewhere": channel}) as courier:
+            await courier.refresh(notice(channel="somewhere"), "known")
+            await courier.refresh(notice(channel="gone"), "known")
+        assert web.arrived == []
 
 
 @pytest.fixture(scope="module")
