@@ -64,6 +64,14 @@ def test_the_worst_waits_for_nothing_and_is_in_no_digest(urgent: NoticeV1) -> No
     assert pace.take([*calm(1), urgent], AT) == [[urgent]], "although nothing is left"
 
 
+def test_what_is_urgent_counts_as_well() -> None:
+    """Otherwise a receiver that takes three would be sent five, and refuse the rest."""
+    urgent = calm(2, severity=1)
+    two = calm(2, service="other")
+    assert paced(3).take([*urgent, *two], AT) == [[urgent[0]], [urgent[1]], two]
+    assert paced(1, merges=False).take([*urgent, *two], AT) == [[each] for each in urgent]
+
+
 def test_channels_have_limits_of_their_own() -> None:
     """Otherwise a storm in one channel would silence another."""
     pace = paced(1)
