@@ -18,6 +18,8 @@ UNPACKED_BYTES: Final = 4 * 1024 * 1024
 BATCH_SIGNALS: Final = 20_000
 #: Bytes of one incident, or of a step or notice that holds one, with every part of it at its own limit. Below Kafka's default ``max.message.bytes``.
 INCIDENT_BYTES: Final = 900 * 1024
+#: Bytes of one published policy with its diff: as much as a record of Kafka's default size holds.
+POLICY_BYTES: Final = 900 * 1024
 
 #: Moments lie between these: ClickHouse's DateTime64 holds them, and adding any duration that we add gives a time.
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,6 +16,7 @@ from schemas.changes import ChangeV1
 from schemas.commands import CommandV1
 from schemas.lifecycle import IncidentV1, StepV1
 from schemas.notices import NoticeV1, ReceiptV1
+from schemas.policies import PolicyV1
 from schemas.silences import SilenceV1
 from schemas.telemetry import ExternalV1, HealthV1, LogV1, MetricV1
 from schemas.ticks import TickV1
@@ -166,6 +167,15 @@ SILENCES = TopicDeclaration(
     retention=timedelta(days=100),
     compacted=True,
 )
+POLICIES = TopicDeclaration(
+    name="policies",
+    about="Policies that were put in force: one record for each partition.",
+    contract=PolicyV1,
+    # Each stateful hop takes a policy in at its place among the other records of a partition.
+    key=("partition",),
+    # What is in force stands in the journals; the topic is its history.
+    retention=timedelta(days=100),
+)
 TICKS = TopicDeclaration(
     name="clock.ticks",
     about="Time: one tick for each partition.",
@@ -188,6 +198,7 @@ DECLARED = (
     NOTICES,
     RECEIPTS,
     SILENCES,
+    POLICIES,
     TICKS,
 )
 

@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "route": ("route", "Ask who would be told."),
     "template": ("template", "Show what messages say."),
     "check": ("check", "Say everything that is wrong with a policy."),
+    "test": ("testing", "Play test cases against a policy."),
+    "policy": ("policy", "Put a policy in force while everything runs."),
     "worker": ("worker", "Run one hop."),
     "probe": ("probe", "Ask health endpoints and publish what they say."),
     "board": ("board", "Answer over HTTP: providers call back."),

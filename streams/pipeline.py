@@ -4,10 +4,10 @@ Every hop on one page: what it reads, what decides, what it writes.
 =========  ======================================  ================================================
 hop        reads                                   writes
 =========  ======================================  ================================================
-detect     telemetry.*, clock.ticks                alerts
+detect     telemetry.*, policies, clock.ticks      alerts
 incidents  alerts, incidents.commands,             incidents.lifecycle, incidents.current,
-           clock.ticks                             notices; clock.ticks (the leader)
-notify     notices, clock.ticks                    receipts, and what channels are told
+           policies, clock.ticks                   notices; clock.ticks (the leader)
+notify     notices, policies, clock.ticks          receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse
            receipts
 =========  ======================================  ================================================
@@ -17,6 +17,7 @@ Every hop puts what it cannot process into the dead-letter topic of where it cam
 ``faust -A streams.pipeline:detect worker`` and ``tocsin worker detect`` are the same.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -24,19 +25,22 @@ from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
 from streams.agents.app import HopApp
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
+from streams.agents.governed import Folder, Remade, governed
 from streams.agents.hop import Hop
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
 from streams.agents.incidents import IncidentsDesk
 from streams.agents.notify import INPUTS as NOTIFY_INPUTS
-from streams.agents.notify import Notifier, NotifyDesk
+from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
 from streams.agents.record import Recorder
 from streams.agents.tick import Ticker
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.courier import Courier
+from streams.gateways.couriers import Couriers
 from streams.incidents.register import Register
-from streams.notifications.delivery import Deliveries, Fallback, Rules
-from streams.policy import read_policy
+from streams.notifications.delivery import Deliveries
+from streams.policy import Policy, read_policy
+from streams.releases import digest, texts_of
 from streams.settings import Settings, read_settings
 from streams.telemetry.reading import Formats
 
@@ -55,28 +59,40 @@ def build(role: str, settings: Settings) -> HopApp:
     return app
 
 
+def _policy(settings: Settings) -> tuple[Policy, Folder]:
+    """Return the policy of the folder, which holds until one is published."""
+    policy = read_policy(settings.policy)
+    return policy, Folder(str(settings.policy), digest(texts_of(settings.policy)), os.environ)
+
+
 def _detect(app: HopApp) -> None:
-    policy = read_policy(app.settings.policy)
+    policy, folder = _policy(app.settings)
     formats = Formats(policy.formats)
     Hop(
         app,
         name="detect",
         inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
-        desk=lambda: DetectDesk(Detector(policy.rules), app.settings.topic, formats),
+        desk=lambda: governed(
+            "detect", DetectDesk(Detector(policy.rules), app.settings.topic, formats), folder
+        ),
     )
 
 
 def _incidents(app: HopApp) -> None:
-    policy = read_policy(app.settings.policy)
+    policy, folder = _policy(app.settings)
+
+    def desk(given: Policy) -> IncidentsDesk:
+        return IncidentsDesk(
+            Register(given.incidents), given.routes, reopen_within=given.incidents.reopen_within
+        )
+
     Hop(
         app,
         name="incidents",
         inputs=INCIDENTS_INPUTS,
         journal=INCIDENTS_JOURNAL,
-        desk=lambda: IncidentsDesk(
-            Register(policy.incidents), policy.routes, reopen_within=policy.incidents.reopen_within
-        ),
+        desk=lambda: governed("incidents", Remade(desk, policy), folder),
     )
     ticker = Ticker(app.settings, app.emitter)
     app.need(ticker)
@@ -84,25 +100,20 @@ def _incidents(app: HopApp) -> None:
 
 
 def _notify(app: HopApp) -> None:
-    policy = read_policy(app.settings.policy)
-    courier = Courier(policy.channels, policy.templates)
-    app.need(courier)
-    rules = Rules(
-        intervals=policy.time_intervals,
-        fallbacks={
-            name: Fallback(channel.fallback, channel.fallback_after)
-            for name, channel in policy.channels.items()
-            if channel.fallback
-        },
-        kinds={name: channel.kind for name, channel in policy.channels.items()},
-    )
-    notifier = Notifier(app, policy.channels, courier)
+    policy, folder = _policy(app.settings)
+    couriers = Couriers(lambda given: Courier(given.channels, given.templates), policy)
+    app.need(couriers)
+    notifier = Notifier(app, couriers, policy)
     notifier.hop = Hop(
         app,
         name="notify",
         inputs=NOTIFY_INPUTS,
         journal=NOTIFY_JOURNAL,
-        desk=lambda: NotifyDesk(Deliveries(rules), notifier.wake),
+        desk=lambda: governed(
+            "notify",
+            NotifyDesk(Deliveries(delivery_rules(policy)), notifier.wake, notifier.use),
+            folder,
+        ),
     )
 
 

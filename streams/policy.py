@@ -5,7 +5,8 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 """
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.contract import Line, Name
 from schemas.notices import Purpose
+from streams.correlation.catalogue import Service
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
@@ -26,6 +28,7 @@ from streams.notifications.channel import Channel
 from streams.notifications.routing import Route, silent, times_named
 from streams.notifications.times import TimeInterval
 from streams.notifications.wording import Wording
+from streams.policy_doubts import Placed, Written, doubts
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
@@ -41,6 +44,7 @@ PARTS: Final = (
     "incidents",
     "severities",
     "formats",
+    "services",
 )
 
 
@@ -117,6 +121,20 @@ class Policy(BaseModel):
     """What severities mean."""
     formats: tuple[Format, ...] = ()
     """How formats of telemetry are read where that is not as they come."""
+    services: Mapping[str, Service] = {}
+    """The service catalogue, by name."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A policy as it was read, with all that is to be said about it, file by file and line by line."""
+
+    policy: Policy | None
+    """None where it cannot be used."""
+    problems: tuple[Problem, ...]
+    """Why it cannot be used."""
+    doubts: tuple[Problem, ...]
+    """What can be used and is hardly meant."""
 
 
 def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Policy:
@@ -126,19 +144,40 @@ def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Pol
     Raises:
         PolicyError: It cannot be used; the text has one line for each problem.
     """
-    read = list(documents(path, os.environ if environment is None else environment))
+    examined = examine(path, environment)
+    if examined.policy is None:
+        raise PolicyError(refusal(str(path), examined.problems))
+    return examined.policy
+
+
+def examine(path: Path, environment: Mapping[str, str] | None = None) -> Examined:
+    """Return the policy that *path*, a file or a folder, holds, and all that is to be said about it."""
+    read = documents(path, os.environ if environment is None else environment)
+    return put_together(path.name, list(read))
+
+
+def put_together(name: str, read: Sequence[Document]) -> Examined:
+    """Return the policy called *name* that the files which were *read* make."""
     reading = _Reading()
     for document in read:
         reading.take(document)
     if not read:
-        reading.problems.append(Problem(path.name, 0, "", "has no .yaml files"))
+        reading.problems.append(Problem(name, 0, "", "has no .yaml files"))
     reading.check_references()
-    if reading.problems:
-        # File by file and line by line, in the order of the files: that is how they are mended.
-        found = sorted(reading.problems, key=lambda problem: (problem.file, problem.line))
-        lines = [f"  {problem}" for problem in found]
-        raise PolicyError("\n".join([f"{path} cannot be used:", *lines]))
-    return reading.policy()
+    problems = _in_order(reading.problems)
+    return Examined(
+        None if problems else reading.policy(), problems, _in_order(doubts(reading.written))
+    )
+
+
+def refusal(name: str, problems: Iterable[Problem]) -> str:
+    """Return what is said of the policy called *name*, which cannot be used."""
+    return "\n".join([f"{name} cannot be used:", *(f"  {problem}" for problem in problems)])
+
+
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    # That is how they are mended.
+    return tuple(sorted(problems, key=lambda problem: (problem.file, problem.line)))
 
 
 class _Reading:
@@ -146,17 +185,17 @@ class _Reading:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self._rules: list[Rule] = []
+        #: What can be used, and where it stands.
+        self.written = Written()
         self._channels: dict[str, Any] = {}
-        self._routes: list[Route] = []
         self._time_intervals: list[TimeInterval] = []
         #: Times that routes name.
         self._times: list[tuple[Document, Place, str]] = []
         self._templates: dict[Purpose, Wording] = {}
-        self._probes: list[Probe] = []
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
+        self._services: dict[str, Service] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
         self._named: dict[tuple[str, str], str] = {}
         self._channel_names: set[str] = set()
@@ -205,15 +244,16 @@ class _Reading:
     def policy(self) -> Policy:
         """Return what was read."""
         return Policy(
-            rules=tuple(self._rules),
+            rules=tuple(each.setting for each in self.written.rules),
             channels=self._channels,
-            routes=tuple(self._routes),
             templates=self._templates,
             time_intervals=tuple(self._time_intervals),
-            probes=tuple(self._probes),
+            routes=tuple(each.setting for each in self.written.routes),
+            probes=tuple(each.setting for each in self.written.probes),
             incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
             formats=tuple(self._formats),
+            services=self._services,
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -225,7 +265,7 @@ class _Reading:
                 rule = self._model(document, place, each, model)
                 self._once(document, (*place, "name"), "rule", each.get("name"))
                 if rule is not None:
-                    self._rules.append(rule)
+                    self.written.rules.append(Placed(document, place, rule))
                     if rule.combines():
                         self._combining.append((document, place, rule))
 
@@ -245,6 +285,8 @@ class _Reading:
                 self._channels[str(name)] = self._model(document, place, each, model)
                 if isinstance(each.get("fallback"), str) and each["fallback"]:
                     self._references.append((document, (*place, "fallback"), each["fallback"]))
+                    self.written.fallbacks.append(each["fallback"])
+                self.written.channels.append(Placed(document, place, str(name)))
 
     def _take_routes(self, document: Document, value: Any) -> None:
         for place, each in self._each(document, "routes", value):
@@ -253,7 +295,7 @@ class _Reading:
                 (document, where, name) for where, name in _channels_of(place, each)
             )
             if route is not None:
-                self._routes.append(route)
+                self.written.routes.append(Placed(document, place, route))
                 for deeper in silent([route]):
                     self._say(document, (*place, *deeper[2:]), "tells nobody: name channels")
                 self._times.extend(
@@ -287,7 +329,7 @@ class _Reading:
             if probe is not None:
                 name = f"{probe.name} of {probe.service} ({probe.environment}, {probe.tenant})"
                 self._once(document, (*place, "name"), "probe", name)
-                self._probes.append(probe)
+                self.written.probes.append(Placed(document, place, probe))
 
     def _take_incidents(self, document: Document, value: Any) -> None:
         self._once(document, ("incidents",), "part", "incidents")
@@ -318,6 +360,18 @@ class _Reading:
             if not found.topics:
                 self._once(document, (*place, "kind"), "format", each["kind"])
             self._formats.append(found)
+
+    def _take_services(self, document: Document, value: Any) -> None:
+        if not isinstance(value, dict):
+            self._say(document, ("services",), "must be a map of names to services")
+            return
+        for given, each in value.items():
+            name, place = str(given), ("services", given)
+            self._once(document, place, "service", name)
+            self.written.services.append(Placed(document, place, name))
+            service = self._model(document, place, {} if each is None else each, Service)
+            if service is not None:
+                self._services[name] = service
 
     # -- pieces -----------------------------------------------------------------------------------
 

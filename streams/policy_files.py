@@ -78,34 +78,60 @@ def shown(place: Place) -> str:
     return text
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return the YAML files of *path*, a file or a folder, in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    return sorted(each for each in path.iterdir() if each.suffix in {".yaml", ".yml"})
+
+
 def documents(path: Path, environment: Mapping[str, str]) -> Iterator[Document]:
     """Yield the YAML files of *path*, a file or a folder, in the order of their names."""
-    if path.is_dir():
-        files = sorted(each for each in path.iterdir() if each.suffix in {".yaml", ".yml"})
-    else:
-        files = [path]
-    for file in files:
-        yield _document(file, environment)
+    for file in files_of(path):
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            unread = Problem(file.name, 0, "", f"cannot be read: {why}")
+            yield Document(file.name, problems=[unread])
+        else:
+            yield document_of(file.name, text, environment)
 
 
-def _document(file: Path, environment: Mapping[str, str]) -> Document:
-    document = Document(file.name)
+def document_of(name: str, text: str, environment: Mapping[str, str] | None) -> Document:
+    """Return the file called *name* that holds *text*; without an *environment* it is meant as it is written."""
+    document = Document(name)
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
+        node = yaml.compose(text, yaml.SafeLoader)
         if node is not None:
             _walk(document, node, (), frozenset())
             document.written = _construct(node)
     except yaml.YAMLError as error:
         document.problems.append(_unreadable(document, error))
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        document.problems.append(Problem(document.name, 0, "", f"cannot be read: {why}"))
     except ValueError as error:
         # What looks like a date and is none.
         document.problems.append(Problem(document.name, 0, "", f"is no YAML: {error}"))
     else:
-        document.meant = _replaced(document, document.written, (), environment)
+        document.meant = (
+            document.written
+            if environment is None
+            else _replaced(document, document.written, (), environment)
+        )
     return document
+
+
+def part_of(document: Document, place: Place, environment: Mapping[str, str]) -> Document:
+    """Return what stands at *place* as a file of its own, on the same lines."""
+    begin = len(place)
+    part = Document(
+        document.name,
+        document.written_at(place),
+        lines={
+            each[begin:]: line for each, line in document.lines.items() if each[:begin] == place
+        },
+    )
+    part.meant = _replaced(part, part.written, (), environment)
+    return part
 
 
 def _construct(node: yaml.Node) -> Any:

@@ -7,15 +7,16 @@ from schemas import limits
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
-from schemas.topics import ALERTS, TELEMETRY, TICKS, TopicDeclaration
+from schemas.topics import ALERTS, POLICIES, TELEMETRY, TICKS, TopicDeclaration
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.detection.evaluation import Detector
 from streams.detection.ledger import Changes, Keep
+from streams.policy import Policy
 from streams.telemetry.glance import glance_at
 from streams.telemetry.reading import Formats, latest_of, read_signals
 
 NAME = "detect"
-INPUTS = (*TELEMETRY, TICKS)
+INPUTS = (*TELEMETRY, POLICIES, TICKS)
 
 
 class DetectDesk:
@@ -82,6 +83,11 @@ class DetectDesk:
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take what rules remembered."""
         self._detector.restore(entries)
+
+    def use(self, policy: Policy) -> None:
+        """Go on under the rules and formats of *policy*; what is remembered for rules that stay as they are stays."""
+        self._formats = Formats(policy.formats)
+        self._detector.replace_rules(policy.rules)
 
 
 def origin_of(record: Any) -> Origin:

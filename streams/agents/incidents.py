@@ -9,7 +9,16 @@ from schemas.commands import CommandV1
 from schemas.lifecycle import StepV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
-from schemas.topics import ALERTS, COMMANDS, CURRENT, LIFECYCLE, NOTICES, TICKS, TopicDeclaration
+from schemas.topics import (
+    ALERTS,
+    COMMANDS,
+    CURRENT,
+    LIFECYCLE,
+    NOTICES,
+    POLICIES,
+    TICKS,
+    TopicDeclaration,
+)
 from streams.agents.detect import origin_of
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.correlation.grouping import Placement, place
@@ -17,7 +26,7 @@ from streams.incidents.register import Register
 from streams.notifications.routing import Route, told
 
 NAME = "incidents"
-INPUTS = (ALERTS, COMMANDS, TICKS)
+INPUTS = (ALERTS, COMMANDS, POLICIES, TICKS)
 
 
 class IncidentsDesk:

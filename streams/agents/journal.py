@@ -202,7 +202,11 @@ class Replay:
             for name in record.names:
                 if self._where.get(name) is record:
                     anew[name] = self.kept.entries[name]
-        keys += [key for owner, key in markers.items() if owner != self._owner and not left[owner]]
+        for owner, key in markers.items():
+            if owner == self._owner or left[owner]:
+                # This one, and what came later, say what is void of what still stands.
+                break
+            keys.append(key)
         return keys, anew
 
 

@@ -50,3 +50,15 @@ OWED: Final = Gauge(
     ["channel"],
     registry=REGISTRY,
 )
+POLICY_REFUSED: Final = Counter(
+    "tocsin_policy_refused_total",
+    "Published policies that this worker could not use.",
+    ["hop"],
+    registry=REGISTRY,
+)
+POLICY_PUBLISHED: Final = Gauge(
+    "tocsin_policy_published_timestamp_seconds",
+    "When the policy in force was published; 0 where it is the folder's.",
+    ["hop", "partition"],
+    registry=REGISTRY,
+)

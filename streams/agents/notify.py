@@ -16,23 +16,25 @@ from weakref import WeakKeyDictionary
 
 from schemas.notices import NoticeV1
 from schemas.ticks import TickV1
-from schemas.topics import NOTICES, RECEIPTS, TICKS, TopicDeclaration
+from schemas.topics import NOTICES, POLICIES, RECEIPTS, TICKS, TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.checkpoints import Slice
+from streams.agents.governed import Governed
 from streams.agents.hop import Hop
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
-from streams.gateways.courier import Courier
+from streams.gateways.couriers import Couriers
 from streams.notifications.channel import Verdict
-from streams.notifications.delivery import Attempted, Deliveries
+from streams.notifications.delivery import Attempted, Deliveries, Fallback, Rules
 from streams.notifications.pacing import Pace
+from streams.policy import Policy
 
 log = logging.getLogger(__name__)
 
 NAME = "notify"
 # Ticks open a partition without notices, so that what an outage left behind goes out at once.
-INPUTS = (NOTICES, TICKS)
+INPUTS = (NOTICES, POLICIES, TICKS)
 
 #: Seconds between two looks at what is due again.
 LOOK_EVERY: Final = 1.0
@@ -45,9 +47,12 @@ OWED_AFTER: Final = timedelta(minutes=2)
 class NotifyDesk:
     """One partition of what is not settled."""
 
-    def __init__(self, deliveries: Deliveries, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, deliveries: Deliveries, wake: Callable[[], None], use: Callable[[Policy], None]
+    ) -> None:
         self.deliveries = deliveries
         self._wake = wake
+        self._use = use
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one notice; see ``Desk.hear``."""
@@ -72,16 +77,35 @@ class NotifyDesk:
         self.deliveries.restore(entries)
         self._wake()
 
+    def use(self, policy: Policy) -> None:
+        """Make the next attempts of this worker under *policy*: all partitions are given the same one."""
+        self.deliveries.follow(delivery_rules(policy))
+        self._use(policy)
+
+
+def delivery_rules(policy: Policy) -> Rules:
+    """Return what *policy* says of deliveries."""
+    return Rules(
+        intervals=policy.time_intervals,
+        fallbacks={
+            name: Fallback(channel.fallback, channel.fallback_after)
+            for name, channel in policy.channels.items()
+            if channel.fallback
+        },
+        kinds={name: channel.kind for name, channel in policy.channels.items()},
+    )
+
 
 class Notifier:
     """Makes the attempts that are due, for all partitions of this worker."""
 
     hop: Hop
 
-    def __init__(self, app: HopApp, channels: Mapping[str, Any], courier: Courier) -> None:
-        self._channels = channels
+    def __init__(self, app: HopApp, courier: Couriers, policy: Policy) -> None:
         self._courier = courier
-        self._pace = Pace({name: channel.pace() for name, channel in channels.items()})
+        self._pace = Pace()
+        self._channels: Sequence[str] = ()
+        self.use(policy)
         self._measured_at = 0.0
         self._news = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -96,6 +120,12 @@ class Notifier:
     def wake(self) -> None:
         """Look at what is due now."""
         self._news.set()
+
+    def use(self, policy: Policy) -> None:
+        """Make attempts under *policy* from now on."""
+        self._courier.use(policy)
+        self._channels = tuple(policy.channels)
+        self._pace.follow({name: channel.pace() for name, channel in policy.channels.items()})
 
     async def _keep_delivering(self) -> None:
         while not self._stopping:
@@ -176,6 +206,8 @@ class Notifier:
     @staticmethod
     def _deliveries(piece: Slice) -> Deliveries:
         desk = piece.desk
+        if isinstance(desk, Governed):
+            desk = desk.desk
         if not isinstance(desk, NotifyDesk):
             message = f"{type(desk).__name__} is not the desk of this hop"
             raise TypeError(message)

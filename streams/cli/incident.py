@@ -1,16 +1,13 @@
 """``tocsin incident``: look at incidents and ask for changes."""
 
-import asyncio
 import getpass
-import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import click
-import orjson
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -33,12 +30,12 @@ from schemas.commands import (
 )
 from schemas.contract import Part, faults
 from schemas.lifecycle import INCIDENT_ID, IncidentV1, Status, StepV1
+from streams.cli.asking import print_json, run
 from streams.errors import TocsinError
 from streams.gateways import clock, incidents
 from streams.gateways.incidents import Done, Refused, Result
-from streams.settings import Settings, read_settings
+from streams.settings import Settings
 
-T = TypeVar("T")
 CommandT = TypeVar("CommandT", bound=Command)
 
 SOURCE: Final = "cli"
@@ -102,10 +99,10 @@ def _commands(command: Callable[..., Any]) -> Callable[..., Any]:
 @_JSON
 def list_incidents(*, everything: bool, tenant: str | None, as_json: bool) -> None:
     """List the incidents that are not over, the latest first."""
-    found = _run(lambda settings: incidents.current(settings, tenant=tenant))
+    found = run(lambda settings: incidents.current(settings, tenant=tenant))
     shown = [each for each in found if everything or each.status in OPEN]
     if as_json:
-        _print_json([each.model_dump(mode="json") for each in shown])
+        print_json([each.model_dump(mode="json") for each in shown])
         return
     if not shown:
         past = f"; {len(found)} are over (--all shows them)" if found else ""
@@ -130,9 +127,9 @@ def show(*, incident_id: str, tenant: str, as_json: bool) -> None:
         )
         raise TocsinError(message)
 
-    found, steps = _run(look)
+    found, steps = run(look)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "incident": found.model_dump(mode="json"),
                 "timeline": [step.model_dump(mode="json", exclude={"incident"}) for step in steps],
@@ -292,9 +289,9 @@ def _tell(kind: type[CommandT], how: dict[str, Any], **fields: Any) -> None:
         **fields,
     )
     within = timedelta(seconds=how["within"])
-    result = _run(lambda settings: incidents.ask(settings, command, source=SOURCE, within=within))
+    result = run(lambda settings: incidents.ask(settings, command, source=SOURCE, within=within))
     if how["as_json"]:
-        _print_json(document_of(command, result))
+        print_json(document_of(command, result))
     else:
         click.echo(answer_of(command, result), err=not isinstance(result, Done))
     if isinstance(result, Refused):
@@ -432,19 +429,3 @@ def _valid(kind: type[PartT], **fields: Any) -> PartT:
         return TypeAdapter(kind).validate_python(fields)
     except ValidationError as error:
         raise click.UsageError(faults(error, kind)) from None
-
-
-def _run(what: Callable[[Settings], Awaitable[T]]) -> T:
-    async def run() -> T:
-        return await what(read_settings())
-
-    # What the broker's client says of a broker that is away is said once, below.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    try:
-        return asyncio.run(run())
-    except TocsinError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _print_json(document: Any) -> None:
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

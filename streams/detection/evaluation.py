@@ -15,11 +15,9 @@ What is promised, whatever the order in which signals of different series, and t
 * A rule that is gone from the policy, or has become another kind or grouping, ends its alerts with the next tick.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -28,72 +26,44 @@ from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection import holding
-from streams.detection.agenda import Agenda
-from streams.detection.feeds import Feed, Feeds, Glance, Left, narrower
-from streams.detection.heard import Batch, told_again
+from streams.detection.absorbing import Absorber
+from streams.detection.feeds import Glance
 from streams.detection.holding import Move, Phase, Says
-from streams.detection.index import Index
-from streams.detection.ledger import Changes, Keep, Ledger
-from streams.detection.rule import Calm, Evidence, Rule
-from streams.detection.series import Unusable, alert_of, dump, head_of, load
+from streams.detection.ledger import Changes, Keep
+from streams.detection.roster import CROWD, Roster
+from streams.detection.rule import Evidence, Rule
+from streams.detection.series import dump
 from streams.detection.telling import begun, crowded, ended
-from streams.detection.told import told_of
+from streams.detection.told import Decided, Told
 from streams.detection.watch import Watch, Watched
 from streams.durations import written
 
-#: Names of the state entries that are no series; a series' is its fingerprint.
+#: Name of the state entry that numbers alerts.
 _SEQUENCE: Final = "sequence"
-_CROWD: Final = "crowd/"
-
-_when = attrgetter("at")
-
-_RULE_GONE: Final = "the policy has no such rule any more"
-_RULE_CHANGED: Final = "the rule is of another kind or groups otherwise now"
-
-#: Signals of a feed after which a rule that had no room for it is asked again.
-ASKED_AGAIN: Final = 100
 
 
-class Detector:
+class Detector(Roster):
     """All rules over the signals of one partition."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._watches = {rule.name: Watch(rule) for rule in rules}
-        #: Rules whose alerts other rules hear.
-        self._combined = {
-            name for rule in rules for names in rule.combines().values() for name in names
-        }
-        #: Alerts that those have not heard yet.
-        self._uncombined: list[AlertV1] = []
-        self._index = Index(list(self._watches.values()))
-        #: Every series that is awake, by its fingerprint.
-        self._watched: dict[str, Watched] = {}
-        #: Entries of series that a restart remembered and nobody has needed since.
-        self._asleep: dict[str, bytes] = {}
-        self._agenda = Agenda()
+        super().__init__(rules)
+        self._decided = Decided(rules)
         self._sequence = 0
-        #: What was decided and not returned yet.
-        self._decided: list[AlertV1] = []
-        self._ledger = Ledger()
-        self._feeds = Feeds(self._absorb)
-        #: Remembered series, and alerts of crowded rules, that no rule of the policy watches any more.
-        self._orphans: dict[str, tuple[AlertV1 | None, str]] = {}
-        #: Whether no tick has come since the state was restored.
-        self._restored = False
+        self._absorber = Absorber(self._index, self._ledger, self._agenda)
 
     def skim(
         self, topic: str, records: Sequence[Any], start: int, glance: Glance, latest: datetime
     ) -> int:
         """Note down what no rule has anything to say about; see ``Feeds.skim``."""
-        return self._feeds.skim(topic, records, start, glance, latest)
+        return self._absorber.feeds.skim(topic, records, start, glance, latest)
 
     def hear(self, signal: Signal, origin: Origin) -> list[AlertV1]:
         """Take in *signal*, which stands at *origin*, and return the alerts that follow."""
         at, feed = signal.occurred_at, None
-        left = self._feeds.left_at(origin)
+        left = self._absorber.feeds.left_at(origin)
         if left is not None:
             # Seen at a glance, a time may be rounded otherwise: one record has one time.
-            at, feed = left.at, self._feed(left, signal, origin)
+            at, feed = left.at, self._absorber.feed_of(left, signal, origin, self._watched.values())
         # One zone for all: comparing times of different zone objects costs several times as much.
         at = at.astimezone(UTC)
         for watch in self._index.hearing(signal):
@@ -102,11 +72,8 @@ class Detector:
         self._combine()
         if feed is not None:
             feed.newest = max(feed.newest, at)
-            if not feed.tied:
-                self._feeds.keep(feed)
-                self._tie(feed, signal, origin)
-            feed.open()
-        return self._take_decided()
+            self._absorber.open(feed, signal, origin)
+        return self._decided.take()
 
     def tick(self, at: datetime) -> list[AlertV1]:
         """Take in the time and return the alerts that are due."""
@@ -116,7 +83,7 @@ class Detector:
         # What is due can make something else due, in rules that combine it.
         while self._pass_to(at):
             pass
-        return self._take_decided()
+        return self._decided.take()
 
     def _pass_to(self, at: datetime) -> bool:
         """Let everything happen that is planned until *at*, and return whether there was anything."""
@@ -126,19 +93,19 @@ class Detector:
             if watched is None:
                 self._end_orphan(name, at)
                 continue
-            self._catch_up(watched)
+            self._absorber.catch_up(watched)
             moment = watched.next_moment
             if moment <= at:
                 waiting.append((moment, name))
             else:
-                self._ask(watched)
+                self._absorber.ask(watched)
                 planned = watched.planned_for
                 self._agenda.plan(name, planned if planned > at else moment)
         # In an order that does not depend on when each was planned.
         for _, name in sorted(waiting):
             watched = self._watched.get(name)
             if watched is not None and self._let_pass(watched, at, inclusive=True):
-                self._ask(watched)
+                self._absorber.ask(watched)
                 planned = watched.planned_for
                 self._agenda.plan(name, planned if planned > at else watched.next_moment)
             self._combine()
@@ -153,12 +120,12 @@ class Detector:
         positions = dict(positions or {})
         ledger, everything = self._ledger, keep is Keep.ALL
         if keep is not Keep.TOLD:
-            for feed in self._feeds.waiting(everything=everything):
-                self._absorb(feed)
+            self._absorber.absorb_waiting(everything=everything)
             ledger.choose(everything=everything)
         entries = {name: self._entry(name, positions) for name in sorted(ledger.told)}
-        ledger.write(positions, [feed.since for feed in self._feeds.noting], keep)
-        self._feeds.mark = ledger.mark
+        feeds = self._absorber.feeds
+        ledger.write(positions, [feed.since for feed in feeds.noting], keep)
+        feeds.mark = ledger.mark
         return Changes(entries, ledger.resume)
 
     def begin(self, positions: Mapping[str, int]) -> None:
@@ -167,25 +134,23 @@ class Detector:
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take the state that ``changes`` returned, all calls together."""
-        self._restored = True
-        moments = []
-        for name, entry in entries.items():
-            if name == _SEQUENCE:
-                self._sequence = int(orjson.loads(entry))
-            elif name.startswith(_CROWD):
-                self._restore_crowd(name, AlertV1.from_wire(entry))
-            elif not self._ledger.restore_gone(name, entry):
-                head = head_of(entry)
-                watch = self._watches.get(head.rule)
-                if watch is None:
-                    self._orphans[name] = (alert_of(entry), _RULE_GONE)
-                elif (watch.kind, watch.grouping) != (head.kind, head.grouping):
-                    self._orphans[name] = (alert_of(entry), _RULE_CHANGED)
-                else:
-                    self._asleep[name] = entry
-                    watch.asleep += 1
-                    moments.append((head.moment, name))
-        self._agenda.fill(moments)
+        sequence = entries.get(_SEQUENCE)
+        if sequence is not None:
+            self._sequence = int(orjson.loads(sequence))
+        self._remember(entries, besides=_SEQUENCE)
+
+    def replace_rules(self, rules: Sequence[Rule]) -> None:
+        """
+        Go on under *rules*, as a restart with them would, but without touching the series of those that are as they were.
+
+        Alerts of rules that are gone end with the next tick. ``changes`` must be asked for everything next: nothing that was heard
+        under the old rules may be read again under the new ones.
+        """
+        # What was noted down was noted down for the rules that were.
+        self._absorber.drop_feeds(self._watched.values())
+        self._hand_on(rules)
+        self._absorber.look_up_in(self._index)
+        self._decided = Decided(rules)
 
     # -- signals ----------------------------------------------------------------------------------
 
@@ -195,12 +160,12 @@ class Detector:
             name = watch.fingerprint_of(signal)
             watched = self._wake(name)
         heard_to = watched.heard_to if watched else self._ledger.gone_at(name)
-        if origin.offset < heard_to.get(origin.topic, 0):
+        if origin.offset < heard_to.get(origin.topic, 0) and not isinstance(signal, Told):
             return  # Read again after a restart: it is in the state.
         newer = True
         if watched is not None:
             if watch.rule.order_matters():
-                self._catch_up(watched)
+                self._absorber.catch_up(watched)
             newer = at > watched.series.heard_at
             if newer and not self._let_pass(watched, at, inclusive=False):
                 watched = None
@@ -221,7 +186,7 @@ class Detector:
         if says is not None:
             self._hold(watched, says, series.heard_at)
             self._let_pass(watched, series.heard_at, inclusive=True)
-        self._ask(watched)
+        self._absorber.ask(watched)
         self._agenda.plan(series.fingerprint, watched.planned_for)
 
     def _begin(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> Watched | None:
@@ -252,113 +217,13 @@ class Detector:
 
     def _combine(self) -> None:
         """Let the rules that combine others hear what these have told."""
-        while self._uncombined:
-            alerts, self._uncombined = self._uncombined, []
-            for alert in sorted(alerts, key=lambda each: each.occurred_at):
-                signal = told_of(alert)
+        while heard := self._decided.unheard():
+            for signal, origin in heard:
                 for watch in self._index.hearing(signal):
                     if watch.rule.concerns(signal):
-                        self._hear(watch, signal, alert.occurred_at, alert.origins[-1])
+                        self._hear(watch, signal, signal.occurred_at, origin)
                         # An alert and what was made of it are written down together.
                         self._ledger.told.add(watch.fingerprint_of(signal))
-
-    # -- feeds ------------------------------------------------------------------------------------
-
-    def _feed(self, left: Left, signal: Signal, origin: Origin) -> Feed:
-        """Return the feed of a record that was left, with everything absorbed that it noted down."""
-        feed = self._feeds.of(left)
-        if feed is None:
-            if self._feeds.full:
-                self._drop_feeds()
-            feed = Feed(left.topic, origin.partition, left.key, signal)
-            self._feeds.keep(feed)
-        self._absorb(feed)
-        return feed
-
-    def _tie(self, feed: Feed, signal: Signal, origin: Origin) -> None:
-        """Look up who hears *feed*, of which *signal* is one."""
-        feed.tied = True
-        bound: list[Watched] = []
-        ignored: list[Calm | None] = []
-        for watch in self._index.hearing(signal):
-            rule = watch.rule
-            if rule.reads_content():
-                ignored.append(rule.ignores())
-            elif rule.concerns(signal):
-                watched = watch.series.get(watch.key_of(signal))
-                if watched is None:
-                    ignored.append(Calm(count=ASKED_AGAIN))
-                    feed.tied = False
-                else:
-                    bound.append(watched)
-        feed.bound, feed.ignored = tuple(bound), tuple(ignored)
-        heard_to = [watched.heard_to.get(origin.topic, 0) for watched in bound]
-        feed.skip_to = min(heard_to, default=0) if not ignored else 0
-        for watched in bound:
-            watched.feeds[feed] = None
-            self._ask(watched)
-        if max(heard_to, default=0) > origin.offset + 1:
-            # Read again after a restart: some have heard what others have not.
-            feed.tied = False
-            feed.ignored = (None,)
-
-    def _absorb(self, feed: Feed) -> None:
-        """Let the rules of *feed* remember what it noted down."""
-        if not feed.backlog:
-            return
-        batch = Batch(feed.signal, self._feeds.taken(feed))
-        heard = batch.heard
-        origin = Origin(topic=feed.topic, partition=feed.partition, offset=heard[-1].offset)
-        for watched in feed.bound:
-            series, some = watched.series, batch
-            if heard[0].at <= series.heard_at:
-                some = self._hear_late(watched, batch, origin)
-            if some.heard:
-                watched.watch.rule.absorb(series.memory, series.heard_at, some, origin)
-                series.heard_at, series.origin = heard[-1].at, origin
-            self._ledger.change(watched, feed.since)
-            if watched.calm is None or not watched.calm.lasts:
-                self._ask(watched)
-                self._agenda.plan(series.fingerprint, watched.planned_for)
-        feed.open()
-
-    def _hear_late(self, watched: Watched, batch: Batch, origin: Origin) -> Batch:
-        """Hear those of *batch* that are not newer than what another feed of the series said, and return the others."""
-        series, rule = watched.series, watched.watch.rule
-        late = bisect_right(batch.heard, series.heard_at, key=_when)
-        if watched.watch.late_counts:
-            for heard in batch.heard[:late]:
-                rule.judge(series.memory, told_again(batch.signal, heard), heard.at, origin)
-        return Batch(batch.signal, batch.heard[late:])
-
-    def _catch_up(self, watched: Watched) -> None:
-        """Absorb whatever was noted down for a series."""
-        if watched.calm is not None:
-            for feed in watched.feeds:
-                self._absorb(feed)
-
-    def _ask(self, watched: Watched) -> None:
-        """Ask a series what it is calm about now, and let its feeds note down no more than that."""
-        before, watched.calm = watched.calm, watched.ask()
-        if before is not None and narrower(watched.calm, before):
-            for feed in watched.feeds:
-                self._absorb(feed)
-                feed.shut()
-
-    def _drop_feeds(self) -> None:
-        for feed in self._feeds.noting:
-            self._absorb(feed)
-        for watched in self._watched.values():
-            watched.feeds.clear()
-        self._feeds.clear()
-
-    def _untie(self, watched: Watched) -> None:
-        """Let the feeds of a series that is forgotten look up anew who hears them."""
-        for feed in list(watched.feeds):
-            self._absorb(feed)
-            for other in feed.bound:
-                other.feeds.pop(feed, None)
-            self._feeds.remove(feed)
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -397,7 +262,7 @@ class Detector:
                 "it is not watched any longer, which does not mean that it is well"
             )
             self._tell(watched, Move.RESOLVED, at, Evidence(reason))
-        self._untie(watched)
+        self._absorber.untie(watched)
         del watch.series[watched.key], self._watched[series.fingerprint]
         self._agenda.drop(series.fingerprint)
         self._ledger.forget(series.fingerprint)
@@ -411,25 +276,18 @@ class Detector:
         self._ledger.told.add(series.fingerprint)
         if move is not Move.RESOLVED:
             series.alert = begun(watched.watch.rule, series, evidence, at, self._next_sequence())
-            self._decide(series.alert)
+            self._decided.add(series.alert)
             return
         if series.alert is not None:
-            self._decide(ended(series.alert, evidence, at, self._next_sequence(), series.origin))
+            self._decided.add(
+                ended(series.alert, evidence, at, self._next_sequence(), series.origin)
+            )
         series.alert = series.began = None
-
-    def _decide(self, alert: AlertV1) -> None:
-        self._decided.append(alert)
-        if alert.rule in self._combined:
-            self._uncombined.append(alert)
 
     def _next_sequence(self) -> int:
         self._sequence += 1
         self._ledger.told.add(_SEQUENCE)
         return self._sequence
-
-    def _take_decided(self) -> list[AlertV1]:
-        decided, self._decided = self._decided, []
-        return decided
 
     # -- rules with too many series ---------------------------------------------------------------
 
@@ -438,16 +296,16 @@ class Detector:
             watch.crowd = crowded(
                 watch.rule, watch.count, signal, at, self._next_sequence(), origin
             )
-            self._decided.append(watch.crowd)
-            self._ledger.told.add(_CROWD + watch.rule.name)
+            self._decided.add_unheard(watch.crowd)
+            self._ledger.told.add(CROWD + watch.rule.name)
 
     def _end_crowd(self, watch: Watch, at: datetime) -> None:
         if watch.crowd is None or not watch.has_room_again:
             return
         room = Evidence(f"{watch.count} series are watched: there is room again")
-        self._decided.append(self._ended(watch.crowd, room, at))
+        self._decided.add_unheard(self._ended(watch.crowd, room, at))
         watch.crowd = None
-        self._ledger.told.add(_CROWD + watch.rule.name)
+        self._ledger.told.add(CROWD + watch.rule.name)
 
     def _ended(self, alert: AlertV1, evidence: Evidence, at: datetime) -> AlertV1:
         return ended(alert, evidence, max(at, alert.occurred_at), self._next_sequence())
@@ -457,14 +315,15 @@ class Detector:
     def _entry(self, name: str, positions: dict[str, int]) -> bytes | None:
         if name == _SEQUENCE:
             return orjson.dumps(self._sequence)
-        if name.startswith(_CROWD):
-            watch = self._watches.get(name.removeprefix(_CROWD))
-            return watch.crowd.to_wire() if watch and watch.crowd else None
-        watched = self._watched.get(name)
+        if name.startswith(CROWD):
+            watch = self._watches.get(name.removeprefix(CROWD))
+            crowd = watch.crowd if watch else self._orphans.get(name, (None, ""))[0]
+            return crowd.to_wire() if crowd else None
+        watched = self._watched.get(name) or self._orphaned.get(name)
         if watched is None:
             return self._ledger.gone(name, positions)
         # What stands before the positions must all be in the entry.
-        self._catch_up(watched)
+        self._absorber.catch_up(watched)
         self._ledger.take(name)
         series = watched.series
         series.moment = watched.planned_for
@@ -475,30 +334,6 @@ class Detector:
             if offset > positions.get(topic, 0)
         }
         return dump(series)
-
-    def _wake(self, name: str) -> Watched | None:
-        """Return the series of a remembered entry; None where there is none that its rule can use."""
-        entry = self._asleep.pop(name, None)
-        if entry is None:
-            return None
-        head = head_of(entry)
-        watch = self._watches[head.rule]
-        watch.asleep -= 1
-        try:
-            series = load(entry, type(watch.rule.fresh()))
-        except Unusable:
-            self._orphans[name] = (alert_of(entry), _RULE_CHANGED)
-            return None
-        watched = watch.take(watch.key_again(series), series)
-        self._watched[name] = watched
-        return watched
-
-    def _restore_crowd(self, name: str, alert: AlertV1) -> None:
-        watch = self._watches.get(alert.rule)
-        if watch is None:
-            self._orphans[name] = (alert, _RULE_GONE)
-        else:
-            watch.crowd = alert
 
     def _end_orphans(self, at: datetime) -> None:
         for name in sorted(self._orphans):
@@ -512,6 +347,7 @@ class Detector:
     def _end_orphan(self, name: str, at: datetime) -> None:
         if name in self._orphans:
             alert, why = self._orphans.pop(name)
+            self._orphaned.pop(name, None)
             self._ledger.told.add(name)
             if alert is not None:
-                self._decide(self._ended(alert, Evidence(why), at))
+                self._decided.add(self._ended(alert, Evidence(why), at))

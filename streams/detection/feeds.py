@@ -15,7 +15,7 @@ import msgspec
 
 from schemas.origin import Origin
 from schemas.telemetry import Signal
-from streams.detection.heard import LEVELS, Heard
+from streams.detection.heard import LEVELS, Batch
 from streams.detection.rule import MANY, Calm
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Feed:
         self.newest = signal.occurred_at
         self.low, self.high, self.until = inf, -inf, NEVER
         self.room = 0
-        self.backlog: list[Heard] = []
+        self.backlog: list[tuple[datetime, float, int, str | None]] = []
         #: Mark of the last writing before the first signal of the backlog.
         self.since = 0
         #: Records before this offset are in the state of all its series.
@@ -183,6 +183,9 @@ class Feeds:
             if feed is not None:
                 if level.__class__ is str:
                     level = LEVELS[level]
+                if at >= feed.until and feed.backlog:
+                    # What was noted down may have moved that moment away.
+                    self._absorb(feed)
                 if (
                     feed.low <= level <= feed.high
                     and feed.newest < at < feed.until
@@ -193,7 +196,7 @@ class Feeds:
                         noting[feed] = None
                         feed.since = mark
                     feed.newest = at
-                    backlog.append(Heard(at, level, record.offset, seen.signal_id))
+                    backlog.append((at, level, record.offset, seen.signal_id))
                     if len(backlog) >= feed.room:
                         self._absorb(feed)
                         if not feed.tied:
@@ -216,15 +219,14 @@ class Feeds:
         """Return the feed of a record that was left, if there is one."""
         return self._by_key[left.topic].get(left.key)
 
-    def taken(self, feed: Feed) -> list[Heard]:
+    def taken(self, feed: Feed) -> Batch:
         """Return what *feed* noted down, and let it begin anew."""
         backlog, feed.backlog = feed.backlog, []
         del self._noting[feed]
-        # One zone for all: comparing times of different zone objects costs several times as much.
-        return [
-            each if each.at.tzinfo is UTC else each._replace(at=each.at.astimezone(UTC))
-            for each in backlog
-        ]
+        if any(noted[0].tzinfo is not UTC for noted in backlog):
+            # One zone for all: comparing times of different zone objects costs several times as much.
+            backlog = [(noted[0].astimezone(UTC), *noted[1:]) for noted in backlog]
+        return Batch(feed.signal, backlog)
 
     def keep(self, feed: Feed) -> None:
         """Let the records of *feed* find it."""

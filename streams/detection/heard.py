@@ -4,7 +4,8 @@ Signals that were only noted down, because every rule that hears them is calm ab
 The level of a metric is its value, of a health check 0 healthy, 1 degraded, 2 unhealthy, of a log record its severity number.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -43,31 +44,40 @@ def told_again(signal: Signal, heard: Heard) -> Signal:
 
 
 class Batch:
-    """Signals of one feed that were noted down, each newer than the one before."""
+    """Signals of one feed that were noted down, each newer than the one before: when, at what level, where and with what id."""
 
-    __slots__ = ("__dict__", "heard", "signal")
+    __slots__ = ("__dict__", "ats", "ids", "levels", "offsets", "signal")
 
-    def __init__(self, signal: Any, heard: Sequence[Heard]) -> None:
-        #: One signal of the feed: these differ in what *heard* says.
+    def __init__(
+        self, signal: Any, noted: Iterable[tuple[datetime, float, int, str | None]]
+    ) -> None:
+        #: One signal of the feed: these differ in what was noted down.
         self.signal = signal
-        self.heard = heard
+        self.ats, self.levels, self.offsets, self.ids = zip(*noted, strict=True)
+
+    def after(self, at: datetime) -> tuple["Batch | None", "Batch | None"]:
+        """Return those that are not newer than *at*, and those that are."""
+        if self.ats[0] > at:
+            return None, self
+        late = bisect_right(self.ats, at)
+        noted = list(zip(self.ats, self.levels, self.offsets, self.ids, strict=True))
+        newer = Batch(self.signal, noted[late:]) if late < len(noted) else None
+        return Batch(self.signal, noted[:late]), newer
 
     @cached_property
     def numbers(self) -> list[int]:
         """When they happened, in microseconds since 1970."""
-        return [number_of(each.at) for each in self.heard]
-
-    @cached_property
-    def levels(self) -> list[float]:
-        """Their levels."""
-        return [each.level for each in self.heard]
+        return [number_of(at) for at in self.ats]
 
     @cached_property
     def marks(self) -> list[int]:
         """What tells them from others of the same moment."""
         seed = seed_of(self.signal)
-        return [marked(seed, each.signal_id, each.level) for each in self.heard]
+        return [marked(seed, *each) for each in zip(self.ids, self.levels, strict=True)]
 
     def signals(self) -> Iterator[Any]:
         """Yield them as signals, as far as anybody calm about them can tell."""
-        return (told_again(self.signal, each) for each in self.heard)
+        return (
+            told_again(self.signal, Heard(*noted))
+            for noted in zip(self.ats, self.levels, self.offsets, self.ids, strict=True)
+        )

@@ -1,10 +1,11 @@
 """Some of the signals of one metric, as a rule author writes it: its name, or ``{metric: requests_total, match: [status=~"5.."]}``."""
 
 import hashlib
+from functools import cached_property
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from schemas.contract import Name
 from schemas.telemetry import MetricV1, Signal
@@ -21,12 +22,9 @@ class Selection(BaseModel):
     match: Matchers = ()
     """Comparisons of labels that must hold for a signal to be counted; all signals where it is left out."""
 
-    _holds: Predicate | None = PrivateAttr(default=None)
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Compile what is used for every signal."""
-        del context
-        self._holds = predicate(self.match)
+    @cached_property
+    def _holds(self) -> Predicate | None:
+        return predicate(self.match)
 
     def holds(self, signal: MetricV1) -> bool:
         """Whether *signal* is one of them."""

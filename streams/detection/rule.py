@@ -7,9 +7,10 @@ says. It never sees the clock: it is asked when a signal came, and at the moment
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import inf
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -18,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from schemas.contract import LabelName, Name
 from schemas.origin import Origin
 from schemas.telemetry import Signal
-from streams.detection.bands import Bands, Graded, disorder, entered
+from streams.detection.bands import Band, Bands, Graded, disorder, entered
 from streams.detection.condition import Condition, condition, unknown
 from streams.detection.heard import Batch
 from streams.detection.holding import Says, Terms
@@ -28,13 +29,18 @@ from streams.durations import Duration, written
 
 #: A count of this or more means any number.
 MANY: Final = 1_000
-#: Series that one rule may watch in one partition.
-MAX_SERIES: Final = 100_000
-
-
 #: The count of what stays calm about any number of signals, as long as they come one after the other: of several feeds, whatever is
 #: noted down is absorbed feed by feed.
-ONE_FEED: Final = 999
+ONE_FEED: Final = MANY - 1
+#: Series that one rule may watch in one partition.
+MAX_SERIES: Final = 100_000
+#: Settings that say what a rule is about, how patient it is, or how its alerts are told.
+_ABOUT_AND_TOLD: Final = frozenset(
+    {
+        *("name", "service", "match", "severity", "wait", "keep_firing_for"),
+        *("summary", "description", "runbook", "owner", "max_series", "forget_after"),
+    }
+)
 
 
 def _several(given: Any) -> Any:
@@ -99,6 +105,8 @@ class Rule(BaseModel):
 
     #: The label by which alerts show the subject, such as the name of the check.
     subject_label: ClassVar[str | None] = None
+    #: The setting that holds what ``names`` returns.
+    names_setting: ClassVar[str] = ""
 
     name: Name
     """The rule's name: alerts carry it, and no other rule has it."""
@@ -140,11 +148,7 @@ class Rule(BaseModel):
     forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=1)
     """A series that is silent so long is forgotten; if it fires, its alert is resolved first, and says why."""
 
-    _holds: Predicate | None = PrivateAttr(default=None)
-    _condition: Predicate | None = PrivateAttr(default=None)
     _condition_failures: Counter[str] = PrivateAttr(default_factory=Counter)
-    _bands: Bands | None = PrivateAttr(default=None)
-    _rising: bool = PrivateAttr(default=True)
     _summary: Template | None = PrivateAttr(default=None)
     _description: Template | None = PrivateAttr(default=None)
     _group: Template | None = PrivateAttr(default=None)
@@ -152,19 +156,27 @@ class Rule(BaseModel):
     def model_post_init(self, context: Any, /) -> None:
         """Compile what is used for every signal or alert."""
         del context
-        self._holds = predicate(self.match)
-        self._condition = condition(self.when, self._condition_failed) if self.when else None
-        self._bands = self.severity if isinstance(self.severity, Bands) else None
-        self._rising = self.rising() is not False
         self._summary = template(self.summary) if self.summary else None
         self._description = template(self.description) if self.description else None
         self._group = template(self.group) if self.group else None
 
-    @model_validator(mode="after")
-    def _at_hand(self) -> Self:
-        # Pydantic looks private attributes up in a microsecond; in the instance's own dictionary they cost nothing.
-        vars(self).update(self.__pydantic_private__ or {})
-        return self
+    # What is used for every signal is kept where Python finds it at once, which private attributes of pydantic are not.
+
+    @cached_property
+    def _holds(self) -> Predicate | None:
+        return predicate(self.match)
+
+    @cached_property
+    def _condition(self) -> Predicate | None:
+        return condition(self.when, self._condition_failed) if self.when else None
+
+    @cached_property
+    def _bands(self) -> tuple[Band, ...] | None:
+        return self.severity.bands if isinstance(self.severity, Bands) else None
+
+    @cached_property
+    def _rising(self) -> bool:
+        return self.rising() is not False
 
     @model_validator(mode="after")
     def _remembers_long_enough(self) -> Self:
@@ -287,13 +299,13 @@ class Rule(BaseModel):
         *origin* is that of the last one: what is told of a quiet series names none of them. What it asked to look at in
         between is looked at here.
         """
-        for heard, signal in zip(batch.heard, batch.signals(), strict=True):
+        for at, signal in zip(batch.ats, batch.signals(), strict=True):
             look = self.next_look(memory, heard_at)
-            while look is not None and look < heard.at:
+            while look is not None and look < at:
                 self.look(memory, heard_at, look)
                 look = self.next_look(memory, heard_at)
-            self.judge(memory, signal, heard.at, origin)
-            heard_at = heard.at
+            self.judge(memory, signal, at, origin)
+            heard_at = at
 
     @abstractmethod
     def evidence(self, memory: Any, says: Says) -> Evidence:
@@ -307,7 +319,7 @@ class Rule(BaseModel):
         """Remember as ``memory.band`` how bad *value* is, and return *says*."""
         if self._bands is not None:
             if says is Says.BAD:
-                memory.band = entered(self._bands.bands, memory.band, value, rising=self._rising)
+                memory.band = entered(self._bands, memory.band, value, rising=self._rising)
             elif says is Says.CLEAR:
                 memory.band = 0
         return says
@@ -325,6 +337,21 @@ class Rule(BaseModel):
 
     def _condition_failed(self) -> None:
         self._condition_failures["when"] += 1
+
+    # -- what a kind says of its settings ---------------------------------------------------------
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        """Yield settings that can be used and are hardly meant, each with what is doubtful about it."""
+        yield from ()
+
+    def criteria(self, *besides: str) -> dict[str, Any]:
+        """Return the settings that say what it finds: neither about whom, nor how it is told, nor *besides*."""
+        beside = {*_ABOUT_AND_TOLD, self.names_setting, *besides}
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in beside}
+
+    def finds_whatever(self, other: Self) -> bool:
+        """Whether its condition holds for a series whenever that of *other*, a rule of its kind, does."""
+        return self.criteria() == other.criteria()
 
     # -- what its alerts say ----------------------------------------------------------------------
 

@@ -107,7 +107,9 @@ class Running:
         """Take in samples that are newer than all others, oldest first; what is made of them is made when it is asked for."""
         self.end = ats[-1]
         self.ats += ats
-        self.values += [min(max(value, -LARGEST), LARGEST) for value in values]
+        if max(values) > LARGEST or min(values) < -LARGEST:
+            values = [min(max(value, -LARGEST), LARGEST) for value in values]
+        self.values += values
         self.marks += marks
         gone = max(bisect_right(self.ats, self.end - reach.span), len(self.ats) - reach.room)
         if gone > 0:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
-from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import AfterValidator, Field
 
@@ -71,6 +71,24 @@ def template(source: str) -> Template:
             return None
 
     return render
+
+
+def named_by(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the words that a template names, and the labels."""
+    parsed = _SANDBOX.parse(source)
+    labels = set()
+    # labels.region and labels["region"] are the same.
+    for dotted in parsed.find_all(nodes.Getattr):
+        if _is_labels(dotted.node):
+            labels.add(dotted.attr)
+    for indexed in parsed.find_all(nodes.Getitem):
+        if _is_labels(indexed.node) and isinstance(indexed.arg, nodes.Const):
+            labels.add(str(indexed.arg.value))
+    return frozenset(meta.find_undeclared_variables(parsed)), frozenset(labels)
+
+
+def _is_labels(part: nodes.Node) -> bool:
+    return isinstance(part, nodes.Name) and part.name == "labels"
 
 
 def line(text: str) -> str:

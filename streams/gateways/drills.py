@@ -9,7 +9,8 @@ from schemas.commands import Declare
 from schemas.contract import Unreadable
 from schemas.notices import NoticeV1, Outcome, ReceiptV1
 from schemas.topics import COMMANDS, LIFECYCLE, NOTICES, RECEIPTS
-from streams.gateways.incidents import Done, Result, Unanswered, fetched, reading, result_of
+from streams.gateways.incidents import Done, Result, Unanswered, result_of
+from streams.gateways.looking import fetched, reading
 from streams.gateways.producer import Publisher
 from streams.settings import Settings
 

@@ -97,6 +97,10 @@ class Deliveries:
         self._changed: dict[str, bytes | None] = {}
         self._forgotten_at: datetime | None = None
 
+    def follow(self, rules: Rules) -> None:
+        """Keep to other *rules* from now on."""
+        self._rules = rules
+
     # -- what comes in ----------------------------------------------------------------------------
 
     def accept(self, notice: NoticeV1) -> bool:

@@ -35,9 +35,13 @@ class Limit:
 class Pace:
     """What was sent of late, by channel."""
 
-    def __init__(self, limits: Mapping[str, Limit]) -> None:
-        self._limits = limits
+    def __init__(self, limits: Mapping[str, Limit] | None = None) -> None:
+        self._limits: Mapping[str, Limit] = limits or {}
         self._sent: dict[str, deque[datetime]] = defaultdict(deque)
+
+    def follow(self, limits: Mapping[str, Limit]) -> None:
+        """Keep to other *limits* from now on; what was sent still counts."""
+        self._limits = limits
 
     def take(self, due: Sequence[NoticeV1], at: datetime) -> list[list[NoticeV1]]:
         """Return what of *due* may be sent at *at*, each message with the notices that it tells; the rest waits."""

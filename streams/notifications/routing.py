@@ -183,6 +183,13 @@ def silent(
         yield from silent(branch.routes, here, told=tells)
 
 
+def channels_of(route: Route) -> Iterator[str]:
+    """Yield the channels that *route* and its branches name."""
+    yield from route.channels
+    for branch in route.routes:
+        yield from channels_of(branch)
+
+
 def times_named(
     route: Route, place: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:

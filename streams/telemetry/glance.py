@@ -35,6 +35,8 @@ _Attributes = Annotated[
     msgspec.Meta(max_length=limits.LABEL_COUNT),
 ]
 _LONGEST: Final = timedelta(days=36_525).total_seconds()
+#: Headers that say what a value is.
+_MARKS: Final = frozenset({"tocsin_format", "ce_type"})
 _NO_LABELS: Final = msgspec.Raw(b"{}")
 
 
@@ -91,9 +93,9 @@ class Glance:
         self.seen: Callable[[bytes], Any] = msgspec.json.Decoder(seen).decode
 
     def ours(self, headers: Iterable[tuple[str, bytes]]) -> bool:
-        """Whether *headers* leave no doubt that the value is in our own format: they are CloudEvents' and name its contract."""
+        """Whether *headers* do not say that the value is in another format than ours."""
         return all(
-            name.startswith("ce_") and (name != "ce_type" or value == self._event_type)
+            name.lower() not in _MARKS or (name == "ce_type" and value == self._event_type)
             for name, value in headers
         )
 

@@ -20,6 +20,9 @@ from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
 from streams.agents.notify import INPUTS as NOTIFY_INPUTS
 from streams.agents.record import INPUTS as RECORD_INPUTS
+from streams.gateways.clock import now
+from streams.gateways.policies import publish as publish_policy
+from streams.releases import Release, released, texts_of
 from streams.settings import Settings
 from tests import poison
 from tests.pipeline import (
@@ -158,10 +161,14 @@ async def test_poison_on_every_input_is_processed_or_put_aside(pipeline: Pipelin
             assert headers[REASON]
             assert not re.search(rb"a{30}|DROP TABLE|<script", headers[REASON])
 
-    # And the pipeline still does its work.
-    await publish(settings, HEALTH, [health_now("survivor", HealthStatus.UNHEALTHY)])
+    # And the pipeline still does its work, under a policy that is meant: who may write to `policies` can put any in force.
+    texts = texts_of(settings.policy)
+    meant = released(texts, None, Release("ana", "As before", now()), settings.partitions)
+    await publish_policy(settings, meant)
 
     async def opened() -> bool:
+        # Topics are read side by side: the first can come before the policy.
+        await publish(settings, HEALTH, [health_now("survivor", HealthStatus.UNHEALTHY)])
         steps = [
             StepV1.from_wire(record.value)
             for record in await read_topic(settings, LIFECYCLE.name, quiet=0.5)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 from schemas.origin import Origin
 from schemas.telemetry import HealthV1, LogV1, MetricV1
 from streams.detection import kinds
-from streams.detection.feeds import MANY
 from streams.detection.heard import LEVELS, Heard, told_again
 from streams.detection.holding import Says
 from streams.detection.kinds.anomaly import Anomaly
@@ -19,7 +19,7 @@ from streams.detection.kinds.health import Health
 from streams.detection.kinds.rate_of_change import RateOfChange
 from streams.detection.kinds.ratio import Ratio
 from streams.detection.kinds.threshold import Threshold
-from streams.detection.rule import Calm, Rule
+from streams.detection.rule import MANY, Calm, Rule
 from streams.discovery import declared_in, example_of, kind_of
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -121,6 +121,10 @@ def signal(rule: Rule, at: datetime, feed: tuple[int, int], value: float, status
     return None
 
 
+def level_of(heard) -> float:
+    return heard.value if isinstance(heard, MetricV1) else LEVELS[heard.status]
+
+
 class Series:
     """One series, heard as detection hears it, with everything that was said."""
 
@@ -162,13 +166,6 @@ def levels_inside(data, calm: Calm, of: type) -> Iterator[float]:
         yield {"low": min, "high": max}.get(way, lambda each: data.draw(st.sampled_from(each)))(
             among
         )
-
-
-def level_of(signal) -> float:
-    """The level of a signal, as rules are calm about it."""
-    if isinstance(signal, HealthV1):
-        return LEVELS[signal.status]
-    return signal.value if isinstance(signal, MetricV1) else signal.severity_number
 
 
 @pytest.mark.parametrize("rule", RULES, ids=described)
@@ -217,3 +214,33 @@ def test_every_kind_that_looks_at_levels_is_calm_at_times():
                 if series.quiet and rule.calm(series.memory) is not None:
                     calm.add(kind_of(type(rule)))
     assert calm >= {"absence", "anomaly", "burn_rate", "health", "rate_of_change", "threshold"}
+
+
+STEADY = ((2, 2.1), (0.1,), (0, 0.1), (0,), (2.2, 2.5, 2.9))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=described)
+def test_the_ends_of_calm_are_calm(rule):
+    """After something steady, as many signals as it is calm about, all at one of its ends, slowly and fast."""
+    for values, before, end, step in product(STEADY, (3, 7, 31), (min, max), (0.01, 1, 9)):
+        series, at, last = Series(rule), MIDNIGHT, None
+        for number in range(before):
+            at += timedelta(seconds=1)
+            heard = signal(
+                rule, at, (0, number), values[number // 2 % len(values)], STATUSES[number % 4]
+            )
+            if heard is not None and rule.concerns(heard):
+                series.hear(heard)
+                last = heard
+        calm = rule.calm(series.memory) if series.quiet and last is not None else None
+        if calm is None or isinstance(last, LogV1):
+            continue
+        series.said.clear()
+        level = end(max(calm.low, -1e9), min(calm.high, 1e9))
+        if isinstance(last, HealthV1):
+            level = min(max(level, 0.0), 2.0)
+        for _ in range(min(calm.count, 120)):
+            at += timedelta(seconds=step)
+            if calm.until is None or at < calm.until:
+                series.hear(told_again(last, Heard(at, level, 0, None)))
+        assert Says.BAD not in series.said

@@ -88,6 +88,11 @@ class Absence(Rule):
     def names(self) -> tuple[str, ...]:
         return self.only
 
+    def finds_whatever(self, other: Self) -> bool:
+        # Of more signals, silence says less: whatever differs there, neither finds what the other does.
+        alike = self.criteria("within") == other.criteria("within") and self.match == other.match
+        return alike and self.within <= other.within
+
     def fresh(self) -> Memory:
         return Memory()
 
@@ -106,7 +111,7 @@ class Absence(Rule):
 
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
         del heard_at
-        memory.heard_at, memory.origin = batch.heard[-1].at, origin
+        memory.heard_at, memory.origin = batch.ats[-1], origin
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         return None if memory.noticed else heard_at + self.within

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from functools import cached_property
 from math import inf
 from statistics import median
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from schemas.contract import Name
 from schemas.origin import Origin
@@ -121,17 +122,19 @@ class Anomaly(Rule):
     forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
     """What is silent so long is forgotten, with all that was usual for it."""
 
-    _learn: int = PrivateAttr(default=0)
-    _room: int = PrivateAttr(default=0)
-    _tz: ZoneInfo = PrivateAttr(default=ZoneInfo("UTC"))
+    @cached_property
+    def _learn(self) -> int:
+        return self.learn or (30 if self.baseline == "recent" else 8)
 
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        recent = self.baseline == "recent"
-        self._learn = self.learn or (30 if recent else 8)
-        days = self.baseline == "hour_of_day"
-        self._room = self.values if recent else OF_AN_HOUR * (self.cycles or (14 if days else 6))
-        self._tz = ZoneInfo(self.zone)
+    @cached_property
+    def _room(self) -> int:
+        if self.baseline == "recent":
+            return self.values
+        return OF_AN_HOUR * (self.cycles or (14 if self.baseline == "hour_of_day" else 6))
+
+    @cached_property
+    def _tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -173,6 +176,15 @@ class Anomaly(Rule):
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
         del heard_at, origin
         memory.unit = batch.signal.unit
+        last = batch.numbers[-1]
+        if (
+            memory.baseline == self.baseline != "recent"
+            and last < memory.until
+            and last * OF_AN_HOUR // _HOUR == memory.quarter
+        ):
+            # Of each quarter of an hour only the first value is remembered.
+            memory.value = min(max(batch.levels[-1], -LARGEST), LARGEST)
+            return
         for now, value in zip(batch.numbers, batch.levels, strict=True):
             self._take(memory, now, value)
 

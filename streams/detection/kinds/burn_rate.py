@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.contract import LabelName, Severity
 from schemas.origin import Origin
@@ -128,20 +129,24 @@ class BurnRate(Rule):
     forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=4)
     """What is silent so long is forgotten."""
 
-    _spans: tuple[int, ...] = PrivateAttr(default=())
-    _delay: int = PrivateAttr(default=0)
-    _budget: float = PrivateAttr(default=0.0)
-    _pairs: tuple[tuple[int, int, float], ...] = PrivateAttr(default=())
-
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        self._pairs = tuple(
+    @cached_property
+    def _pairs(self) -> tuple[tuple[int, int, float], ...]:
+        return tuple(
             (microseconds(each.long), microseconds(each.short), each.burn) for each in self.windows
         )
-        self._spans = tuple(sorted({span for pair in self._pairs for span in pair[:2]}))
-        self._delay = 0 if self._checks else microseconds(self.settle)
+
+    @cached_property
+    def _spans(self) -> tuple[int, ...]:
+        return tuple(sorted({span for pair in self._pairs for span in pair[:2]}))
+
+    @cached_property
+    def _delay(self) -> int:
+        return 0 if self._checks else microseconds(self.settle)
+
+    @cached_property
+    def _budget(self) -> float:
         # What is left of one has digits that nobody wrote: 1 - 0.999 is not 0.001.
-        self._budget = round(1 - self.objective, 12)
+        return round(1 - self.objective, 12)
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:
@@ -161,7 +166,7 @@ class BurnRate(Rule):
             raise ValueError(message)
         return self
 
-    @property
+    @cached_property
     def _checks(self) -> bool:
         return self.signal == "health"
 
@@ -178,11 +183,11 @@ class BurnRate(Rule):
     def names(self) -> tuple[str, ...]:
         if self._checks:
             return self.check
-        return tuple(dict.fromkeys(measure.metric for _, measure in self._measures()))
+        return tuple(dict.fromkeys(measure.metric for _, measure in self._measures))
 
     def concerns(self, signal: Any) -> bool:
         return super().concerns(signal) and (
-            self._checks or any(measure.holds(signal) for _, measure in self._measures())
+            self._checks or any(measure.holds(signal) for _, measure in self._measures)
         )
 
     def fresh(self) -> Memory:
@@ -239,13 +244,14 @@ class BurnRate(Rule):
 
     # -- what is counted --------------------------------------------------------------------------
 
+    @cached_property
     def _measures(self) -> tuple[tuple[bool, Any], ...]:
         part = self.bad if self.good is None else self.good
         return ((True, part), (False, self.total))
 
     def _metric(self, tally: Tally, signal: MetricV1, now: int) -> bool:
         source, new = source_of(signal), False
-        for part, measure in self._measures():
+        for part, measure in self._measures:
             if measure.holds(signal):
                 name = f"{'part' if part else 'whole'}{source}"
                 new |= tally.take(name, now, signal.value, counter=self.counters, part=part)

@@ -71,6 +71,7 @@ class Health(Rule):
     )
 
     subject_label = "check"
+    names_setting = "check"
 
     kind: Literal["health"] = "health"
     severity: Annotated[  # type: ignore[assignment]  # Wider, only here.
@@ -136,9 +137,7 @@ class Health(Rule):
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
         del heard_at
         kept = max(self.of or self.failures, self.successes)
-        memory.results += [
-            Result(heard.at, failed=False, origin=origin) for heard in batch.heard[-kept:]
-        ]
+        memory.results += [Result(at, failed=False, origin=origin) for at in batch.ats[-kept:]]
         del memory.results[:-kept]
         memory.check, memory.status = batch.signal.check, HealthStatus.HEALTHY
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field
 
 from schemas.contract import LabelName
 from schemas.origin import Origin
@@ -78,12 +79,13 @@ class LogNovelty(Rule):
     forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=30)
     """A log that is silent so long is forgotten, with what it has learnt."""
 
-    _learn: int = PrivateAttr(default=0)
-    _within: int = PrivateAttr(default=0)
+    @cached_property
+    def _learn(self) -> int:
+        return microseconds(self.learn)
 
-    def model_post_init(self, context: object, /) -> None:
-        super().model_post_init(context)
-        self._learn, self._within = microseconds(self.learn), microseconds(self.within)
+    @cached_property
+    def _within(self) -> int:
+        return microseconds(self.within)
 
     def patience(self) -> dict[str, timedelta]:
         return super().patience() | {"learn": self.learn, "within": self.within}

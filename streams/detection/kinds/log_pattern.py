@@ -1,10 +1,12 @@
 """So many log records in so much time say something that matches an expression."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, ConfigDict, Field
 
 from schemas.contract import LabelName
 from schemas.origin import Origin
@@ -22,6 +24,8 @@ from streams.durations import Duration, written
 MOST: Final = 1_000
 #: Characters of a log record that an alert quotes.
 _QUOTED: Final = 300
+#: Messages that have nothing in common.
+_UNLIKE: Final = ("a", "Z", "0", " ", "-", "\u00e9")
 
 
 def _compiles(pattern: str) -> str:
@@ -77,17 +81,17 @@ class LogPattern(Rule):
     within: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=1)
     """In how much event time."""
 
-    _search: Any = PrivateAttr(default=None)
-    _room: int = PrivateAttr(default=0)
+    @cached_property
+    def _search(self) -> Any:
+        return expression(self.pattern).search
 
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        self._search = expression(self.pattern).search
+    @cached_property
+    def _room(self) -> int:
         # Of more matches than are asked for, only the newest can ever decide.
-        self._room = self.count
-        if isinstance(self.severity, Bands):
-            worst = max(band.beyond for band in self.severity.bands)
-            self._room = max(self._room, min(int(worst) + 1, MOST))
+        if not isinstance(self.severity, Bands):
+            return self.count
+        worst = max(band.beyond for band in self.severity.bands)
+        return max(self.count, min(int(worst) + 1, MOST))
 
     def patience(self) -> dict[str, timedelta]:
         return super().patience() | {"within": self.within}
@@ -97,6 +101,26 @@ class LogPattern(Rule):
 
     def hears(self) -> tuple[type[Signal], ...]:
         return (LogV1,)
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        given = "pattern" in self.model_fields_set
+        everything = all(self._search(text) is not None for text in _UNLIKE)
+        if given and everything:
+            yield (
+                "pattern",
+                f"{self.pattern!r} matches every message; leave it out if that is meant",
+            )
+        elif everything and self.level < LEVELS["warn"]:
+            yield "level", "every record from this level on counts, good news too; add a pattern"
+
+    def finds_whatever(self, other: Self) -> bool:
+        easier = ("level", "count", "within")
+        return (
+            self.level <= other.level
+            and self.count <= other.count
+            and self.within >= other.within
+            and self.criteria(*easier) == other.criteria(*easier)
+        )
 
     def concerns(self, signal: LogV1) -> bool:
         return (

@@ -1,11 +1,13 @@
 """A metric that changed too much in a span of time."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import inf
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from schemas.contract import Name
 from schemas.origin import Origin
@@ -76,13 +78,13 @@ class RateOfChange(Rule):
     direction: Literal["up", "down", "either"] = "either"
     """Which changes count."""
 
-    _span: int = PrivateAttr(default=0)
-    _part: int = PrivateAttr(default=1)
+    @cached_property
+    def _span(self) -> int:
+        return microseconds(self.over)
 
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        self._span = microseconds(self.over)
-        self._part = max(self._span // PARTS, 1)
+    @cached_property
+    def _part(self) -> int:
+        return max(self._span // PARTS, 1)
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -120,26 +122,34 @@ class RateOfChange(Rule):
 
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
         del heard_at, origin
-        memory.unit = batch.signal.unit
+        memory.unit, memory.value = batch.signal.unit, _clipped(batch.levels[-1])
+        ats, part = memory.ats, self._part
+        latest = ats[-1] // part if ats else None
         for now, value in zip(batch.numbers, batch.levels, strict=True):
-            self._take(memory, now, value)
+            if now // part != latest:
+                latest = now // part
+                ats.append(now)
+                memory.values.append(_clipped(value))
+        self._forget(memory, batch.numbers[-1] - self._span)
 
     def _take(self, memory: Memory, now: int, value: float) -> float | None:
         """Remember a value, and return what it is to be compared with; None where nothing is old enough."""
-        memory.value = value = min(max(value, -LARGEST), LARGEST)
+        memory.value = value = _clipped(value)
         ats, values = memory.ats, memory.values
         before = now - self._span
-        # Of what is old enough, only the newest is compared with.
-        old = 0
-        while old + 1 < len(ats) and ats[old + 1] <= before:
-            old += 1
-        if old:
-            del ats[:old], values[:old]
+        self._forget(memory, before)
         base = values[0] if ats and ats[0] <= before else None
         if not ats or now // self._part != ats[-1] // self._part:
             ats.append(now)
             values.append(value)
         return base
+
+    @staticmethod
+    def _forget(memory: Memory, before: int) -> None:
+        """Of what is old enough, keep only the newest: that is compared with."""
+        old = bisect_right(memory.ats, before) - 1
+        if old > 0:
+            del memory.ats[:old], memory.values[:old]
 
     def calm(self, memory: Memory) -> Calm | None:
         if not memory.ats:
@@ -154,8 +164,11 @@ class RateOfChange(Rule):
 
     def _calm_for_now(self, memory: Memory) -> Calm | None:
         """Whatever will be compared with before *over* has passed is known by now."""
-        low, high = -inf, inf
-        for base in memory.values:
+        low, high, bases = -inf, inf, memory.values
+        if not self.relative:
+            # Only the ends of what is remembered bind.
+            bases = [min(bases), max(bases)]
+        for base in bases:
             by = self.change * (max(abs(base), self.floor) if self.relative else 1.0)
             slack = _SLACK * (abs(base) + by)
             if self.direction != "down":
@@ -199,3 +212,7 @@ class RateOfChange(Rule):
         if self.clear is not None and size >= self.clear:
             return Says.BETWEEN
         return self.graded(memory, Says.CLEAR, size)
+
+
+def _clipped(value: float) -> float:
+    return min(max(value, -LARGEST), LARGEST)

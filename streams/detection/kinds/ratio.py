@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal, Self
+from functools import cached_property
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from schemas.contract import LabelName
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1, Signal
 from streams.detection.holding import Says
-from streams.detection.measure import Measure, source_of
+from streams.detection.measure import Measure, Selection, source_of
 from streams.detection.moments import microseconds, moment_of, number_of
 from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
 from streams.detection.tally import Tally
@@ -83,12 +84,17 @@ class Ratio(Rule):
     settle: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(seconds=5)
     """How long after a moment its signals are counted: both metrics must have been told by then."""
 
-    _spans: tuple[int, ...] = PrivateAttr(default=())
-    _delay: int = PrivateAttr(default=0)
+    @cached_property
+    def _spans(self) -> tuple[int, ...]:
+        return (microseconds(self.over),)
 
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        self._spans, self._delay = (microseconds(self.over),), microseconds(self.settle)
+    @cached_property
+    def _delay(self) -> int:
+        return microseconds(self.settle)
+
+    @cached_property
+    def _measures(self) -> tuple[tuple[bool, Selection], ...]:
+        return ((True, self.numerator), (False, self.denominator))
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -125,7 +131,7 @@ class Ratio(Rule):
     def judge(self, memory: Memory, signal: MetricV1, at: datetime, origin: Origin) -> Says | None:
         del origin
         now, source, new = number_of(at), source_of(signal), False
-        for part, measure in ((True, self.numerator), (False, self.denominator)):
+        for part, measure in self._measures:
             if measure.holds(signal):
                 name = f"{'part' if part else 'whole'}{source}"
                 new |= memory.tally.take(name, now, signal.value, counter=self.counters, part=part)

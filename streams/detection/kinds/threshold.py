@@ -1,13 +1,14 @@
 """A metric compared with a number: its latest value, or an aggregate of the last so many minutes."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import fsum, inf, nextafter
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from schemas.contract import Name
 from schemas.origin import Origin
@@ -99,15 +100,14 @@ class Threshold(Rule):
     over: Annotated[Duration, Field(gt=timedelta(0))] | None = None
     """Length of the window, in event time. Of more than a thousand values in it, the newest thousand count."""
 
-    _compares: Any = PrivateAttr(default=None)
-    _reach: Reach = PrivateAttr(default=Reach(0, ROOM, Keeps.COUNT))
+    @cached_property
+    def _compares(self) -> Callable[[float, float], bool]:
+        return _COMPARES[self.compare]
 
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        self._compares = _COMPARES[self.compare]
-        self._reach = Reach(
-            microseconds(self.over or timedelta(0)), ROOM, _KEEPS.get(self.aggregate, Keeps.RANKS)
-        )
+    @cached_property
+    def _reach(self) -> Reach:
+        span = microseconds(self.over or timedelta(0))
+        return Reach(span, ROOM, _KEEPS.get(self.aggregate, Keeps.RANKS))
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -141,6 +141,26 @@ class Threshold(Rule):
                 f"with compare: '{self.compare}'"
             )
             raise ValueError(message)
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        if self.aggregate == "count":
+            compares = _COMPARES[self.compare]
+            if not any(compares(float(count), self.threshold) for count in range(ROOM + 1)):
+                text = (
+                    f"a count {self.compare} {self.threshold:g} is never reached: "
+                    f"a window counts from 0 to {ROOM} values; it can never fire"
+                )
+                yield "threshold", text
+
+    def finds_whatever(self, other: Self) -> bool:
+        told_apart = ("threshold", "clear")
+        if self.criteria(*told_apart) != other.criteria(*told_apart):
+            return False
+        if self.compare in {">", ">="}:
+            return self.threshold <= other.threshold
+        if self.compare in {"<", "<="}:
+            return self.threshold >= other.threshold
+        return self.threshold == other.threshold
 
     def counts_late(self) -> bool:
         return self.over is not None

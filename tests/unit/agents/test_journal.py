@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.topics import DETECT_JOURNAL
@@ -71,6 +71,9 @@ entry = st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 99))
     turns=st.lists(st.lists(entry, max_size=6), min_size=1, max_size=4),
     late=st.lists(entry, max_size=3),
     outdated_bytes=st.sampled_from([1, 600, 10_000_000]),
+)
+@example(turns=[[("a", None)], [], [("a", None)]], late=[("b", 0)], outdated_bytes=1).via(
+    "an owner's mark went before what it voids"
 )
 def test_a_new_owner_reads_what_the_owners_before_it_kept(
     turns: list[list[tuple[str, int | None]]],

@@ -18,7 +18,10 @@ def folder(tmp_path: Path) -> Path:
 def test_what_was_written_is_up_to_date(folder: Path) -> None:
     """CI would fail on what a developer has just written."""
     result = CliRunner().invoke(schemas, ["--folder", str(folder), "--check"])
-    assert (result.exit_code, result.output) == (0, f"{folder}: up to date, 14 files\n")
+    assert (result.exit_code, result.output) == (
+        0,
+        f"{folder}: up to date, {len([*folder.iterdir()])} files\n",
+    )
 
 
 def test_a_file_that_is_behind_is_named_and_not_touched(folder: Path) -> None:
@@ -52,5 +55,8 @@ def test_a_breaking_change_is_published_by_force_only(folder: Path) -> None:
     )
     assert "rack" in (folder / METRIC).read_text()
     forced = CliRunner().invoke(schemas, ["--folder", str(folder), "--force"])
-    assert (forced.exit_code, forced.output) == (0, f"{folder}: 1 of 14 files written\n")
+    assert (forced.exit_code, forced.output) == (
+        0,
+        f"{folder}: 1 of {len([*folder.iterdir()])} files written\n",
+    )
     assert "rack" not in (folder / METRIC).read_text()

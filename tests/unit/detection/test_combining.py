@@ -92,6 +92,23 @@ def test_what_fires_is_remembered_over_a_restart():
     assert said(hear(after, 1, "b", 6, 1)) == [("b", "firing", 1), ("both", "firing", 1)]
 
 
+def test_what_time_does_after_a_restart_is_heard_although_its_record_was_read_before():
+    """The record that decided stands before the position: it is the alert that is new."""
+    rules = [
+        both(),
+        Absence(name="a", signal="metrics", only="beat", within="10s", severity=3),
+        high("b"),
+    ]
+    before = Detector(rules)
+    hear(before, 0, "beat", 1, 0)
+    hear(before, 1, "b", 6, 1)
+    after = Detector(rules)
+    after.restore(
+        {name: entry for name, entry in before.changes({"t": 2}).entries.items() if entry}
+    )
+    assert said(after.tick(at(60))) == [("a", "firing", 10), ("both", "firing", 10)]
+
+
 def test_alerts_and_what_was_made_of_them_are_written_down_together():
     """Otherwise a crash between them would leave a rule that has never heard of what fires."""
     detector = Detector([both(), high("a"), high("b")])

@@ -97,3 +97,11 @@ def test_a_digest_names_all_the_worst_first() -> None:
     )
     assert message.slack.endswith("Slow &amp; &lt;b&gt;")
     assert message.short.startswith("2 MESSAGES IN ONE - 1 HIGH, 1 MEDIUM; HIGH INCIDENT RESOLVED")
+
+
+def test_another_policys_limits_count_what_was_sent() -> None:
+    """Otherwise each published policy would send a receiver twice what it takes."""
+    pace = paced(3)
+    assert len(pace.take(calm(3), AT)) == 3
+    pace.follow({"chat": Limit(4, MINUTE, merges=True)})
+    assert pace.take(calm(2), AT) == [calm(2)]

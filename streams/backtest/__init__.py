@@ -1,0 +1,1 @@
+"""The same hops on a simulated clock."""

@@ -1,0 +1,29 @@
+"""The service catalogue of a policy."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.contract import Name
+
+
+class Service(BaseModel):
+    """One service of the policy's ``services``."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"depends_on": ["database"], "owner": "shop", "tier": 1}]},
+    )
+
+    depends_on: tuple[Name, ...] = ()
+    """The services that it cannot work without."""
+    owner: Name | None = None
+    """The team that owns it."""
+    tier: Annotated[int, Field(ge=1, le=4)] = 3
+    """How much depends on it: 1 most."""
+    components: tuple[Name, ...] = ()
+    """The components of the status page that show it."""
+    runbook: Annotated[str, Field(max_length=2_000, pattern=r"^https?://\S+$")] | None = None
+    """Link to what to do when it fails."""

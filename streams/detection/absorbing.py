@@ -1,0 +1,139 @@
+"""
+How what was only noted down comes into the memory of the rules, and what they are calm about then.
+
+Between two signals that must be judged, a feed notes down what it hears. Before anybody looks at a series, everything that its
+feeds noted down is absorbed, in the order of each feed: so a series is never looked at without what was heard of it.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from schemas.origin import Origin
+from schemas.telemetry import Signal
+from streams.detection.agenda import Agenda
+from streams.detection.feeds import Feed, Feeds, Left, narrower
+from streams.detection.index import Index
+from streams.detection.ledger import Ledger
+from streams.detection.rule import Calm
+from streams.detection.watch import Watch, Watched
+
+#: Signals of a feed after which a rule that had no room for it is asked again.
+ASKED_AGAIN: Final = 100
+
+
+class Absorber:
+    """The feeds of one partition and the series that they feed."""
+
+    def __init__(self, index: Index[Watch], ledger: Ledger, agenda: Agenda) -> None:
+        self.feeds = Feeds(self.absorb)
+        self._index = index
+        self._ledger = ledger
+        self._agenda = agenda
+
+    def feed_of(
+        self, left: Left, signal: Signal, origin: Origin, all_watched: Iterable[Watched]
+    ) -> Feed:
+        """Return the feed of a record that was left, with everything absorbed that it noted down."""
+        feed = self.feeds.of(left)
+        if feed is None:
+            if self.feeds.full:
+                self.drop_feeds(all_watched)
+            feed = Feed(left.topic, origin.partition, left.key, signal)
+            self.feeds.keep(feed)
+        self.absorb(feed)
+        return feed
+
+    def open(self, feed: Feed, signal: Signal, origin: Origin) -> None:
+        """Let *feed*, of which *signal* is one, note down what nobody has anything to say about."""
+        if not feed.tied:
+            self.feeds.keep(feed)
+            self._tie(feed, signal, origin)
+        feed.open()
+
+    def absorb_waiting(self, *, everything: bool) -> None:
+        """Absorb what feeds noted down, though nobody asks for it: all of it, or what waits longest."""
+        for feed in self.feeds.waiting(everything=everything):
+            self.absorb(feed)
+
+    def _tie(self, feed: Feed, signal: Signal, origin: Origin) -> None:
+        """Look up who hears *feed*, of which *signal* is one."""
+        feed.tied = True
+        bound: list[Watched] = []
+        ignored: list[Calm | None] = []
+        for watch in self._index.hearing(signal):
+            rule = watch.rule
+            if rule.reads_content():
+                ignored.append(rule.ignores())
+            elif rule.concerns(signal):
+                watched = watch.series.get(watch.key_of(signal))
+                if watched is None:
+                    ignored.append(Calm(count=ASKED_AGAIN))
+                    feed.tied = False
+                else:
+                    bound.append(watched)
+        feed.bound, feed.ignored = tuple(bound), tuple(ignored)
+        heard_to = [watched.heard_to.get(origin.topic, 0) for watched in bound]
+        feed.skip_to = min(heard_to, default=0) if not ignored else 0
+        for watched in bound:
+            watched.feeds[feed] = None
+            self.ask(watched)
+        if max(heard_to, default=0) > origin.offset + 1:
+            # Read again after a restart: some have heard what others have not.
+            feed.tied = False
+            feed.ignored = (None,)
+
+    def absorb(self, feed: Feed) -> None:
+        """Let the rules of *feed* remember what it noted down."""
+        if not feed.backlog:
+            return
+        batch = self.feeds.taken(feed)
+        origin = Origin(topic=feed.topic, partition=feed.partition, offset=batch.offsets[-1])
+        for watched in feed.bound:
+            series, rule = watched.series, watched.watch.rule
+            late, newer = batch.after(series.heard_at)
+            if late is not None and watched.watch.late_counts:
+                # Another feed of the series said something newer.
+                for at, signal in zip(late.ats, late.signals(), strict=True):
+                    rule.judge(series.memory, signal, at, origin)
+            if newer is not None:
+                rule.absorb(series.memory, series.heard_at, newer, origin)
+                series.heard_at, series.origin = newer.ats[-1], origin
+            self._ledger.change(watched, feed.since)
+            if watched.calm is None or not watched.calm.lasts:
+                self.ask(watched)
+                self._agenda.plan(series.fingerprint, watched.planned_for)
+        feed.open()
+
+    def catch_up(self, watched: Watched) -> None:
+        """Absorb whatever was noted down for a series."""
+        if watched.calm is not None:
+            for feed in watched.feeds:
+                self.absorb(feed)
+
+    def ask(self, watched: Watched) -> None:
+        """Ask a series what it is calm about now, and let its feeds note down no more than that."""
+        before, watched.calm = watched.calm, watched.ask()
+        if before is not None and narrower(watched.calm, before):
+            for feed in watched.feeds:
+                self.absorb(feed)
+                feed.shut()
+
+    def drop_feeds(self, all_watched: Iterable[Watched]) -> None:
+        """Absorb what is noted down and forget all feeds, those of *all_watched*."""
+        for feed in self.feeds.noting:
+            self.absorb(feed)
+        for watched in all_watched:
+            watched.feeds.clear()
+        self.feeds.clear()
+
+    def look_up_in(self, index: Index[Watch]) -> None:
+        """Look up who hears a feed in *index* from now on; there must be no feeds."""
+        self._index = index
+
+    def untie(self, watched: Watched) -> None:
+        """Let the feeds of a series that is forgotten look up anew who hears them."""
+        for feed in list(watched.feeds):
+            self.absorb(feed)
+            for other in feed.bound:
+                other.feeds.pop(feed, None)
+            self.feeds.remove(feed)

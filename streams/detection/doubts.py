@@ -1,0 +1,134 @@
+"""
+What a rule says that its author hardly meant: it can be used, and does something else than it seems to.
+
+It can never fire; another rule finds all that it finds; or it counts apart by something that never comes twice.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from schemas.silences import Matcher, MatchOperator
+from streams.detection.matching import expression
+from streams.detection.rule import Rule
+from streams.detection.wording import named_by
+
+#: Words of a template that are another one with nearly every alert.
+_EVER_NEW: Final = ("message", "reason", "started_at", "value")
+#: The end of a label's name that says that its values are identities: each comes with a few signals and never again.
+_IDENTITY: Final = re.compile(
+    r"""(^|_)(
+        (trace|span|request|req|correlation|session|transaction|tx|message|event|job|task|user|customer|order
+        |pod|container|process|thread|connection|invocation|execution|query)_?(id|uid|uuid)
+        |uid|uuid|guid|pid|nonce|timestamp|email|client_ip|remote_addr|url|uri
+    )$""",
+    re.VERBOSE,
+)
+
+#: What tells series apart besides labels.
+_FIELDS: Final = ("tenant", "service", "environment")
+
+#: A setting, and what is doubtful about it.
+Doubt = tuple[str, str]
+
+
+def doubts(rule: Rule) -> Iterator[Doubt]:
+    """Yield what is doubtful about *rule* by itself."""
+    yield from _contradictions(rule)
+    yield from _cardinality(rule)
+    yield from rule.doubts()
+
+
+def finds_all(wide: Rule, narrow: Rule) -> bool:
+    """Whether *wide* fires whenever *narrow* does, and is at least as severe then."""
+    return (
+        type(wide) is type(narrow)
+        and (not wide.service or (bool(narrow.service) and set(narrow.service) <= {*wide.service}))
+        and (not wide.names() or (bool(narrow.names()) and {*narrow.names()} <= {*wide.names()}))
+        and _hears_apart(wide, narrow)
+        and wide.wait <= narrow.wait
+        and _as_severe(wide.severity, narrow.severity)
+        and wide.finds_whatever(narrow)
+    )
+
+
+def is_identity(label: str) -> bool:
+    """Whether the name of *label* says that its values are without end."""
+    # traceId, trace.id and trace-id are one name.
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", label)
+    return _IDENTITY.search(re.sub(r"[./-]", "_", snake).lower()) is not None
+
+
+def _hears_apart(wide: Rule, narrow: Rule) -> bool:
+    """Whether all series of *narrow* are series of *wide*, and not mixed with other signals there."""
+    more = {*narrow.match} - {*wide.match}
+    apart = wide.group_by is None or {each.label for each in more} <= {*wide.group_by, *_FIELDS}
+    return apart and {*wide.match} <= {*narrow.match}
+
+
+def _as_severe(wide: object, narrow: object) -> bool:
+    # 1 is the worst.
+    if isinstance(wide, int) and isinstance(narrow, int):
+        return wide <= narrow
+    return wide == narrow
+
+
+def _contradictions(rule: Rule) -> Iterator[Doubt]:
+    asked = [each for each in rule.match if each.label == "service"]
+    if rule.service and asked and not any(_all_accept(asked, name) for name in rule.service):
+        shown = ", ".join(map(_shown, asked))
+        yield (
+            "match",
+            f"{shown} holds for none of the services it is about: {', '.join(rule.service)}; it can never fire",
+        )
+    for each in rule.match:
+        if each.operator is not MatchOperator.EQUAL:
+            continue
+        for other in rule.match:
+            if other.label == each.label and not _accepts(other, each.value):
+                text = f"{_shown(each)} and {_shown(other)} exclude each other; it can never fire"
+                yield "match", text
+                return
+
+
+def _cardinality(rule: Rule) -> Iterator[Doubt]:
+    if rule.group_by is None and "group_by" in rule.model_fields_set:
+        yield (
+            "group_by",
+            "null counts every set of labels apart, however many there are; name the labels that matter",
+        )
+    for label in rule.group_by or ():
+        if is_identity(label):
+            yield (
+                "group_by",
+                f"{label!r} has another value with nearly every signal: each would be a series of its own; leave it out",
+            )
+    if rule.group:
+        words, labels = named_by(rule.group)
+        for word in _EVER_NEW:
+            if word in words:
+                yield "group", _ever_new(f"{{{{ {word} }}}}")
+        for label in sorted(labels):
+            if is_identity(label):
+                yield "group", _ever_new(f"{{{{ labels.{label} }}}}")
+
+
+def _ever_new(written: str) -> str:
+    return f"{written} is another one with nearly every alert: each would open an incident of its own; leave it out"
+
+
+def _all_accept(matchers: Sequence[Matcher], value: str) -> bool:
+    return all(_accepts(each, value) for each in matchers)
+
+
+def _accepts(matcher: Matcher, value: str) -> bool:
+    if matcher.operator is MatchOperator.EQUAL:
+        return value == matcher.value
+    if matcher.operator is MatchOperator.NOT_EQUAL:
+        return value != matcher.value
+    matches = expression(matcher.value).fullmatch(value) is not None
+    return matches is (matcher.operator is MatchOperator.MATCHES)
+
+
+def _shown(matcher: Matcher) -> str:
+    return f"{matcher.label}{matcher.operator.value}{matcher.value}"

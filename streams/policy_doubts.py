@@ -1,0 +1,130 @@
+"""
+What a policy says that its author hardly meant: it can be used, and does something else than it seems to.
+
+Here stands what only the policy as a whole shows: a rule that says what another one says, a route that adds nobody, a channel
+that nothing leads to, a service that the catalogue does not have. What is doubtful about a rule by itself stands in
+``detection/doubts.py``.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from streams.detection.doubts import doubts as rule_doubts
+from streams.detection.doubts import finds_all
+from streams.detection.rule import Rule
+from streams.gateways.probes import Probe
+from streams.notifications.routing import Route, channels_of
+from streams.notifications.unreached import tells_all
+from streams.policy_faults import meant
+from streams.policy_files import Document, Place, Problem
+
+SettingT = TypeVar("SettingT")
+
+
+@dataclass(frozen=True)
+class Placed(Generic[SettingT]):
+    """A setting, and where it is written."""
+
+    document: Document
+    place: Place
+    setting: SettingT
+
+    def problem(self, *below: str | int, text: str) -> Problem:
+        """Return a problem of this setting, or of the part of it that stands *below*."""
+        return self.document.problem((*self.place, *below), text)
+
+    @property
+    def where(self) -> str:
+        """The file and line."""
+        return f"{self.document.name}:{self.document.problem(self.place, '').line}"
+
+
+@dataclass
+class Written:
+    """The usable parts of a policy, and where they are written."""
+
+    rules: list[Placed[Rule]] = field(default_factory=list)
+    routes: list[Placed[Route]] = field(default_factory=list)
+    #: Channels that stand in for others.
+    fallbacks: list[str] = field(default_factory=list)
+    probes: list[Placed[Probe]] = field(default_factory=list)
+    #: By name.
+    channels: list[Placed[str]] = field(default_factory=list)
+    #: Names of the catalogue; nothing is unknown where there is none.
+    services: list[Placed[str]] = field(default_factory=list)
+
+
+def doubts(written: Written) -> list[Problem]:
+    """Return what is doubtful about the parts of a policy that can be used."""
+    return [*_of_rules(written.rules), *_of_routes(written), *_of_services(written)]
+
+
+def _of_rules(rules: Sequence[Placed[Rule]]) -> Iterator[Problem]:
+    for number, each in enumerate(rules):
+        rule = each.setting
+        for setting, text in rule_doubts(rule):
+            yield each.problem(setting, text=text)
+        earlier, later = rules[:number], rules[number + 1 :]
+        twin = next((one for one in earlier if _same(one.setting, rule)), None)
+        if twin is not None:
+            yield each.problem(
+                text=f"finds the same as the rule {twin.setting.name!r} ({twin.where}): every alert comes twice"
+            )
+            continue
+        wider = next(
+            (
+                one
+                for one in [*earlier, *later]
+                if finds_all(one.setting, rule) and not finds_all(rule, one.setting)
+            ),
+            None,
+        )
+        if wider is not None:
+            yield each.problem(
+                text=f"tells nothing new: whenever it fires, the rule {wider.setting.name!r} ({wider.where}) "
+                "does too, and is at least as severe"
+            )
+
+
+def _same(one: Rule, other: Rule) -> bool:
+    return finds_all(one, other) and finds_all(other, one)
+
+
+def _of_routes(written: Written) -> Iterator[Problem]:
+    routes = written.routes
+    for number, each in enumerate(routes):
+        before = next(
+            (one for one in routes[:number] if tells_all(one.setting, each.setting)), None
+        )
+        if before is not None:
+            yield each.problem(
+                text=f"adds nobody: whatever it tells, the route before it ({before.where}) tells the same channels"
+            )
+    reached = {name for each in routes for name in channels_of(each.setting)}
+    reached.update(written.fallbacks)
+    for channel in written.channels:
+        if channel.setting not in reached:
+            yield channel.problem(text="no route leads to it: it is never told anything")
+
+
+def _of_services(written: Written) -> Iterator[Problem]:
+    known = {each.setting for each in written.services}
+    if not known:
+        return
+    for rule in written.rules:
+        yield from _unknown(rule, "service", rule.setting.service, known)
+    for route in written.routes:
+        yield from _unknown(route, "services", route.setting.services, known)
+    for probe in written.probes:
+        # What a probe says is what alerts are about.
+        yield from _unknown(probe, "service", (probe.setting.service,), known)
+
+
+def _unknown(
+    placed: Placed[Any], setting: str, named: Collection[str], known: Collection[str]
+) -> Iterator[Problem]:
+    for name in named:
+        if name not in known:
+            text = f"{name!r} is not defined under services; {meant(name, known)}"
+            yield placed.problem(setting, text=text)

@@ -1,0 +1,198 @@
+"""Playing a case: nothing where all is as expected; otherwise what differs, and why."""
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+from streams.backtest.cases import policy_of, read_cases
+from streams.backtest.playing import play
+
+POLICY = """
+policy:
+  rules:
+    - {name: busy, kind: threshold, metric: load, threshold: 5, for: 30s, severity: 2, match: {zone: a}}
+    - {name: failed, kind: health, service: shop, check: Database, failures: 2, severity: 1}
+    - {name: errors, kind: log_pattern, pattern: oops, count: 3, within: 1m, severity: 3}
+    - {name: silent, kind: absence, signal: metrics, within: 1m, severity: 3}
+  channels:
+    chat: {kind: slack, url: "http://127.0.0.1:1"}
+  routes:
+    - {channels: [chat], severities: [1, 2]}
+inputs:
+  - {at: [0s, 10s], metric: {service: shop, name: load, value: 9, labels: {zone: a}}}
+  - {at: [0s, 1s], health: {service: shop, check: Database, status: unhealthy, message: HTTP 503}}
+  - {at: [2s, 3s], log: {service: shop, severity_number: 17, body: oops}}
+"""
+
+
+def differences(folder: Path, expect: str, more: str = "") -> str:
+    file = folder / "a.yaml"
+    file.write_text(POLICY.lstrip("\n") + more + "expect:\n" + dedent(expect))
+    read = read_cases(file)
+    assert read.problems == []
+    (case,) = read.cases
+    told = "\n".join(map(str, play(case, policy_of(case, folder))))
+    # What a kind remembers is its own affair.
+    return re.sub(r"remembers .+", "remembers …", told)
+
+
+def test_both_sides_of_a_boundary_hold(tmp_path: Path) -> None:
+    """A case could pass because nothing is looked at."""
+    assert (
+        differences(
+            tmp_path,
+            """
+            - {at: 0s, firing: [], alerts: [], incidents: [], steps: [], notices: []}
+            - at: 1s
+              firing: [failed]
+              alerts: [{rule: failed, state: firing, started_at: 0s, service: shop}]
+              incidents: [{severity: 1, detected_at: "2024-03-01T00:00:01Z"}]
+              steps: [{kind: opened}]
+              notices: [{channel: chat, purpose: initial}]
+            - {at: [2s, 29s], firing: [failed], alerts: []}
+            - {at: 30s, firing: [busy, failed]}
+            """,
+        )
+        == ""
+    )
+
+
+def test_what_fires_and_what_does_not_is_said_with_its_reason(tmp_path: Path) -> None:
+    """An author would have to guess what the rule saw."""
+    assert (
+        differences(tmp_path, "- {at: 29s, firing: [busy, errors, silent, bussy]}")
+        == dedent("""
+        at 29s: firing
+          - bussy: expected, does not fire
+              the policy has no rule 'bussy'; did you mean 'busy'?
+          - busy: expected, does not fire
+              shop/production zone=a: pending, since 0s, fires at 30s if nothing changes, load 9 > 5; last heard at 10s; remembers …
+          - errors: expected, does not fire
+              shop/production: quiet; last heard at 3s; remembers …
+          - silent: expected, does not fire
+              shop/production: quiet; last heard at 10s; remembers …
+          + failed: fires, not expected
+              failed firing, severity 1, shop/production check=Database, since 0s: Database failed 2 of the last 2 times
+        """).strip()
+    )
+
+
+def test_a_rule_that_heard_nothing_says_what_came_nearest(tmp_path: Path) -> None:
+    """A mistyped name is the most frequent reason of all."""
+    policy = POLICY
+    cases = {
+        "metric: laod": "it is about laod; heard was load",
+        "match: {zone: b}": "none of the 2 signals it could hear fulfils zone=b",
+        "service: web": "it is about the service web; heard was shop",
+    }
+    for given, said in cases.items():
+        name = given.partition(":")[0]
+        replaced = {
+            "metric": policy.replace("metric: load, threshold", "metric: laod, threshold"),
+            "match": policy.replace("match: {zone: a}", "match: {zone: b}"),
+            "service": policy.replace("match: {zone: a}", "service: web"),
+        }[name]
+        (tmp_path / "a.yaml").write_text(replaced + "expect: [{at: 30s, firing: [busy, failed]}]")
+        (case,) = read_cases(tmp_path / "a.yaml").cases
+        assert "\n".join(map(str, play(case, policy_of(case, tmp_path)))) == (
+            f"at 30s: firing\n  - busy: expected, does not fire\n      {said}"
+        )
+    without = policy.replace("log: {service: shop, severity_number: 17", "log: {service: shop")
+    (tmp_path / "a.yaml").write_text(without + "expect: [{at: 9s, firing: [errors, failed]}]")
+    (case,) = read_cases(tmp_path / "a.yaml").cases
+    assert str(play(case, policy_of(case, tmp_path))[0]).endswith(
+        "2 signals came near, and none is one that it counts"
+    )
+
+
+def test_what_was_told_is_compared_field_by_field(tmp_path: Path) -> None:
+    """A page to the wrong people would pass."""
+    assert (
+        differences(
+            tmp_path,
+            """
+        - at: 1s
+          alerts: [{rule: failed, severity: 2, started_at: 1s}, {rule: busy}]
+          incidents: [{status: resolved}]
+          notices: [{channel: chat}, {channel: pager}]
+        - {at: 2s, steps: [{kind: resolved}]}
+        - {at: 30s, alerts: []}
+        """,
+        )
+        == dedent("""
+        at 1s: alerts
+          ~ failed firing, severity 1, shop/production check=Database, since 0s: Database failed 2 of the last 2 times
+              severity: expected 2, seen 1
+              started_at: expected 1s, seen 0s
+          - {rule: busy}: expected, not seen
+              shop/production zone=a: pending, since 0s, fires at 30s if nothing changes, load 9 > 5; last heard at 0s; remembers …
+        at 1s: incidents
+          ~ INC-2024-03-01-001 investigating, severity 1: failed: Database failed 2 of the last 2 times
+              status: expected resolved, seen investigating
+        at 1s: notices
+          - {channel: pager}: expected, not seen
+              1s INC-2024-03-01-001 opened: Database failed 2 of the last 2 times; no open incident has the group key \
+shop/production
+        at 2s: steps
+          - {kind: resolved}: expected, not seen
+              1s INC-2024-03-01-001 opened: Database failed 2 of the last 2 times; no open incident has the group key \
+shop/production
+        at 30s: alerts
+          + busy firing, severity 2, shop/production zone=a, since 0s: load 9 > 5, for 30s: seen, not expected
+        """).strip()
+    )
+
+
+def test_the_order_of_what_was_told_does_not_matter(tmp_path: Path) -> None:
+    """Alerts of one moment come in an order that no author can know."""
+    assert (
+        differences(
+            tmp_path,
+            """
+            - at: 1s
+              alerts: [{}, {rule: failed}]
+            """,
+            '  - {at: 1s, log: {service: shop, severity_number: 17, body: "oops 1"}}\n'
+            '  - {at: 1s, log: {service: shop, severity_number: 17, body: "oops 2"}}\n'
+            '  - {at: 1s, log: {service: shop, severity_number: 17, body: "oops 3"}}\n',
+        )
+        == ""
+    )
+
+
+def test_commands_are_about_the_latest_incident_and_a_refused_one_is_said(tmp_path: Path) -> None:
+    """What people do, and what they cannot do, is part of what a policy means."""
+    assert (
+        differences(
+            tmp_path,
+            "- {at: 5s, steps: [{kind: acknowledged, author: tester}], incidents: [{acknowledged_by: tester}]}\n",
+            "  - {at: 5s, command: {action: ack}}\n",
+        )
+        == ""
+    )
+    assert differences(
+        tmp_path,
+        "- {at: 5s, steps: []}\n",
+        "  - {at: 5s, command: {action: note, text: x, incident_id: INC-2024-03-01-009}}\n",
+    ) == (
+        "at 5s: input\n"
+        "  refused on incidents.commands: no incident with this id is open: it is closed or never was"
+    )
+
+
+def test_a_long_series_is_short_to_write(tmp_path: Path) -> None:
+    """An hour of heartbeats would be seven hundred lines."""
+    assert (
+        differences(
+            tmp_path,
+            """
+            - {at: 59m59s, firing: [busy, failed]}
+            # What has not been heard for an hour is forgotten; a minute after the last beat, it is missed.
+            - {at: 60m59s, firing: [failed]}
+            - {at: 61m, firing: [failed, silent]}
+            """,
+            "  - {at: {to: 60m, every: 5s}, metric: {service: shop, name: beat, value: 1}}\n"
+            "  - {at: {to: 61m, every: 5s}, health: {service: shop, check: Database, status: unhealthy}}\n",
+        )
+        == ""
+    )

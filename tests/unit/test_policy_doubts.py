@@ -1,0 +1,280 @@
+"""What can be used and is hardly meant, in full texts; and what looks like it and is meant."""
+
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import yaml
+
+from streams.detection import kinds
+from streams.discovery import declared_in, example_of
+from streams.policy import examine, read_policy
+
+
+def doubted(folder: Path, text: str) -> list[str]:
+    (folder / "a.yaml").write_text(dedent(text).lstrip("\n"))
+    examined = examine(folder, {})
+    assert examined.problems == ()
+    return [str(each) for each in examined.doubts]
+
+
+def rules(*settings: str) -> str:
+    lines = [
+        f"  - {{{each}}}" if "severity" in each else f"  - {{severity: 2, {each}}}"
+        for each in settings
+    ]
+    return "\n".join(["rules:", *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            "kind: health, match: [region=eu, region!=eu]",
+            "match: region=eu and region!=eu exclude each other; it can never fire",
+        ),
+        (
+            "kind: health, match: ['region=eu', 'region=~us-.*']",
+            "match: region=eu and region=~us-.* exclude each other; it can never fire",
+        ),
+        (
+            "kind: health, service: [web, api], match: {service: shop}",
+            "match: service=shop holds for none of the services it is about: web, api; it can never fire",
+        ),
+        (
+            "kind: threshold, metric: m, aggregate: count, over: 1m, threshold: 1000",
+            (
+                "threshold: a count > 1000 is never reached: a window counts from 0 to 1000 values; "
+                "it can never fire"
+            ),
+        ),
+        (
+            "kind: threshold, metric: m, threshold: 1, group_by: null",
+            (
+                "group_by: null counts every set of labels apart, however many there are; "
+                "name the labels that matter"
+            ),
+        ),
+        (
+            "kind: log_pattern, pattern: oops, group_by: [trace_id]",
+            (
+                "group_by: 'trace_id' has another value with nearly every signal: "
+                "each would be a series of its own; leave it out"
+            ),
+        ),
+        (
+            "kind: health, group: \"{{ labels['request.id'] }}\"",
+            (
+                "group: {{ labels.request.id }} is another one with nearly every alert: "
+                "each would open an incident of its own; leave it out"
+            ),
+        ),
+        (
+            "kind: health, group: '{{ service }} {{ message }}'",
+            (
+                "group: {{ message }} is another one with nearly every alert: "
+                "each would open an incident of its own; leave it out"
+            ),
+        ),
+        (
+            "kind: log_pattern, pattern: 'error|'",
+            "pattern: 'error|' matches every message; leave it out if that is meant",
+        ),
+        (
+            "kind: log_pattern, level: info",
+            "level: every record from this level on counts, good news too; add a pattern",
+        ),
+    ],
+)
+def test_a_rule_that_is_hardly_meant_is_told(tmp_path: Path, settings: str, said: str) -> None:
+    """It would be found out in the night in which it does not fire, or fires a thousand times."""
+    assert doubted(tmp_path, rules(f"name: a, {settings}")) == [f"a.yaml:2: rules[0].{said}"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "kind: health, match: [region=eu, region!=us, 'region=~e.*']",
+        "kind: health, service: [web, shop], match: {service: shop}",
+        "kind: threshold, metric: m, aggregate: count, over: 1m, threshold: 999",
+        "kind: threshold, metric: m, aggregate: count, over: 1m, compare: '<', threshold: 1",
+        # The labels of a metric are its identity: all of them, where nothing else is said.
+        "kind: threshold, metric: m, threshold: 1",
+        "kind: log_pattern, pattern: oops, group_by: [host, k8s.pod.name, grid]",
+        "kind: health, group: '{{ labels.region }} {{ service }}'",
+        "kind: log_pattern, pattern: 'error|fatal'",
+        "kind: log_pattern",
+    ],
+)
+def test_what_is_meant_is_not_doubted(tmp_path: Path, settings: str) -> None:
+    """Warnings that mean nothing are soon not read."""
+    assert doubted(tmp_path, rules(f"name: a, {settings}")) == []
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["trace_id", "traceId", "span.id", "X-Request-Id", "k8s.pod.uid", "session_id", "uuid", "pid"],
+)
+def test_labels_without_end_are_known_however_they_are_spelt(tmp_path: Path, label: str) -> None:
+    """Each producer writes them otherwise."""
+    (said,) = doubted(tmp_path, rules(f"name: a, kind: health, group_by: ['{label}']"))
+    assert said.startswith(f"a.yaml:2: rules[0].group_by: {label!r} has another value")
+
+
+LOAD = "kind: threshold, metric: load, group_by: [host]"
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        (f"{LOAD}, threshold: 5", f"{LOAD}, threshold: 9"),
+        (f"{LOAD}, threshold: 5", f"{LOAD}, threshold: 5, for: 1m, keep_firing_for: 1m"),
+        (f"{LOAD}, threshold: 5", f"{LOAD}, threshold: 5, service: web"),
+        (f"{LOAD}, threshold: 5", f"{LOAD}, threshold: 5, match: {{host: one}}"),
+        ("kind: health", "kind: health, check: Database"),
+        (
+            "kind: log_pattern, pattern: oops, count: 2, within: 1m",
+            "kind: log_pattern, pattern: oops, count: 5, within: 30s",
+        ),
+        ("kind: absence, signal: logs, within: 1m", "kind: absence, signal: logs, within: 5m"),
+    ],
+)
+@pytest.mark.parametrize("first", ["wide", "narrow"])
+def test_a_rule_that_another_one_outdoes_is_told(
+    tmp_path: Path, wide: str, narrow: str, first: str
+) -> None:
+    """Somebody would tune it, and nothing would change."""
+    written = [f"name: wide, {wide}", f"name: narrow, {narrow}"]
+    if first == "narrow":
+        written.reverse()
+    number = 0 if first == "narrow" else 1
+    assert doubted(tmp_path, rules(*written)) == [
+        (
+            f"a.yaml:{number + 2}: rules[{number}]: tells nothing new: whenever it fires, the rule 'wide' "
+            f"(a.yaml:{3 - number}) does too, and is at least as severe"
+        )
+    ]
+
+
+def test_a_rule_that_finds_the_same_is_told_once(tmp_path: Path) -> None:
+    """Two pages for everything, and nobody knows why."""
+    text = rules(f"name: a, {LOAD}, threshold: 5", f"name: b, {LOAD}, threshold: 5, owner: x")
+    assert doubted(tmp_path, text) == [
+        "a.yaml:3: rules[1]: finds the same as the rule 'a' (a.yaml:2): every alert comes twice"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # Worse, so it tells something new.
+        (f"{LOAD}, threshold: 5", f"{LOAD}, threshold: 9, severity: 1"),
+        (f"{LOAD}, threshold: 5, for: 1m", f"{LOAD}, threshold: 9"),
+        (f"{LOAD}, threshold: 5", f"{LOAD}, threshold: 5, compare: '<'"),
+        (f"{LOAD}, threshold: 5, service: web", f"{LOAD}, threshold: 9, service: api"),
+        # The mean of all zones is not that of one.
+        (
+            f"{LOAD}, threshold: 5, aggregate: avg, over: 1m",
+            f"{LOAD}, threshold: 5, aggregate: avg, over: 1m, match: {{zone: a}}",
+        ),
+        # Other metrics still come.
+        (
+            "kind: absence, signal: metrics, within: 1m",
+            "kind: absence, signal: metrics, within: 5m, only: heartbeat",
+        ),
+        ("kind: health", "kind: health, group: '{{ subject }}'"),
+    ],
+)
+def test_rules_that_find_different_things_are_not_compared(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    """An author would take a rule away that is needed."""
+    text = rules(f"name: a, {one}", f"name: b, {other}")
+    assert doubted(tmp_path, text) == []
+
+
+ROUTES = """
+channels:
+  pager: {kind: pagerduty, routing_key: a-routing-key}
+  chat: {kind: slack, url: "http://127.0.0.1:1"}
+routes:
+"""
+
+
+def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
+    """Its author thinks that it does something."""
+    assert doubted(
+        tmp_path,
+        ROUTES
+        + """
+  - {channels: [pager, chat], severities: [1, 2]}
+  - {channels: [chat], severities: [2], services: [web]}
+  - {channels: [chat], severities: [2, 3]}
+""",
+    ) == [
+        (
+            "a.yaml:7: routes[1]: adds nobody: whatever it tells, the route before it (a.yaml:6) "
+            "tells the same channels"
+        )
+    ]
+
+
+def test_a_channel_that_nothing_leads_to_is_told(tmp_path: Path) -> None:
+    """Somebody waits for a page that never comes."""
+    assert doubted(tmp_path, ROUTES + "  - {channels: [pager]}\n") == [
+        "a.yaml:3: channels.chat: no route leads to it: it is never told anything"
+    ]
+
+
+def test_services_that_the_catalogue_does_not_have_are_told(tmp_path: Path) -> None:
+    """A mistyped name would hear nothing, and nobody would miss it."""
+    text = """
+services:
+  shop: {depends_on: [database], owner: platform}
+  database:
+rules:
+  - {name: a, kind: health, severity: 2, service: [shop, shpo]}
+probes:
+  - {name: A, service: databse, url: "http://127.0.0.1:1"}
+channels:
+  pager: {kind: pagerduty, routing_key: a-routing-key}
+routes:
+  - {channels: [pager], services: [web]}
+"""
+    assert doubted(tmp_path, text) == [
+        "a.yaml:5: rules[0].service: 'shpo' is not defined under services; did you mean 'shop'?",
+        "a.yaml:7: probes[0].service: 'databse' is not defined under services; did you mean 'database'?",
+        "a.yaml:11: routes[0].services: 'web' is not defined under services; there are database, shop",
+    ]
+    # Where there is no catalogue, every service may be.
+    assert doubted(tmp_path, text[text.index("rules:") :]) == []
+
+
+@pytest.mark.parametrize("kind", declared_in(kinds), ids=lambda kind: kind.__name__)
+def test_no_kind_s_own_example_is_doubted(tmp_path: Path, kind: Any) -> None:
+    """Whoever begins with it would begin with a warning."""
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump({"rules": [example_of(kind)]}))
+    assert [str(each) for each in examine(tmp_path, {}).doubts] == []
+
+
+def test_the_example_policy_is_not_doubted() -> None:
+    """It is what everybody begins with."""
+    assert examine(Path("deploy/policy"), {}).doubts == ()
+
+
+def test_doubts_do_not_stop_anything(tmp_path: Path) -> None:
+    """An upgrade with a new warning would stop a pipeline that works."""
+    (tmp_path / "a.yaml").write_text(rules("name: a, kind: log_pattern, level: info"))
+    assert len(read_policy(tmp_path, {}).rules) == 1
+
+
+def test_no_secret_is_said_in_a_doubt(tmp_path: Path) -> None:
+    """A log of a check would hold it."""
+    (tmp_path / "a.yaml").write_text(
+        rules("name: a, kind: health, match: ['key=${KEY}', 'key=another']")
+    )
+    (said,) = examine(tmp_path, {"KEY": "topsecret"}).doubts
+    assert str(said) == (
+        "a.yaml:2: rules[0].match: key=${KEY} and key=another exclude each other; it can never fire"
+    )
