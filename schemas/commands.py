@@ -62,6 +62,14 @@ class Acknowledge(IncidentCommand):
     action: Literal["acknowledge"] = "acknowledge"
 
 
+class Unacknowledge(IncidentCommand):
+    """Whoever took the incident gives it back."""
+
+    action: Literal["unacknowledge"] = "unacknowledge"
+    reason: Line = ""
+    """Why."""
+
+
 class Assign(IncidentCommand):
     """The incident gets a person who works on it."""
 
@@ -150,6 +158,18 @@ class Split(IncidentCommand):
     """The alerts that leave."""
 
 
+class Correct(IncidentCommand):
+    """One of the incident's times was recorded wrongly."""
+
+    action: Literal["correct"] = "correct"
+    milestone: Literal["started", "detected", "acknowledged", "mitigated", "resolved"]
+    """Which time."""
+    moment: Moment
+    """What it was in truth."""
+    reason: Annotated[Line, Field(min_length=1)]
+    """How that is known."""
+
+
 class CheckOff(IncidentCommand):
     """An item of the checklist is done, or not done after all."""
 
@@ -233,6 +253,7 @@ class Declare(Command):
 
 AnyCommand = Annotated[
     Acknowledge
+    | Unacknowledge
     | Assign
     | Note
     | SetStatus
@@ -243,6 +264,7 @@ AnyCommand = Annotated[
     | Close
     | Merge
     | Split
+    | Correct
     | CheckOff
     | RunbookOutcome
     | Postmortem

@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from schemas import limits
 from schemas.alerts import AlertState
@@ -56,6 +56,76 @@ class StepKind(StrEnum):
     REOPENED = "reopened"
     CLOSED = "closed"
     REFUSED = "refused"
+    UNACKNOWLEDGED = "unacknowledged"
+    CAUSE_FOUND = "cause_found"
+    SUSPECTS_RANKED = "suspects_ranked"
+    MERGED = "merged"
+    """It became part of another incident."""
+    ABSORBED = "absorbed"
+    """It took another incident over."""
+    SPLIT = "split"
+    """Some of its alerts left and are another incident."""
+    CORRECTED = "corrected"
+    """A person set one of its times right."""
+
+
+class Bond(StrEnum):
+    """What ties an alert to its incident."""
+
+    FIRST = "first"
+    """It opened it, alone or with others."""
+    MEMBER = "member"
+    """The incident had it before."""
+    GROUP_KEY = "group_key"
+    TOPOLOGY = "topology"
+    SHARED = "shared"
+    """An attribute that both have, within a time window."""
+    PERSON = "person"
+    """A person put it there."""
+
+
+class Joined(Part):
+    """One alert of a step: why it is there, how sure that is, and where it stands in the log."""
+
+    fingerprint: Identifier
+    """Identity of the alert."""
+    rule: Name
+    """The rule that found it."""
+    service: Name
+    """The service it is about."""
+    bond: Bond
+    """What ties it to the incident."""
+    reason: Line
+    """That in words."""
+    score: Annotated[FiniteFloat, Field(ge=0, le=1)] = 1.0
+    """How sure that is: 1 certain."""
+    origin: Origin | None = None
+    """The record that carried the alert."""
+
+
+class Suspect(Part):
+    """A change that may have caused an incident."""
+
+    change_id: Identifier
+    """The change."""
+    kind: Name
+    """What sort of change."""
+    service: Name
+    """The service that was changed."""
+    summary: Line
+    """What was changed."""
+    changed_at: Moment
+    """When."""
+    version: Annotated[str, Field(max_length=200)] | None = None
+    """Version that is in force afterwards."""
+    author: Name | None = None
+    """Who made it."""
+    url: Annotated[str, Field(max_length=2_000)] | None = None
+    """Where a person can look at it."""
+    score: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    """How suspicious it is, 1 most."""
+    reason: Line
+    """The arithmetic of the score."""
 
 
 class AttachedAlert(Part):
@@ -159,6 +229,18 @@ class IncidentV1(Contract):
     """The incident that took it over."""
     drill: bool = False
     """Whether it is an exercise."""
+    responders: Annotated[tuple[Name, ...], Field(max_length=limits.RESPONDERS_LISTED)] = ()
+    """Who else works on it."""
+    probable_cause: Name | None = None
+    """The service that the others of its services depend on; None where the catalogue shows none."""
+    cause_reason: Line = ""
+    """Why it is thought to be the cause."""
+    cause_score: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
+    """The part of its services that this cause explains."""
+    impacted: Annotated[tuple[Name, ...], Field(max_length=limits.SERVICES_LISTED)] = ()
+    """The services that fail because of the cause."""
+    suspects: Annotated[tuple[Suspect, ...], Field(max_length=limits.SUSPECTS_LISTED)] = ()
+    """Changes of the day before, the most suspicious first."""
 
     @property
     def event_id(self) -> str:
@@ -197,6 +279,8 @@ class StepV1(Contract):
     """Status before; None for the first step."""
     severity_before: Severity | None = None
     """Severity before; None for the first step."""
+    joined: Annotated[tuple[Joined, ...], Field(max_length=limits.ALERTS_LISTED)] = ()
+    """The alerts that it is about, where it is about alerts."""
     incident: IncidentV1
     """The incident after this step."""
 

@@ -51,3 +51,7 @@ ALERTS_LISTED: Final = 100
 SERVICES_LISTED: Final = 100
 #: Places in the log that one alert names as its evidence.
 ORIGINS_LISTED: Final = 8
+#: People beside the commander that it lists.
+RESPONDERS_LISTED: Final = 50
+#: Suspicious changes that it lists.
+SUSPECTS_LISTED: Final = 5

@@ -20,6 +20,7 @@ from schemas.policies import PolicyV1
 from schemas.silences import SilenceV1
 from schemas.telemetry import ExternalV1, HealthV1, LogV1, MetricV1
 from schemas.ticks import TickV1
+from schemas.withheld import WithheldV1
 
 
 class Readable(Protocol):
@@ -44,6 +45,8 @@ class TopicDeclaration:
     #: The fields whose values, joined by ``/``, are the key.
     key: tuple[str, ...]
     retention: timedelta
+    #: The fields that choose the partition, as a key of them would, where the key itself does not.
+    placed_by: tuple[str, ...] = ()
     compacted: bool = False
     #: Whether consumers of it put what they can't read aside.
     dead_letters: bool = True
@@ -55,7 +58,15 @@ class TopicDeclaration:
 
     def key_of(self, message: Any) -> bytes:
         """Return the key that *message* is published under."""
-        return "/".join(str(getattr(message, field)) for field in self.key).encode()
+        return _joined(message, self.key)
+
+    def place_of(self, message: Any) -> bytes | None:
+        """Return what chooses the partition of *message*; None where its key does."""
+        return _joined(message, self.placed_by) if self.placed_by else None
+
+
+def _joined(message: Any, fields: tuple[str, ...]) -> bytes:
+    return "/".join(str(getattr(message, field)) for field in fields).encode()
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,15 @@ ALERTS = TopicDeclaration(
     # A quarter of reports can be rebuilt after losing the warehouse.
     retention=timedelta(days=100),
 )
+WITHHELD = TopicDeclaration(
+    name="alerts.withheld",
+    about="Alerts that nobody is told of, and why.",
+    contract=WithheldV1,
+    key=("tenant",),
+    retention=timedelta(days=100),
+    # Read by people and reports only.
+    dead_letters=False,
+)
 COMMANDS = TopicDeclaration(
     name="incidents.commands",
     about="What people ask of incidents.",
@@ -163,7 +183,10 @@ SILENCES = TopicDeclaration(
     name="silences",
     about="Silences and maintenance windows.",
     contract=SilenceV1,
+    # Compaction keeps one record for each key.
     key=("silence_id",),
+    # Whoever decides about a tenant's alerts must hear of its silences.
+    placed_by=("tenant",),
     retention=timedelta(days=100),
     compacted=True,
 )
@@ -192,6 +215,7 @@ DECLARED = (
     EXTERNAL,
     CHANGES,
     ALERTS,
+    WITHHELD,
     COMMANDS,
     LIFECYCLE,
     CURRENT,

@@ -1,13 +1,13 @@
 """
-Matchers on labels, as the author of a policy writes them.
+Matchers on labels, as the author of a policy writes them, and whether they hold.
 
 A list of comparisons, ``[region=~"eu-.*", tier!=test]``, or a map of values, ``{region: eu-1}``. All must hold.
-``=~`` and ``!~`` take an RE2 expression for the whole value: RE2 cannot be made to run for long by a hostile text.
+``=~`` and ``!~`` take an RE2 expression for the whole value: RE2 cannot be made to run for long by a hostile text. A missing label counts as
+empty. What stands in a field of its own, such as ``service``, is read from there.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import re2
@@ -22,6 +22,9 @@ _WRITTEN: Final = re.compile(
     r"""^\s*(?P<label>[A-Za-z_][A-Za-z0-9_./-]*)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>.*?)\s*$""",
     re.DOTALL,
 )
+
+#: Whether matchers hold for something that has fields and ``labels``.
+Predicate = Callable[[Any], bool]
 
 
 def expression(pattern: str) -> Any:
@@ -68,17 +71,14 @@ def read_matchers(written: Any) -> tuple[Matcher, ...]:
 Matchers = Annotated[tuple[Matcher, ...], BeforeValidator(read_matchers)]
 
 
-#: Policies have few expressions, and ask each for every incident.
-_compiled: Final = lru_cache(maxsize=1_024)(expression)
-
-
-def holds(matcher: Matcher, value: str) -> bool:
-    """Whether *matcher* holds for a label's *value*, which is empty where there is no such label."""
-    operator = matcher.operator
-    if operator in {MatchOperator.EQUAL, MatchOperator.NOT_EQUAL}:
-        return (value == matcher.value) is (operator is MatchOperator.EQUAL)
-    found = _compiled(matcher.value).fullmatch(value) is not None
-    return found is (operator is MatchOperator.MATCHES)
+def predicate(matchers: Sequence[Matcher], fields: Collection[str]) -> Predicate | None:
+    """Return whether all *matchers* hold for something, as a function; None where there are none. *fields* are no labels."""
+    each = [_predicate(matcher, fields) for matcher in matchers]
+    if not each:
+        return None
+    if len(each) == 1:
+        return each[0]
+    return lambda subject: all(holds(subject) for holds in each)
 
 
 def _equal(label: Any, value: Any) -> Matcher:
@@ -109,3 +109,24 @@ def _matcher(label: str, operator: MatchOperator, value: str) -> Matcher:
             message = f"{value!r} {error}"
             raise ValueError(message) from None
     return Matcher(label=label, operator=operator, value=value)
+
+
+def _predicate(matcher: Matcher, fields: Collection[str]) -> Predicate:
+    label, value = matcher.label, matcher.value
+    read = _field(label) if label in fields else _label(label)
+    if matcher.operator is MatchOperator.EQUAL:
+        return lambda subject: read(subject) == value
+    if matcher.operator is MatchOperator.NOT_EQUAL:
+        return lambda subject: read(subject) != value
+    matches = expression(value).fullmatch
+    if matcher.operator is MatchOperator.MATCHES:
+        return lambda subject: matches(read(subject)) is not None
+    return lambda subject: matches(read(subject)) is None
+
+
+def _field(name: str) -> Callable[[Any], str]:
+    return lambda subject: str(getattr(subject, name))
+
+
+def _label(name: str) -> Callable[[Any], str]:
+    return lambda subject: subject.labels.get(name, "")

@@ -1,16 +1,17 @@
 """
 Every hop on one page: what it reads, what decides, what it writes.
 
-=========  ======================================  ================================================
+=========  ======================================  ==================================================
 hop        reads                                   writes
-=========  ======================================  ================================================
+=========  ======================================  ==================================================
 detect     telemetry.*, policies, clock.ticks      alerts
-incidents  alerts, incidents.commands,             incidents.lifecycle, incidents.current,
-           policies, clock.ticks                   notices; clock.ticks (the leader)
+incidents  alerts, changes, silences,              incidents.lifecycle, incidents.current,
+           incidents.commands, policies,           notices, alerts.withheld; alerts (about silences);
+           clock.ticks                             clock.ticks (the leader)
 notify     notices, policies, clock.ticks          receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse
            receipts
-=========  ======================================  ================================================
+=========  ======================================  ==================================================
 
 Every hop puts what it cannot process into the dead-letter topic of where it came from.
 
@@ -23,6 +24,7 @@ from typing import Any, Final
 
 from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
 from streams.agents.app import HopApp
+from streams.agents.collecting import collect_rarely
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
 from streams.agents.governed import Folder, Remade, governed
@@ -37,7 +39,6 @@ from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.courier import Courier
 from streams.gateways.couriers import Couriers
-from streams.incidents.register import Register
 from streams.notifications.delivery import Deliveries
 from streams.policy import Policy, read_policy
 from streams.releases import digest, texts_of
@@ -54,6 +55,7 @@ def build(role: str, settings: Settings) -> HopApp:
         KeyError: There is no such role.
     """
     declare = ROLES[role]
+    collect_rarely()
     app = HopApp.for_role(role, settings)
     declare(app)
     return app
@@ -81,18 +83,12 @@ def _detect(app: HopApp) -> None:
 
 def _incidents(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
-
-    def desk(given: Policy) -> IncidentsDesk:
-        return IncidentsDesk(
-            Register(given.incidents), given.routes, reopen_within=given.incidents.reopen_within
-        )
-
     Hop(
         app,
         name="incidents",
         inputs=INCIDENTS_INPUTS,
         journal=INCIDENTS_JOURNAL,
-        desk=lambda: governed("incidents", Remade(desk, policy), folder),
+        desk=lambda: governed("incidents", Remade(IncidentsDesk.under, policy), folder),
     )
     ticker = Ticker(app.settings, app.emitter)
     app.need(ticker)

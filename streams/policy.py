@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from schemas.contract import Line, Name
 from schemas.notices import Purpose
 from streams.correlation.catalogue import Service
+from streams.correlation.settings import CorrelationSettings
+from streams.correlation.topology import cycles
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
@@ -45,6 +47,7 @@ PARTS: Final = (
     "severities",
     "formats",
     "services",
+    "correlation",
 )
 
 
@@ -123,6 +126,8 @@ class Policy(BaseModel):
     """How formats of telemetry are read where that is not as they come."""
     services: Mapping[str, Service] = {}
     """The service catalogue, by name."""
+    correlation: CorrelationSettings = CorrelationSettings()
+    """How alerts become incidents."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,9 @@ class _Reading:
         self._incidents: IncidentSettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._services: dict[str, Service] = {}
+        self._correlation: CorrelationSettings | None = None
+        #: Services that are in the catalogue, usable or not, and where each is.
+        self._catalogue: dict[str, tuple[Document, Place]] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
         self._named: dict[tuple[str, str], str] = {}
         self._channel_names: set[str] = set()
@@ -240,6 +248,23 @@ class _Reading:
             if name not in intervals:
                 hint = meant(name, intervals)
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
+        self._check_services()
+
+    def _check_services(self) -> None:
+        """Find services that are nowhere, and cycles among those that are."""
+        for service, each in self._services.items():
+            document, place = self._catalogue[service]
+            for number, needed in enumerate(each.depends_on):
+                if needed not in self._catalogue:
+                    hint = meant(needed, self._catalogue.keys() - {service})
+                    where = (*place, "depends_on", number)
+                    self._say(document, where, f"{needed!r} is not defined under services; {hint}")
+        known = {service: each.depends_on for service, each in self._services.items()}
+        for cycle in cycles(known):
+            document, place = self._catalogue[cycle[0]]
+            way = " → ".join(cycle)
+            text = f"is a cycle ({way}); leave out the dependency that is not needed to work"
+            self._say(document, (*place, "depends_on"), text)
 
     def policy(self) -> Policy:
         """Return what was read."""
@@ -254,6 +279,7 @@ class _Reading:
             severities=self._severities,
             formats=tuple(self._formats),
             services=self._services,
+            correlation=self._correlation or CorrelationSettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -368,10 +394,15 @@ class _Reading:
         for given, each in value.items():
             name, place = str(given), ("services", given)
             self._once(document, place, "service", name)
+            self._catalogue.setdefault(name, (document, place))
             self.written.services.append(Placed(document, place, name))
             service = self._model(document, place, {} if each is None else each, Service)
             if service is not None:
                 self._services[name] = service
+
+    def _take_correlation(self, document: Document, value: Any) -> None:
+        self._once(document, ("correlation",), "part", "correlation")
+        self._correlation = self._model(document, ("correlation",), value, CorrelationSettings)
 
     # -- pieces -----------------------------------------------------------------------------------
 

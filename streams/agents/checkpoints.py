@@ -136,6 +136,11 @@ class Slice:
         return self._positions
 
     @property
+    def partition(self) -> int:
+        """Number of the partition."""
+        return self._journal.partition
+
+    @property
     def held_ticks(self) -> int:
         """Ticks that wait for records before them."""
         return len(self._gate)
@@ -374,7 +379,7 @@ class Slice:
 
     def _acknowledge(self) -> None:
         for topic, waiting in self._unacknowledged.items():
-            position = self._journal.kept.resume.get(topic, 0)
+            position = self._journal.kept.positions.get(topic, 0)
             while waiting and waiting[0][0] <= position:
                 waiting.popleft()[1].ack()
 

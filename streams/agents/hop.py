@@ -92,10 +92,20 @@ class Hop:
                     self._emitter,
                     clock=asyncio.get_running_loop().time,
                 )
-                await found.open()
+                with metrics.OPENED.labels(self.name, partition).time():
+                    await found.open()
                 self._slices[partition] = found
+                await self._read_again(found)
                 log.info("partition opened hop=%s partition=%s", self.name, partition)
             return found
+
+    async def _read_again(self, piece: Slice) -> None:
+        """Go back to where the journal says that reading must resume: what is committed can lie behind it."""
+        for name, topic in self._inputs.items():
+            if topic.name in piece.positions:
+                await self._app.consumer.seek(
+                    TP(name, piece.partition), piece.positions[topic.name]
+                )
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -115,6 +125,9 @@ class Hop:
                 await self._app.consumer.seek(place, missing_from)
                 continue
             await piece.take(chunk, event)
+            # It is acknowledged later; until then its records need not be kept.
+            event.message.delivery.taken = True
+            chunk.clear()
 
     async def _keep_flushing(self) -> None:
         while not self._stopping:

@@ -1,85 +1,296 @@
-"""Hop 2: alerts and commands in, incidents and notices out."""
+"""Hop 2: alerts, changes, silences and commands in, incidents and notices out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, Final, Self
 
+from schemas import limits
 from schemas.alerts import AlertV1
+from schemas.changes import ChangeV1
 from schemas.commands import CommandV1
-from schemas.lifecycle import StepV1
-from schemas.origin import Origin
+from schemas.contract import Unreadable
+from schemas.lifecycle import Bond, IncidentV1, Status, StepV1
+from schemas.silences import SilenceV1
 from schemas.ticks import TickV1
 from schemas.topics import (
     ALERTS,
+    CHANGES,
     COMMANDS,
     CURRENT,
     LIFECYCLE,
     NOTICES,
     POLICIES,
+    SILENCES,
     TICKS,
+    WITHHELD,
     TopicDeclaration,
 )
 from streams.agents.detect import origin_of
 from streams.agents.outgoing import Outgoing, outgoing
-from streams.correlation.grouping import Placement, place
-from streams.incidents.register import Register
+from streams.correlation.correlating import Correlation
+from streams.correlation.grouping import Group, Tie
+from streams.correlation.intake import Arrival
+from streams.correlation.telling import Told, message
+from streams.correlation.topology import Topology
+from streams.incidents.admission import Blame, Opening
+from streams.incidents.alerts import Heard
+from streams.incidents.book import TOCSIN, Cause
+from streams.incidents.register import REMEMBERED, Register
 from streams.notifications.routing import Route, told
+from streams.policy import Policy
 
 NAME = "incidents"
-INPUTS = (ALERTS, COMMANDS, POLICIES, TICKS)
+INPUTS = (ALERTS, CHANGES, SILENCES, COMMANDS, POLICIES, TICKS)
+_OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 
 
 class IncidentsDesk:
     """One partition of incidents: places alerts, obeys commands, lets time pass, says who is told."""
 
     def __init__(
-        self, register: Register, routes: Sequence[Route], *, reopen_within: timedelta
+        self, register: Register, correlation: Correlation, routes: Sequence[Route]
     ) -> None:
         self._register = register
+        self._correlation = correlation
         self._routes = routes
-        self._reopen_within = reopen_within
+
+    @classmethod
+    def under(cls, policy: Policy) -> Self:
+        """Return the desk of an empty partition, as *policy* wants it."""
+        correlation = Correlation(
+            policy.correlation,
+            Topology(policy.services, policy.correlation.distance),
+            reopen_within=policy.incidents.reopen_within,
+        )
+        return cls(Register(policy.incidents), correlation, policy.routes)
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
-        """Take in one alert or command; see ``Desk.hear``."""
+        """Take in one record; alerts and changes are decided about with the next tick. See ``Desk.hear``."""
         if topic is ALERTS:
-            return self._sent(self._alert(AlertV1.from_wire(record.value), origin_of(record)))
+            alert = AlertV1.from_wire(record.value)
+            self._correlation.intake.hear(Arrival.of(alert, origin_of(record), record.timestamp))
+            return []
+        if topic is CHANGES:
+            self._correlation.changed(ChangeV1.from_wire(record.value))
+            return []
+        if topic is SILENCES:
+            self._silence(record)
+            return []
         command = CommandV1.from_wire(record.value)
         return self._sent(self._register.command(command, origin_of(record)))
 
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
-        """Resolve and close what is due."""
-        return self._sent(self._register.tick(tick.occurred_at))
+        """Decide about the alerts before *tick*, then resolve and close what is due."""
+        at = tick.occurred_at
+        if not self._register.begin(at):
+            return []
+        correlation = self._correlation
+        correlation.forget(at, at - REMEMBERED)
+        due = correlation.intake.due(at, tick.reached.get(ALERTS.name))
+        freed, news = correlation.withheld.freed(at)
+        steps: list[StepV1] = []
+        said = [*due.told, *news]
+        if freed:
+            due.rounds.insert(0, freed)
+        for alerts in due.rounds:
+            steps += self._place(alerts, at, said)
+        steps += self._rank(at)
+        steps += self._register.elapse(at)
+        return [
+            *self._sent(steps),
+            *(outgoing(WITHHELD, self._withheld(each, at), source=NAME) for each in said),
+            *(
+                outgoing(ALERTS, warning, source=NAME)
+                for warning in correlation.withheld.warnings(at)
+            ),
+        ]
 
     def changes(self) -> Mapping[str, bytes | None]:
-        """Return what changed in the register since the last call."""
-        return self._register.changes()
+        """Return what changed since the last call."""
+        changed: dict[str, bytes | None] = {}
+        for entries in (*self._register.changes(), *self._correlation.changes()):
+            changed.update(entries)
+        return changed
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
-        """Take the register as it was."""
+        """Take everything as it was."""
         self._register.restore(entries)
+        self._correlation.restore(entries)
 
-    def _alert(self, alert: AlertV1, origin: Origin) -> list[StepV1]:
+    # -- what is heard ----------------------------------------------------------------------------
+
+    def _silence(self, record: Any) -> None:
+        if record.value is None:
+            # A tombstone: the key is the id of the silence that is over.
+            self._correlation.withheld.hear((record.key or b"").decode(errors="replace"), None)
+            return
+        said = SilenceV1.from_wire(record.value)
+        try:
+            self._correlation.withheld.hear(said.silence_id, said)
+        except ValueError:
+            reason = "matchers: one of them is no RE2 expression"
+            raise Unreadable(reason) from None
+
+    # -- alerts -----------------------------------------------------------------------------------
+
+    def _place(self, alerts: Sequence[Arrival], at: datetime, said: list[Told]) -> list[StepV1]:
+        register, correlation = self._register, self._correlation
+        sifted = correlation.withheld.sift(alerts, at, register)
+        said += sifted.told
+        steps: list[StepV1] = []
+        by_incident: dict[tuple[str, str], list[Heard]] = {}
+        for incident, arrival in sifted.known:
+            tie = Tie(Bond.MEMBER, 1.0, f"{incident.incident_id} has it")
+            place = (incident.tenant, incident.incident_id)
+            by_incident.setdefault(place, []).append(_heard(arrival, tie))
+        for place, heard in by_incident.items():
+            had = register.standing(*place)
+            if had is not None:
+                steps += register.attach(had, heard, at, fresh=False)
+        for group in correlation.groups(sifted.fresh, register, at):
+            steps += self._take(group, at, said)
+        return steps
+
+    def _take(self, group: Group, at: datetime, said: list[Told]) -> list[StepV1]:
+        register, correlation = self._register, self._correlation
+        if not group.incidents and group.reopens is None:
+            waiting = correlation.below_demand(group)
+            if waiting is not None:
+                said += waiting
+                return []
+        for arrival, _ in group.tied:
+            correlation.withheld.drop(arrival)
+        heard = [_heard(arrival, tie) for arrival, tie in group.tied]
+        if group.incidents:
+            steps = self._join(group, at)
+        elif group.reopens is not None:
+            steps = register.reopen(group.reopens, heard, at)
+        else:
+            steps = register.open(heard, at, self._opening(group, at))
+        touched = dict.fromkeys((step.tenant, step.incident_id) for step in steps)
+        for tenant, incident_id in touched:
+            steps += self._explained(tenant, incident_id, steps[0].trigger_id, at)
+        for arrival, _ in group.tied:
+            if correlation.attributes.has_any(arrival.alert):
+                having = register.having(*arrival.place)
+                if having is not None:
+                    correlation.attributes.note(arrival.alert, having[0].incident_id, at)
+        return steps
+
+    def _join(self, group: Group, at: datetime) -> list[StepV1]:
+        """Merge what the group ties together, and give its alerts to what is left."""
         register = self._register
-        if register.heard(alert):
+        steps: list[StepV1] = []
+        target = group.incidents[0]
+        lead = group.tied[0][0].alert
+        apart: list[IncidentV1] = []
+        for younger in group.incidents[1:]:
+            if any(register.apart(younger, other) for other in (target, *apart)):
+                apart.append(younger)
+                continue
+            into = register.standing(target.tenant, target.incident_id) or target
+            tie = group.tied[0][1]
+            reason = (
+                f"{lead.rule} of {lead.service} ties them together ({tie.score:.2f}): {tie.reason}"
+            )
+            cause = Cause(TOCSIN, "alert", reason, lead.event_id, (group.tied[0][0].origin,))
+            steps += register.merge(younger, into, cause, at)
+        homes: dict[str, list[Heard]] = {}
+        kept = {target.incident_id, *(each.incident_id for each in apart)}
+        for arrival, tie in group.tied:
+            home = tie.incident_id if tie.incident_id in kept else None
+            homes.setdefault(home or target.incident_id, []).append(_heard(arrival, tie))
+        for incident_id, heard in homes.items():
+            incident = register.standing(target.tenant, incident_id)
+            if incident is not None:
+                steps += register.attach(incident, heard, at, fresh=True)
+        return steps
+
+    # -- why --------------------------------------------------------------------------------------
+
+    def _opening(self, group: Group, at: datetime) -> Opening:
+        correlation = self._correlation
+        alerts = [arrival.alert for arrival, _ in group.tied]
+        services = {alert.service for alert in alerts}
+        cause = correlation.topology.cause(services)
+        lead = min(
+            alerts, key=lambda each: (cause is None or each.service != cause.service, each.severity)
+        )
+        return Opening(
+            blame=_blame(cause) if cause else None,
+            suspects=correlation.recent.suspects(
+                tenant=lead.tenant,
+                environment=lead.environment,
+                failing=services,
+                topology=correlation.topology,
+                started_at=min(alert.started_at for alert in alerts),
+                at=at,
+            ),
+            owner=correlation.topology.owner(lead.service),
+        )
+
+    def _explained(
+        self, tenant: str, incident_id: str, trigger_id: str, at: datetime
+    ) -> list[StepV1]:
+        """Look for the cause again, now that an incident has other alerts."""
+        incident = self._register.standing(tenant, incident_id)
+        if incident is None or incident.status not in _OPEN:
             return []
-        at = register.at(alert.occurred_at)
-        register.note_heard(alert, at)
-        candidate = register.latest(alert.tenant, alert.group_key)
-        placed = place(alert, candidate, at, reopen_within=self._reopen_within)
-        if placed.placement is Placement.OPENS:
-            return register.open(alert, placed.reason, at, origin)
-        if candidate is None or placed.placement is Placement.IGNORED:
+        cause = self._correlation.topology.cause(self._register.services(incident))
+        if cause is None or cause.impacted[: limits.SERVICES_LISTED] == incident.impacted:
             return []
-        if placed.placement is Placement.REOPENS:
-            return register.reopen(candidate, alert, placed.reason, at, origin)
-        return register.attach(candidate, alert, placed.reason, at, origin)
+        why = Cause(TOCSIN, "alert", "", trigger_id)
+        return [self._register.blame(incident, _blame(cause), why, at)]
+
+    def _rank(self, at: datetime) -> list[StepV1]:
+        """Rank the suspects of open incidents again whose services, or what they need, were changed."""
+        register, correlation = self._register, self._correlation
+        steps = []
+        for tenant, environment, service in correlation.news():
+            users = {service, *correlation.topology.dependants(service)}
+            failing = register.failing(tenant, environment)
+            ids = {each for user in sorted(users & failing.keys()) for each in failing[user]}
+            for incident_id in sorted(ids):
+                incident = register.standing(tenant, incident_id)
+                if incident is None or incident.status not in _OPEN:
+                    continue
+                suspects = correlation.recent.suspects(
+                    tenant=tenant,
+                    environment=environment,
+                    failing=register.services(incident),
+                    topology=correlation.topology,
+                    started_at=incident.started_at,
+                    at=incident.detected_at,
+                )
+                if suspects != incident.suspects:
+                    why = f"a change of {service} was told of"
+                    cause = Cause(TOCSIN, "change", why, f"tick@{at.isoformat()}")
+                    steps.append(register.suspect(incident, suspects, cause, at))
+        return steps
+
+    # -- what is sent -----------------------------------------------------------------------------
+
+    def _withheld(self, said: Told, at: datetime) -> Any:
+        having = self._register.having(said.alert.tenant, said.alert.fingerprint)
+        return message(said, at, having[0].incident_id if having else None)
 
     def _sent(self, steps: Iterable[StepV1]) -> list[Outgoing]:
         decided = []
+        latest: dict[tuple[str, str], IncidentV1] = {}
         for step in steps:
             decided.append(outgoing(LIFECYCLE, step, source=NAME))
-            decided.append(outgoing(CURRENT, step.incident, source=NAME))
+            latest[step.tenant, step.incident_id] = step.incident
             decided.extend(
                 outgoing(NOTICES, notice, source=NAME) for notice in told(step, self._routes)
             )
+        # Compacted: what an incident was between two steps of one tick is of no use there.
+        decided.extend(outgoing(CURRENT, incident, source=NAME) for incident in latest.values())
         return decided
+
+
+def _heard(arrival: Arrival, tie: Tie) -> Heard:
+    return Heard(arrival.alert, arrival.origin, tie.bond, tie.score, tie.reason)
+
+
+def _blame(cause: Any) -> Blame:
+    return Blame(cause.service, cause.score, cause.reason, cause.impacted)

@@ -226,6 +226,11 @@ class Journal:
         self._next = 0
 
     @property
+    def partition(self) -> int:
+        """Number of the partition."""
+        return self._partition
+
+    @property
     def kept(self) -> Kept:
         """What the journal says as of the last entry."""
         return self._replay.kept

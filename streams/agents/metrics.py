@@ -62,3 +62,9 @@ POLICY_PUBLISHED: Final = Gauge(
     ["hop", "partition"],
     registry=REGISTRY,
 )
+OPENED: Final = Gauge(
+    "tocsin_opened_seconds",
+    "Time it took to take a partition over, with the state that its journal keeps.",
+    ["hop", "partition"],
+    registry=REGISTRY,
+)

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.ticks import TickV1
-from schemas.topics import ALERTS, COMMANDS, NOTICES, POLICIES, TELEMETRY, TICKS
+from schemas.topics import ALERTS, CHANGES, COMMANDS, NOTICES, POLICIES, SILENCES, TELEMETRY, TICKS
 from streams.agents.outgoing import Emitter, outgoing
 from streams.settings import Settings
 
@@ -26,7 +26,7 @@ NAME = "tick"
 #: Seconds between two ticks.
 EVERY: Final = 1.0
 #: Inputs of the hops that keep deadlines.
-WAITED_FOR: Final = (*TELEMETRY, ALERTS, COMMANDS, NOTICES, POLICIES)
+WAITED_FOR: Final = (*TELEMETRY, ALERTS, CHANGES, SILENCES, COMMANDS, NOTICES, POLICIES)
 
 
 class Ticker:

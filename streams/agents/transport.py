@@ -18,7 +18,7 @@ from faust.types import TP, ConsumerMessage, Message
 
 #: Records in one chunk: bounds how long one step holds the event loop.
 RECORDS_IN_CHUNK = 2_000
-#: Records of one partition that are delivered and not yet acknowledged: bounds memory, and is the back-pressure.
+#: Records of one partition that are delivered and not yet taken in: bounds memory, and is the back-pressure.
 RECORDS_IN_FLIGHT = 4 * RECORDS_IN_CHUNK
 
 #: Seconds between two looks at partitions that are all held back.
@@ -36,11 +36,14 @@ class Chunk(list[Any]):
 class Delivery:
     """One chunk handed to an agent: where to commit once it is done with."""
 
-    __slots__ = ("commit_at", "done", "records")
+    __slots__ = ("commit_at", "done", "records", "taken")
 
     def __init__(self, commit_at: int, records: int) -> None:
         self.commit_at = commit_at
         self.records = records
+        #: Whether its records need no memory any more.
+        self.taken = False
+        #: Whether it may be committed.
         self.done = False
 
 
@@ -145,13 +148,13 @@ class ChunkConsumer(driver.Consumer):
     # -- offsets ----------------------------------------------------------------------------------
 
     def _settle(self, tp: TP) -> int:
-        """Forget what is done with at the head of the line; return how many records are still in flight."""
+        """Forget what is done with at the head of the line; return how many records nobody has taken in."""
         inflight = self._inflight.get(tp)
         if not inflight:
             return 0
         while inflight and inflight[0].done:
             self._done[tp] = inflight.popleft().commit_at
-        return sum(delivery.records for delivery in inflight)
+        return sum(delivery.records for delivery in inflight if not delivery.taken)
 
     def _new_offset(self, tp: TP) -> int | None:
         if tp.topic not in self._chunked:

@@ -21,7 +21,6 @@ from streams.agents.incidents import IncidentsDesk
 from streams.agents.outgoing import Headers, Outgoing, outgoing
 from streams.detection.evaluation import Detector
 from streams.errors import Rejected
-from streams.incidents.register import Register
 from streams.policy import Policy
 from streams.telemetry.reading import Formats
 
@@ -66,14 +65,7 @@ class Chain:
         self.detector = Detector(policy.rules)
         self._hops = (
             (DETECT_INPUTS, DetectDesk(self.detector, formats=Formats(policy.formats))),
-            (
-                INCIDENTS_INPUTS,
-                IncidentsDesk(
-                    Register(policy.incidents),
-                    policy.routes,
-                    reopen_within=policy.incidents.reopen_within,
-                ),
-            ),
+            (INCIDENTS_INPUTS, IncidentsDesk.under(policy)),
         )
         self._offsets: dict[str, int] = defaultdict(int)
         self._told = Told()

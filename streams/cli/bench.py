@@ -39,3 +39,61 @@ def notify(broker: str, alerts: int, burst: int, every: float) -> None:
         asyncio.run(measure(broker, alerts, burst, every))
     except TocsinError as error:
         raise click.ClickException(str(error)) from None
+
+
+@bench.command("detect")
+@click.option("--broker", default="auto", show_default=True, metavar="auto|apache|wheel|HOST:PORT")
+@click.option(
+    "--signals", type=click.IntRange(50_000, 20_000_000), default=1_000_000, show_default=True
+)
+@click.option(
+    "--series",
+    type=click.IntRange(1_000, 10_000_000),
+    help="Measure what so many series cost in memory and to recover, and nothing else.",
+)
+@click.option(
+    "--sets",
+    type=click.IntRange(100, 1_000_000),
+    default=10_000,
+    show_default=True,
+    help="Sets of labels that the signals are of.",
+)
+@click.option("--partitions", type=click.IntRange(1, 64), default=4, show_default=True)
+@click.option(
+    "--sweep/--no-sweep", default=True, show_default=True, help="Also with 10 and with 1,000 rules."
+)
+def detect(  # noqa: PLR0913, PLR0917 - an option each
+    broker: str,
+    signals: int,
+    series: int | None,
+    sets: int,
+    partitions: int,
+    sweep: bool,  # noqa: FBT001 - click's
+) -> None:
+    """How fast rules are applied, how soon an alert is there, what a series costs."""
+    from streams.laptop.benches import detect as measure  # noqa: PLC0415 - as above
+    from streams.laptop.benches.figures import Figures  # noqa: PLC0415 - as above
+
+    async def run() -> None:
+        figures = Figures()
+        if series is not None:
+            await measure.of_series(figures, broker, series=series, partitions=partitions)
+        else:
+            await measure.throughput(
+                figures, broker, signals=signals, series=sets, partitions=partitions, sweep=sweep
+            )
+            await measure.latency(figures, broker, series=sets, partitions=partitions)
+        figures.close()
+
+    try:
+        asyncio.run(run())
+    except TocsinError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@bench.command("incidents")
+def incidents() -> None:
+    """Storms of alerts through correlation and lifecycle, and what they cost."""
+    from streams.laptop.benches.incidents import measure  # noqa: PLC0415 - as above
+
+    measure()

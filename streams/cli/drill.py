@@ -11,7 +11,8 @@ import click
 
 from schemas.commands import CommandSource, Declare, Report, Resolve
 from schemas.notices import Outcome
-from streams.cli.incident import REFUSED, UNANSWERED, label_of
+from streams.cli.asking import pair
+from streams.cli.incident import REFUSED, UNANSWERED
 from streams.errors import TocsinError
 from streams.gateways import clock
 from streams.gateways.drills import Followed, exercise
@@ -48,7 +49,7 @@ def drill(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     It goes the whole way that a real one goes, to the real receivers, and counts in no report.
     """
-    given = dict(label_of(each) for each in labels)
+    given = dict(pair(each) for each in labels)
     declare = Declare(
         occurred_at=clock.now(),
         command_id=str(uuid4()),

@@ -1,6 +1,5 @@
 """``tocsin incident``: look at incidents and ask for changes."""
 
-import getpass
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +7,6 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import click
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +17,9 @@ from schemas.commands import (
     Close,
     Command,
     CommandSource,
+    Correct,
     Declare,
+    Merge,
     Mitigate,
     Note,
     Reopen,
@@ -27,13 +27,17 @@ from schemas.commands import (
     Resolve,
     SetSeverity,
     SetStatus,
+    Split,
+    Unacknowledge,
 )
-from schemas.contract import Part, faults
 from schemas.lifecycle import INCIDENT_ID, IncidentV1, Status, StepV1
-from streams.cli.asking import print_json, run
+from streams.cli.asking import AUTHOR, JSON, TENANT, pair, print_json, run, valid
+from streams.cli.reporting import PARTS, TEMPLATE, asked, read_report
+from streams.durations import written
 from streams.errors import TocsinError
 from streams.gateways import clock, incidents
 from streams.gateways.incidents import Done, Refused, Result
+from streams.incidents.times import times_of
 from streams.settings import Settings
 
 CommandT = TypeVar("CommandT", bound=Command)
@@ -45,15 +49,6 @@ UNANSWERED: Final = 3
 #: Statuses of incidents that somebody still works on.
 OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_TENANT = click.option("--tenant", default="default", show_default=True, help="The tenant.")
-_AUTHOR = click.option(
-    "--author",
-    envvar="TOCSIN_AUTHOR",
-    default=getpass.getuser,
-    show_default="TOCSIN_AUTHOR, else who is logged in",
-    help="Who gives the command.",
-)
 _WITHIN = click.option(
     "--within",
     type=click.FloatRange(min=0.1, max=600),
@@ -88,7 +83,7 @@ def incident() -> None:
 
 def _commands(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command that asks for a change the options that all of them have."""
-    for option in (_JSON, _WITHIN, _TENANT, _AUTHOR):
+    for option in (JSON, _WITHIN, TENANT, AUTHOR):
         command = option(command)
     return command
 
@@ -96,7 +91,7 @@ def _commands(command: Callable[..., Any]) -> Callable[..., Any]:
 @incident.command("list")
 @click.option("--all", "everything", is_flag=True, help="Resolved and closed ones too.")
 @click.option("--tenant", default=None, help="Only this tenant's.")
-@_JSON
+@JSON
 def list_incidents(*, everything: bool, tenant: str | None, as_json: bool) -> None:
     """List the incidents that are not over, the latest first."""
     found = run(lambda settings: incidents.current(settings, tenant=tenant))
@@ -113,8 +108,8 @@ def list_incidents(*, everything: bool, tenant: str | None, as_json: bool) -> No
 
 @incident.command("show")
 @_INCIDENT
-@_TENANT
-@_JSON
+@TENANT
+@JSON
 def show(*, incident_id: str, tenant: str, as_json: bool) -> None:
     """Show one incident and its timeline."""
 
@@ -147,6 +142,15 @@ def show(*, incident_id: str, tenant: str, as_json: bool) -> None:
 def acknowledge(incident_id: str, **how: Any) -> None:
     """Take an incident."""
     _tell(Acknowledge, how, incident_id=incident_id)
+
+
+@incident.command("unack")
+@_INCIDENT
+@click.option("--reason", default="", help="Why.")
+@_commands
+def unacknowledge(incident_id: str, reason: str, **how: Any) -> None:
+    """Give an incident back: nobody has it any more."""
+    _tell(Unacknowledge, how, incident_id=incident_id, reason=reason)
 
 
 @incident.command("assign")
@@ -222,6 +226,38 @@ def reopen(incident_id: str, reason: str, **how: Any) -> None:
     _tell(Reopen, how, incident_id=incident_id, reason=reason)
 
 
+@incident.command("merge")
+@_INCIDENT
+@click.argument("into", metavar="INTO", type=IncidentIdType())
+@_commands
+def merge(incident_id: str, into: str, **how: Any) -> None:
+    """Make an incident part of another one, which takes its alerts over."""
+    _tell(Merge, how, incident_id=incident_id, into=into)
+
+
+@incident.command("split")
+@_INCIDENT
+@click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
+@_commands
+def split(incident_id: str, fingerprints: Sequence[str], **how: Any) -> None:
+    """Give alerts of an incident (`show --json` has their fingerprints) an incident of their own."""
+    _tell(Split, how, incident_id=incident_id, fingerprints=tuple(fingerprints))
+
+
+@incident.command("correct")
+@_INCIDENT
+@click.argument(
+    "milestone",
+    type=click.Choice(["started", "detected", "acknowledged", "mitigated", "resolved"]),
+)
+@click.argument("moment", metavar="ISO-8601")
+@click.option("--reason", required=True, help="How that is known.")
+@_commands
+def correct(incident_id: str, milestone: str, moment: str, reason: str, **how: Any) -> None:
+    """Set one of an incident's times right: reports recompute."""
+    _tell(Correct, how, incident_id=incident_id, milestone=milestone, moment=moment, reason=reason)
+
+
 @incident.command("close")
 @_INCIDENT
 @_commands
@@ -231,47 +267,50 @@ def close(incident_id: str, **how: Any) -> None:
 
 
 @incident.command("declare")
-@click.option("--severity", type=click.IntRange(1, 4), required=True, help="1 critical to 4 low.")
-@click.option("--service", required=True, help="The service it is about.")
-@click.option("--summary", required=True, help="The incident and its impact, in one line.")
+@click.option("--file", "file", type=click.File("r"), help="The report in Markdown; - for stdin.")
+@click.option("--severity", type=click.IntRange(1, 4), help="1 critical to 4 low.")
+@click.option("--service", help="The service it is about.")
+@click.option("--summary", help="The incident and its impact, in one line.")
+@click.option("--began", metavar="ISO-8601", help="Since when; now where it is not said.")
 @click.option("--environment", default="production", show_default=True, help="Where.")
-@click.option("--symptoms", default="", help="Messages, behaviours, complaints.")
-@click.option("--impact", default="", help="Users, business functions, money.")
-@click.option("--actions-taken", default="", help="What was done already.")
-@click.option("--next-steps", default="", help="Plan, people, timeline.")
+@click.option("--symptoms", help="Messages, behaviours, complaints.")
+@click.option("--impact", help="Users, business functions, money.")
+@click.option("--actions-taken", help="What was done already.")
+@click.option("--next-steps", help="Plan, people, timeline.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="What else is known.")
 @_commands
-def declare(  # noqa: PLR0913 - a report has that many parts
-    *,
-    severity: int,
-    service: str,
-    environment: str,
-    summary: str,
-    symptoms: str,
-    impact: str,
-    actions_taken: str,
-    next_steps: str,
-    labels: Sequence[str],
-    **how: Any,
-) -> None:
-    """Report an incident that no rule has found."""
-    report = _valid(
-        Report,
-        summary=summary,
-        symptoms=symptoms,
-        impact=impact,
-        actions_taken=actions_taken,
-        next_steps=next_steps,
-    )
+def declare(*, file: Any, environment: str, labels: Sequence[str], **how: Any) -> None:
+    """
+    Report an incident that no rule has found.
+
+    By flags, from a file that is the report's template filled in, or, on a terminal, question by question: whatever severity, service
+    and summary leave out is asked for.
+    """
+    given = read_report(file.read()) if file else {}
+    flags = {name: how.pop(name) for name in PARTS}
+    given |= {name: value for name, value in flags.items() if value is not None}
+    # A program that declares has nobody to ask.
+    given = asked(given, everything=not any(flags.values()) and not file)
+    severity, service = given.pop("severity"), given.pop("service")
+    if began := given.pop("began", None):
+        how["occurred_at"] = began
+    if reporter := given.pop("reporter", None):
+        how["author"] = reporter
     _tell(
         Declare,
         how,
         severity=severity,
         service=service,
         environment=environment,
-        labels=dict(label_of(each) for each in labels),
-        report=report,
+        labels=dict(pair(each) for each in labels),
+        report=valid(Report, **given),
     )
+
+
+@incident.command("template")
+def template() -> None:
+    """Print the report's template, to be filled in for `declare --file`."""
+    click.echo(TEMPLATE, nl=False)
 
 
 # -- what all of them do ----------------------------------------------------------------------
@@ -279,9 +318,9 @@ def declare(  # noqa: PLR0913 - a report has that many parts
 
 def _tell(kind: type[CommandT], how: dict[str, Any], **fields: Any) -> None:
     """Send one command, say what became of it, and leave with a code that says it too."""
-    command = _valid(
+    command = valid(
         kind,
-        occurred_at=clock.now(),
+        occurred_at=how.get("occurred_at") or clock.now(),
         command_id=str(uuid4()),
         tenant=how["tenant"],
         author=how["author"],
@@ -368,12 +407,20 @@ def facts_of(found: IncidentV1) -> Table:
         "detected": _moment(found.detected_at),
         "acknowledged": _taken(found.acknowledged_at, found.acknowledged_by),
         "assigned to": found.assigned_to or "nobody",
+        "responders": ", ".join(found.responders),
         "mitigated": _moment(found.mitigated_at),
         "resolved": _moment(found.resolved_at),
+        "times": _times(found),
+        "probable cause": _caused(found),
+        "suspects": "\n".join(
+            f"{each.summary} ({each.service}, {_moment(each.changed_at)}): {each.reason}"
+            for each in found.suspects
+        ),
         "impact": found.impact,
         "root cause": found.root_cause,
         "resolution": found.resolution,
         "runbook": found.runbook or "",
+        "merged into": found.merged_into or "",
     }
     for name, value in facts.items():
         if value:
@@ -396,6 +443,27 @@ def timeline_of(steps: Sequence[StepV1]) -> Table:
     return table
 
 
+def _times(found: IncidentV1) -> str:
+    times = times_of(found)
+    shown = {
+        "TTD": times.to_detect,
+        "TTA": times.to_acknowledge,
+        "TTM": times.to_mitigate,
+        "TTR": times.to_resolve,
+    }
+    return ", ".join(
+        f"{name} {written(timedelta(seconds=round(span.total_seconds())))}"
+        for name, span in shown.items()
+        if span is not None
+    )
+
+
+def _caused(found: IncidentV1) -> str:
+    if found.probable_cause is None:
+        return ""
+    return f"{found.probable_cause} (score {found.cause_score:.2f}: {found.cause_reason})"
+
+
 def _age(elapsed: timedelta) -> str:
     seconds = max(0, int(elapsed.total_seconds()))
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
@@ -410,22 +478,3 @@ def _moment(at: datetime | None) -> str:
 
 def _taken(at: datetime | None, by: str | None) -> str:
     return f"{_moment(at)} by {by}" if at else "nobody took it"
-
-
-def label_of(written: str) -> tuple[str, str]:
-    """Return the name and the value of a label that was *written* as an option."""
-    name, is_pair, value = written.partition("=")
-    if not is_pair:
-        message = f"{written!r} is no label: write --label NAME=VALUE"
-        raise click.UsageError(message)
-    return name, value
-
-
-PartT = TypeVar("PartT", bound=Part)
-
-
-def _valid(kind: type[PartT], **fields: Any) -> PartT:
-    try:
-        return TypeAdapter(kind).validate_python(fields)
-    except ValidationError as error:
-        raise click.UsageError(faults(error, kind)) from None

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
 
 from schemas import cloudevents
 from schemas.contract import Contract
@@ -114,6 +115,7 @@ class Publisher:
                         name,
                         key=topic.key_of(message),
                         value=message.to_wire(),
+                        partition=self._partition(topic, message),
                         headers=cloudevents.headers(message, source=self._source),
                     )
                     for message in messages
@@ -122,3 +124,13 @@ class Publisher:
         except (KafkaError, TimeoutError, OSError) as error:
             said = f"the broker did not confirm a message on {name} ({type(error).__name__})"
             raise Unavailable(said) from None
+
+    def _partition(self, topic: TopicDeclaration, message: Contract) -> int | None:
+        """Return the partition of *message* where something else than its key chooses it."""
+        place = topic.place_of(message)
+        return None if place is None else partition_of(place, self._settings.partitions)
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition that records with *key* go to: as the default partitioner of Kafka's clients chooses."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

@@ -4,20 +4,55 @@ What an incident takes from its alerts: their list, the labels they share, the s
 The full list is kept beside the incident; its snapshot lists the worst hundred and counts the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from schemas import limits
 from schemas.alerts import AlertState, AlertV1
-from schemas.lifecycle import AttachedAlert, IncidentV1
+from schemas.lifecycle import AttachedAlert, Bond, IncidentV1, Joined
+from schemas.origin import Origin
+from streams.incidents.members import Member
 
-#: Characters of an alert's summary inside an incident: a hundred of them must fit into one message.
-_SUMMARY_LENGTH = 200
+#: Characters of an alert's summary, and of why it is there, inside an incident: a hundred of them must fit into one message.
+_SHORT: Final = 200
 
 
-def member(alert: AlertV1) -> AttachedAlert:
+class Heard(NamedTuple):
+    """An alert that an incident takes, and what ties it to the incident."""
+
+    alert: AlertV1
+    origin: Origin
+    bond: Bond
+    score: float
+    reason: str
+
+
+class Change(NamedTuple):
+    """What an incident knew of an alert, None for a new one, and what it knows now."""
+
+    before: Member | None
+    now: Member
+    alert: AlertV1
+
+
+def member(alert: AlertV1) -> Member:
     """Return what an incident remembers of *alert*."""
+    return Member(
+        alert.fingerprint,
+        alert.sequence,
+        alert.state,
+        alert.rule,
+        alert.severity,
+        alert.service,
+        alert.summary[:_SHORT],
+        alert.started_at,
+        alert.occurred_at,
+    )
+
+
+def shown(alert: Member) -> AttachedAlert:
+    """Return *alert* as a snapshot lists it."""
     return AttachedAlert(
         fingerprint=alert.fingerprint,
         sequence=alert.sequence,
@@ -25,58 +60,86 @@ def member(alert: AlertV1) -> AttachedAlert:
         rule=alert.rule,
         severity=alert.severity,
         service=alert.service,
-        summary=alert.summary[:_SUMMARY_LENGTH],
-        since=alert.started_at,
-        changed_at=alert.occurred_at,
+        summary=alert.summary,
+        since=alert.since,
+        changed_at=alert.changed_at,
     )
 
 
-def attached(
-    incident: IncidentV1,
-    before: AttachedAlert | None,
-    now: AttachedAlert,
-    alert: AlertV1,
-    at: datetime,
-) -> dict[str, Any]:
-    """
-    Return the fields of *incident* that *alert* changes.
+def joined(heard: Heard) -> Joined:
+    """Return what a step says of an alert."""
+    return Joined(
+        fingerprint=heard.alert.fingerprint,
+        rule=heard.alert.rule,
+        service=heard.alert.service,
+        bond=heard.bond,
+        reason=heard.reason[:_SHORT],
+        score=heard.score,
+        origin=heard.origin,
+    )
 
-    *before* is what the incident remembered of it, None for an alert that is new to it. The cost does not grow with the
-    number of alerts.
+
+def taken(incident: IncidentV1, changes: Sequence[Change], at: datetime) -> dict[str, Any]:
     """
-    firing = incident.firing_count + _fires(now) - (before is not None and _fires(before))
-    return {
-        "alerts": _listed(incident.alerts, now),
-        "alert_count": incident.alert_count + (before is None),
+    Return the fields of *incident* that *changes* of its alerts change.
+
+    The cost does not grow with the number of alerts that it has.
+    """
+    firing = incident.firing_count + sum(
+        _fires(each.now) - (each.before is not None and _fires(each.before)) for each in changes
+    )
+    fields: dict[str, Any] = {
+        "alerts": listed(incident.alerts, [each.now for each in changes]),
+        "alert_count": incident.alert_count + sum(each.before is None for each in changes),
         "firing_count": firing,
         "clear_since": None if firing else incident.clear_since or at,
-        "labels": _shared(incident.labels, alert.labels) if incident.alert_count else alert.labels,
-        "services": _with(incident.services, alert.service),
+        "services": _with(incident.services, {each.now.service for each in changes}),
+    }
+    labels: Mapping[str, str] | None = incident.labels if incident.alert_count else None
+    started_at, runbook, owner = incident.started_at, incident.runbook, incident.owner
+    for each in changes:
+        alert = each.alert
+        labels = alert.labels if labels is None else _shared(labels, alert.labels)
         # A late alert can show that it began earlier than was known.
-        "started_at": min(incident.started_at, alert.started_at),
-        "runbook": incident.runbook or alert.runbook,
-        "owner": incident.owner or alert.owner,
+        started_at = min(started_at, alert.started_at)
+        runbook = runbook or alert.runbook
+        owner = owner or alert.owner
+    return {
+        **fields,
+        "labels": dict(labels or {}),
+        "started_at": started_at,
+        "runbook": runbook,
+        "owner": owner,
     }
 
 
-def _fires(alert: AttachedAlert) -> bool:
+def listed(alerts: Sequence[AttachedAlert], changed: Sequence[Member]) -> tuple[AttachedAlert, ...]:
+    """Return the alerts that a snapshot lists, the worst first, after some of them changed."""
+    news = {each.fingerprint: each for each in changed}
+    others = [each for each in alerts if each.fingerprint not in news]
+    every: list[AttachedAlert | Member] = [*others, *news.values()]
+    ordered = sorted(
+        every,
+        key=lambda each: (not _fires(each), each.severity, each.since, each.fingerprint),
+    )[: limits.ALERTS_LISTED]
+    return tuple(each if isinstance(each, AttachedAlert) else shown(each) for each in ordered)
+
+
+def worst_first(heard: Heard) -> tuple[int, datetime, str]:
+    """Return what alerts are ordered by: the worst, and of those that which began first, before the others."""
+    return heard.alert.severity, heard.alert.started_at, heard.alert.fingerprint
+
+
+def _fires(alert: Member | AttachedAlert) -> bool:
     return alert.state is not AlertState.RESOLVED
 
 
-def _listed(alerts: tuple[AttachedAlert, ...], changed: AttachedAlert) -> tuple[AttachedAlert, ...]:
-    others = [each for each in alerts if each.fingerprint != changed.fingerprint]
-    ordered = sorted(
-        [*others, changed],
-        key=lambda each: (not _fires(each), each.severity, each.since, each.fingerprint),
-    )
-    return tuple(ordered[: limits.ALERTS_LISTED])
+def _with(services: tuple[str, ...], others: set[str]) -> tuple[str, ...]:
+    new = sorted(others.difference(services))[: limits.SERVICES_LISTED - len(services)]
+    return tuple(sorted([*services, *new])) if new else services
 
 
-def _with(services: tuple[str, ...], another: str) -> tuple[str, ...]:
-    if another in services or len(services) >= limits.SERVICES_LISTED:
-        return services
-    return tuple(sorted([*services, another]))
-
-
-def _shared(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+def _shared(ours: Mapping[str, str], theirs: Mapping[str, str]) -> Mapping[str, str]:
+    if ours == theirs:
+        return ours
     return {name: value for name, value in ours.items() if theirs.get(name) == value}

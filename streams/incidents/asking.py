@@ -2,23 +2,30 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
+from schemas import limits
 from schemas.commands import (
     Acknowledge,
     Assign,
     Close,
+    Correct,
     IncidentCommand,
+    Merge,
     Mitigate,
     Note,
     Reopen,
     Resolve,
     SetSeverity,
     SetStatus,
+    Split,
+    Unacknowledge,
 )
 from schemas.lifecycle import IncidentV1, Status
-from streams.errors import Rejected
+from streams.errors import IllegalTrigger, Rejected
 from streams.incidents.lifecycle import Asked, Trigger
+from streams.incidents.times import MILESTONES, corrected
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +37,20 @@ class Request:
     detail: str
 
 
-def read(incident: IncidentV1, command: IncidentCommand) -> Request:
+def read(incident: IncidentV1, command: IncidentCommand, at: datetime) -> Request:
     """
-    Return what *command* asks of *incident*.
+    Return what *command*, given at *at*, asks of *incident*.
 
     Raises:
+        IllegalTrigger: What it says cannot be so.
         Rejected: This release does not know the action.
     """
+    if isinstance(command, Correct):
+        return _correct(incident, command, at)
     asking = _ASKING.get(type(command))
     if asking is None:
-        known = ", ".join(sorted(kind.model_fields["action"].default for kind in _ASKING))
+        kinds: tuple[type[IncidentCommand], ...] = (*_ASKING, Correct, Merge, Split)
+        known = ", ".join(sorted(kind.model_fields["action"].default for kind in kinds))
         message = f"this release does not know the action: it knows {known}"
         raise Rejected(message)
     return asking(incident, command)
@@ -55,8 +66,31 @@ def _acknowledge(_: IncidentV1, command: Acknowledge) -> Request:
     return Request(Asked(Trigger.ACKNOWLEDGE, by, {}), f"acknowledged by {by}", "")
 
 
-def _assign(_: IncidentV1, command: Assign) -> Request:
-    sets = {"assigned_to": command.assignee} if command.role == "commander" else {}
+def _unacknowledge(_: IncidentV1, command: Unacknowledge) -> Request:
+    by = command.author
+    reason = f"given back by {by}" + (f": {command.reason}" if command.reason else "")
+    return Request(Asked(Trigger.UNACKNOWLEDGE, by, {}), reason, "")
+
+
+def _correct(incident: IncidentV1, command: Correct, at: datetime) -> Request:
+    before = getattr(incident, MILESTONES[command.milestone])
+    was = f"{before:%Y-%m-%d %H:%M:%S %Z}" if before else "not reached"
+    reason = (
+        f"{command.milestone}: {was} -> {command.moment:%Y-%m-%d %H:%M:%S %Z}, "
+        f"says {command.author}: {command.reason}"
+    )
+    sets = corrected(incident, command, at)
+    return Request(Asked(Trigger.CORRECT, command.author, sets), reason, "")
+
+
+def _assign(incident: IncidentV1, command: Assign) -> Request:
+    sets: dict[str, Any] = {"assigned_to": command.assignee}
+    if command.role == "responder":
+        others = incident.responders
+        if command.assignee not in others and len(others) >= limits.RESPONDERS_LISTED:
+            message = f"{incident.incident_id} has {len(others)} responders: it takes no more"
+            raise IllegalTrigger(message)
+        sets = {"responders": tuple(dict.fromkeys([*others, command.assignee]))}
     reason = f"{command.assignee} is {command.role}, says {command.author}"
     return Request(Asked(Trigger.ASSIGN, command.author, sets), reason, "")
 
@@ -108,6 +142,7 @@ def _close(_: IncidentV1, command: Close) -> Request:
 
 _ASKING: Final[Mapping[type[IncidentCommand], Callable[[IncidentV1, Any], Request]]] = {
     Acknowledge: _acknowledge,
+    Unacknowledge: _unacknowledge,
     Assign: _assign,
     Note: _note,
     SetStatus: _status,

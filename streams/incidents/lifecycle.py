@@ -31,6 +31,13 @@ class Trigger(StrEnum):
     RESOLVE = "resolve"
     REOPEN = "reopen"
     CLOSE = "close"
+    UNACKNOWLEDGE = "unacknowledge"
+    CORRECT = "correct"
+    MERGE = "merge"
+    ABSORB = "absorb"
+    SPLIT = "split"
+    FIND_CAUSE = "find_cause"
+    RANK_SUSPECTS = "rank_suspects"
 
 
 _OPEN: Final = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
@@ -54,6 +61,12 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
             Trigger.NOTE: StepKind.NOTED,
             Trigger.SET_SEVERITY: StepKind.SEVERITY_CHANGED,
             Trigger.MITIGATE: StepKind.MITIGATED,
+            Trigger.UNACKNOWLEDGE: StepKind.UNACKNOWLEDGED,
+            Trigger.CORRECT: StepKind.CORRECTED,
+            Trigger.ABSORB: StepKind.ABSORBED,
+            Trigger.SPLIT: StepKind.SPLIT,
+            Trigger.FIND_CAUSE: StepKind.CAUSE_FOUND,
+            Trigger.RANK_SUSPECTS: StepKind.SUSPECTS_RANKED,
         }.items()
     },
     # A person moves it between the open statuses, in any order.
@@ -64,6 +77,11 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
         if status is not aim
     },
     **{(status, Trigger.RESOLVE): (Status.RESOLVED, StepKind.RESOLVED) for status in _OPEN},
+    # Until it is closed it can turn out to be part of another one; that is its end.
+    **{
+        (status, Trigger.MERGE): (Status.MERGED, StepKind.MERGED)
+        for status in (*_OPEN, Status.RESOLVED)
+    },
     # Resolved: alerts may still end, people may still write, and it may come back.
     (Status.RESOLVED, Trigger.CHANGE_ALERT): (Status.RESOLVED, StepKind.ALERT_CHANGED),
     (Status.RESOLVED, Trigger.CLEAR_ALERT): (Status.RESOLVED, StepKind.ALERT_RESOLVED),
@@ -72,6 +90,10 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
     (Status.RESOLVED, Trigger.SET_SEVERITY): (Status.RESOLVED, StepKind.SEVERITY_CHANGED),
     (Status.RESOLVED, Trigger.REOPEN): (Status.INVESTIGATING, StepKind.REOPENED),
     (Status.RESOLVED, Trigger.CLOSE): (Status.CLOSED, StepKind.CLOSED),
+    (Status.RESOLVED, Trigger.CORRECT): (Status.RESOLVED, StepKind.CORRECTED),
+    # Closed: it takes no alert and never comes back, but what is known of it can still be set right.
+    (Status.CLOSED, Trigger.NOTE): (Status.CLOSED, StepKind.NOTED),
+    (Status.CLOSED, Trigger.CORRECT): (Status.CLOSED, StepKind.CORRECTED),
 }
 
 
@@ -133,6 +155,20 @@ def _acknowledged(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str,
     }
 
 
+def _unacknowledged(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
+    del asked, at
+    if incident.acknowledged_at is None:
+        message = f"{incident.incident_id} is not acknowledged"
+        raise IllegalTrigger(message)
+    # Whoever was named otherwise than by taking it stays.
+    took = incident.assigned_to == incident.acknowledged_by
+    return {
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "assigned_to": None if took else incident.assigned_to,
+    }
+
+
 def _mitigated(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
     del asked
     if incident.mitigated_at is not None:
@@ -165,6 +201,7 @@ def _closed(incident: IncidentV1, asked: Asked, at: datetime) -> dict[str, Any]:
 
 _FACTS: Final[Mapping[StepKind, Callable[[IncidentV1, Asked, datetime], dict[str, Any]]]] = {
     StepKind.ACKNOWLEDGED: _acknowledged,
+    StepKind.UNACKNOWLEDGED: _unacknowledged,
     StepKind.MITIGATED: _mitigated,
     StepKind.RESOLVED: _resolved,
     StepKind.REOPENED: _reopened,

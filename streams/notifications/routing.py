@@ -10,6 +10,7 @@ assign then, and a pager would take that for a new call.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Final, NamedTuple
 
 import orjson
@@ -20,7 +21,7 @@ from schemas.contract import Name, Severity
 from schemas.lifecycle import IncidentV1, StepKind, StepV1
 from schemas.notices import NoticeV1, Purpose, TimingV1
 from streams.durations import Duration
-from streams.matchers import Matchers, holds
+from streams.matchers import Matchers, Predicate, predicate
 from streams.notifications.ids import fitted
 from streams.notifications.waiting import PATIENT
 
@@ -39,6 +40,9 @@ TOLD: Final = {
     StepKind.SEVERITY_CHANGED: Purpose.SEVERITY,
     StepKind.MITIGATED: Purpose.UPDATE,
     StepKind.RESOLVED: Purpose.RESOLUTION,
+    StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
+    # Whoever was called for it is told that it is over; the other incident goes on.
+    StepKind.MERGED: Purpose.RESOLUTION,
 }
 
 #: The severity that waits for nothing.
@@ -53,7 +57,7 @@ _INHERITED: Final = ("channels", "group_by", "group_wait", "group_interval", "re
 Wait = Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))]
 
 #: Steps that those hear of who were told at the worst moment.
-_BY_THE_WORST: Final = frozenset({StepKind.RESOLVED, StepKind.SEVERITY_CHANGED})
+_BY_THE_WORST: Final = frozenset({StepKind.RESOLVED, StepKind.MERGED, StepKind.SEVERITY_CHANGED})
 
 
 class Route(BaseModel):
@@ -94,6 +98,12 @@ class Route(BaseModel):
     """The only times at which anything goes out."""
     routes: tuple["Route", ...] = ()
     """Branches: those that fit are taken instead of this route."""
+
+    @cached_property
+    def holds(self) -> Predicate | None:
+        """Whether all matchers hold for a ``Subject``; None where there are none."""
+        # What a subject has in fields of its own is among its labels as well.
+        return predicate(self.matchers, ())
 
     def below(self, above: "Route | None") -> "Route":
         """Return this route with what it inherits from the one *above*."""
@@ -204,7 +214,9 @@ def times_named(
 def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     """Return one notice for each channel that hears of *step*; the same step gives the same ids."""
     purpose = TOLD.get(step.kind)
-    over = step.incident.resolved_at is not None and purpose is not Purpose.RESOLUTION
+    over = step.incident.resolved_at is not None and (
+        purpose is not Purpose.RESOLUTION or step.kind is StepKind.MERGED
+    )
     if purpose is None or over:
         return []
     incident = step.incident
@@ -301,7 +313,7 @@ def _fits(route: Route, of: Subject) -> bool:
         and of.purpose in route.purposes
         and (not route.services or not of.services.isdisjoint(route.services))
         and (not route.owners or of.owner in route.owners)
-        and all(holds(each, of.labels.get(each.label, "")) for each in route.matchers)
+        and (route.holds is None or route.holds(of))
     )
 
 

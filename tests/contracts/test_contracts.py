@@ -62,13 +62,22 @@ def test_every_example_is_read_written_and_valid(file: Path) -> None:
 
     # What was left out has its default now, and nothing else changed.
     assert topic.contract.from_wire(message.to_wire()) == message
-    assert json.loads(payload).items() <= written.items()
+    assert holds(written, json.loads(payload))
     name = f"{topic.contract.event_type}.schema.json"
     schema = json.loads((PUBLISHED / name).read_text())
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema, format_checker=FormatChecker())
     validator.validate(json.loads(payload))
     validator.validate(written)
+
+
+def holds(written: Any, given: Any) -> bool:
+    """Whether *written* says all that *given* does, wherever in it that stands."""
+    if isinstance(given, dict):
+        return all(name in written and holds(written[name], each) for name, each in given.items())
+    if isinstance(given, list):
+        return len(written) == len(given) and all(map(holds, written, given))
+    return bool(written == given)
 
 
 @pytest.mark.parametrize("file", EXAMPLE_FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")

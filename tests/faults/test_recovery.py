@@ -22,6 +22,7 @@ from schemas.topics import (
 from streams.agents.detect import DetectDesk
 from streams.agents.journal import Kept, Replay
 from streams.detection.evaluation import Detector
+from streams.entries import unnamed
 from streams.policy import read_policy
 from streams.settings import Settings
 from tests.pipeline import Pipeline, eventually, publish, read_topic
@@ -108,7 +109,7 @@ async def incidents_are_what_their_steps_say(settings: Settings) -> None:
         IncidentV1.from_wire(entry)
         for journal in (await journals(settings, INCIDENTS_JOURNAL)).values()
         for name, entry in journal.entries.items()
-        if orjson.loads(name)[0] == "incident"
+        if unnamed(name)[0] == "incident"
     ]
     assert len(last) == len(SERVICES)
     assert {incident.incident_id: incident for incident in told} == last

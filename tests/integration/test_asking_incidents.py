@@ -18,8 +18,7 @@ from schemas.topics import COMMANDS, CURRENT, LIFECYCLE
 from streams.agents.dead_letters import dead_letter
 from streams.agents.outgoing import Emitter
 from streams.errors import Unavailable
-from streams.gateways import clock
-from streams.gateways import incidents as under_test
+from streams.gateways import clock, looking
 from streams.gateways.incidents import Done, Refused, Unanswered, ask, current, timeline
 from streams.gateways.producer import Publisher
 from streams.gateways.topics import create_topics
@@ -168,7 +167,7 @@ async def test_topics_that_are_not_there_are_told_from_a_broker_that_is_away(
     broker: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise an installation that was never set up would look like an outage."""
-    monkeypatch.setattr(under_test, "ANSWERS_WITHIN", timedelta(seconds=2))
+    monkeypatch.setattr(looking, "ANSWERS_WITHIN", timedelta(seconds=2))
     away = settings.model_copy(update={"broker": f"127.0.0.1:{free_port()}"})
     with pytest.raises(Unavailable, match=f"no broker answers at {away.broker}"):
         await current(away)

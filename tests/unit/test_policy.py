@@ -345,3 +345,58 @@ def test_every_mistake_in_formats_is_said(tmp_path):
         "formats.yaml:12: formats[5].tenants: is not known here; did you mean 'tenant'?\n"
         "formats.yaml:14: formats[7].kind: the format 'sentry' is defined before, in formats.yaml:13"
     )
+
+
+def test_a_service_catalogue_that_leads_nowhere_is_refused(tmp_path):
+    """Otherwise the cause of an outage would be looked for where nothing is."""
+    said = refused(
+        tmp_path,
+        services="""
+        services:
+          web: {depends_on: [api]}
+          api: {depends_on: [web, databse]}
+          database: {tier: 9}
+          lonely: {depends: [api]}
+        """,
+    )
+    assert said == (
+        "services.yaml:2: services.web.depends_on: is a cycle (web → api → web); "
+        "leave out the dependency that is not needed to work\n"
+        "services.yaml:3: services.api.depends_on[1]: 'databse' is not defined under services; "
+        "did you mean 'database'?\n"
+        "services.yaml:4: services.database.tier: 9 must be less than or equal to 4\n"
+        "services.yaml:5: services.lonely.depends: is not known here; did you mean 'depends_on'?"
+    )
+
+
+def test_correlation_that_cannot_be_used_is_refused(tmp_path):
+    """Otherwise alerts would be muted by rules that hold for nothing."""
+    said = refused(
+        tmp_path,
+        correlation="""
+        correlation:
+          demand: 0
+          inhibit:
+            - name: symptoms
+              source: {rule: down}
+              target: ["rule=~("]
+        """,
+    )
+    assert said == (
+        "correlation.yaml:2: correlation.demand: 0 must be greater than or equal to 1\n"
+        "correlation.yaml:6: correlation.inhibit[0].target: '(' is no RE2 expression "
+        "(missing ): (); look-around and back-references do not exist there"
+    )
+
+
+def test_services_and_correlation_are_read(tmp_path):
+    """Otherwise the catalogue would stand there for nothing."""
+    (tmp_path / "a.yaml").write_text(
+        "services: {api: {depends_on: [db], owner: shop}, db: }\n"
+        "correlation: {demand: 2, shared: {within: 1m}}\n"
+    )
+    policy = read_policy(tmp_path, {})
+    assert policy.services["api"].depends_on == ("db",)
+    assert policy.services["db"].owner is None
+    assert policy.correlation.demand == 2
+    assert policy.correlation.shared.within == timedelta(minutes=1)

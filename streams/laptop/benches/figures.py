@@ -18,12 +18,21 @@ class Figures:
             line["ratio"] = _rounded(value / more["reference_value"])
         print(json.dumps(line), flush=True)  # noqa: T201 - the output of a measurement
 
-    def judge(self, name: str, value: float, *, at_most: float) -> None:
-        """Compare a figure with its target."""
+    def judge(
+        self,
+        name: str,
+        value: float,
+        *,
+        at_most: float | None = None,
+        at_least: float | None = None,
+    ) -> None:
+        """Compare a figure with its target: one of the two bounds."""
+        bound = at_most if at_most is not None else at_least
         self.targets[name] = {
-            "target": at_most,
+            "target": bound,
             "value": _rounded(value),
-            "held": value <= at_most,
+            "held": (at_most is None or value <= at_most)
+            and (at_least is None or value >= at_least),
         }
 
     def close(self) -> None:

@@ -26,7 +26,10 @@ class Signals:
     Of ten signals eight are metrics, one is a health check and one a log record. Number ``n`` happens ``n * apart`` after *begin*.
     """
 
-    def __init__(self, series: int, *, begin: datetime, apart: timedelta) -> None:
+    def __init__(
+        self, series: int, *, begin: datetime, apart: timedelta, bad_of: int = BAD_OF
+    ) -> None:
+        self._bad_of = bad_of
         self._series = series
         self._services = max(series // (HOSTS * METRICS), 1)
         self._begin = begin
@@ -56,10 +59,9 @@ class Signals:
         """Yield the signals from *first* to the one before *last*."""
         return map(self.at, range(first, last))
 
-    @staticmethod
-    def _said(kind: int, number: int, place: int) -> tuple[str, Mapping[str, Any]]:
+    def _said(self, kind: int, number: int, place: int) -> tuple[str, Mapping[str, Any]]:
         if kind < _METRICS_OF_TEN:
-            bad = number // 10 % BAD_OF == 0 and kind == 0
+            bad = number // 10 % self._bad_of == 0 and kind == 0
             value = BAD if bad else float(number * 31 % GOOD)
             name = f"metric_{place % METRICS}"
             return "telemetry.metrics", {"name": name, "value": value, "unit": "ms"}

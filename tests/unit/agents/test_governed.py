@@ -21,7 +21,6 @@ from streams.agents.incidents import IncidentsDesk
 from streams.detection.evaluation import Detector
 from streams.detection.ledger import Keep
 from streams.errors import Rejected
-from streams.incidents.register import Register
 from streams.policy import Policy
 from streams.releases import Release, digest, published_policy, released
 from tests.recording import CountingDesk, Record
@@ -217,27 +216,21 @@ def test_incidents_go_on_under_the_new_routes_and_times() -> None:
     after = f"{channels}routes: [{{channels: [b]}}]\nincidents: {{auto_resolve_after: 10s}}\n"
     given = published_policy(policy(before), {})
 
-    def make(under_it: Policy) -> IncidentsDesk:
-        settings = under_it.incidents
-        return IncidentsDesk(
-            Register(settings), under_it.routes, reopen_within=settings.reopen_within
-        )
-
-    desk = under("incidents", Remade(make, given), folder(before))
+    desk = under("incidents", Remade(IncidentsDesk.under, given), folder(before))
     detect = governed()
 
-    def passed_on(decided: Any) -> list[str]:
-        return [
-            f"{NOTICES.contract.from_wire(each.value).purpose} to "
-            f"{NOTICES.contract.from_wire(each.value).channel}"
-            for alert in decided
-            for each in desk.hear(ALERTS, Record(ALERTS.name, 0, 0, None, alert.value))
-            if each.topic == NOTICES.name
+    def passed_on(decided: Any, second: int) -> list[str]:
+        for alert in decided:
+            desk.hear(ALERTS, Record(ALERTS.name, 0, 0, None, alert.value))
+        said = desk.tick(TickV1(occurred_at=AT.replace(second=second), partition=0))
+        notices = [
+            NOTICES.contract.from_wire(each.value) for each in said if each.topic == NOTICES.name
         ]
+        return [f"{notice.purpose} to {notice.channel}" for notice in notices]
 
-    assert passed_on(detect.hear(METRICS, load(9, 1))) == ["initial to a"]
+    assert passed_on(detect.hear(METRICS, load(9, 1)), 1) == ["initial to a"]
     desk.hear(POLICIES, record(POLICIES, policy(after)))
-    assert passed_on(detect.hear(METRICS, load(1, 2))) == []
+    assert passed_on(detect.hear(METRICS, load(1, 2)), 2) == []
     decided = list(desk.tick(TickV1(occurred_at=AT.replace(second=12), partition=0)))
     # What happened before the change is still to be written down.
     assert any("INC-" in name for name in desk.changes())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,12 +13,15 @@ from schemas.alerts import AlertState
 from schemas.commands import Command, CommandV1
 from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
 from streams.cli import incident as under_test
+from streams.cli import reporting
+from streams.cli.reporting import read_report
 from streams.errors import Unavailable
 from streams.gateways.incidents import Done, Refused, Unanswered
 from streams.settings import Settings
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = "INC-2026-03-01-001"
+OTHER = "INC-2026-03-01-002"
 
 
 def incident(**changes: Any) -> IncidentV1:
@@ -140,6 +144,18 @@ def run(*arguments: str) -> Result:
         ),
         (["reopen", ID, "--reason", "again"], {"action": "reopen", "reason": "again"}),
         (["close", ID], {"action": "close"}),
+        (["unack", ID, "--reason", "ill"], {"action": "unacknowledge", "reason": "ill"}),
+        (["merge", ID, OTHER], {"action": "merge", "into": OTHER}),
+        (["split", ID, "aa", "bb"], {"action": "split", "fingerprints": ["aa", "bb"]}),
+        (
+            ["correct", ID, "started", "2026-03-01T11:00:00Z", "--reason", "the graph"],
+            {
+                "action": "correct",
+                "milestone": "started",
+                "moment": "2026-03-01T11:00:00Z",
+                "reason": "the graph",
+            },
+        ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -189,6 +205,101 @@ def test_declare_sends_the_whole_report(pipeline: Pipeline) -> None:
             "actions_taken": "restarted",
             "next_steps": "look at disks",
         },
+    }
+
+
+REPORT = """\
+# Incident Report
+
+**Incident ID**: INC-2026-03-01-009
+**Reporter**: Ada, ada@example.org
+**Date/Time**: 2026-03-01T11:30:00Z
+**Service**: shop
+**Severity**: 2 (high)
+
+## Summary
+
+Orders fail
+for most users.
+
+## Symptoms Observed
+
+- error 503
+<!-- more to come -->
+
+## Impact Assessment
+
+## Initial Actions Taken
+
+restarted
+
+## Next Steps
+
+look at disks
+"""
+
+
+def test_a_report_is_read_from_its_template(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Otherwise who wrote the report would have to type it again."""
+    (tmp_path / "report.md").write_text(REPORT)
+    result = run("declare", "--file", str(tmp_path / "report.md"), "--severity", "1")
+    assert result.exit_code == 0, result.output
+    (sent,) = pipeline.asked
+    document = sent.model_dump(mode="json")
+    # A flag says more than the file.
+    assert (document["author"], document["severity"]) == ("Ada, ada@example.org", 1)
+    assert (document["service"], document["occurred_at"]) == ("shop", "2026-03-01T11:30:00Z")
+    assert document["report"] == {
+        "summary": "Orders fail for most users.",
+        "symptoms": "- error 503",
+        "impact": "",
+        "actions_taken": "restarted",
+        "next_steps": "look at disks",
+    }
+
+
+def test_the_template_that_is_printed_is_the_one_that_is_read() -> None:
+    """Otherwise a filled-in template could be refused."""
+    assert read_report(run("template").stdout) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("## Colour", "line 1: 'Colour' is no part of a report; there are Summary, Symptoms Obs"),
+        ("**Mood**: bad", "line 1: 'Mood' is no fact of a report; there are Reporter, Date/Time"),
+        ("**Severity:** high", "line 1: the severity is 1, 2, 3 or 4, not 'high'"),
+        ("## Summary\nx", "a report needs --severity, --service; on a terminal they are asked for"),
+    ],
+)
+def test_a_report_that_cannot_be_read_is_refused(
+    pipeline: Pipeline, tmp_path: Path, text: str, said: str
+) -> None:
+    """Otherwise half a report would be sent."""
+    (tmp_path / "report.md").write_text(text)
+    result = run("declare", "--file", str(tmp_path / "report.md"))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not pipeline.asked
+
+
+def test_on_a_terminal_each_part_is_asked_for(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise somebody in a hurry would have to know all flags."""
+    monkeypatch.setattr(reporting, "_somebody_there", lambda: True)
+    answers = "9\n2\nshop\norders fail\n\nerror 503\nall users\n\nlook at disks\n"
+    result = CliRunner().invoke(under_test.incident, ["declare"], input=answers)
+    assert result.exit_code == 0, result.output
+    (sent,) = pipeline.asked
+    document = sent.model_dump(mode="json")
+    assert (document["severity"], document["service"]) == (2, "shop")
+    assert document["report"] == {
+        "summary": "orders fail",
+        "symptoms": "error 503",
+        "impact": "all users",
+        "actions_taken": "",
+        "next_steps": "look at disks",
     }
 
 

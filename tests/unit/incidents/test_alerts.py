@@ -3,9 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 from schemas import limits
 from schemas.alerts import AlertState, AlertV1
-from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1
+from schemas.lifecycle import Bond, IncidentV1, Status, StepKind, StepV1
 from schemas.notices import NoticeV1, Purpose
-from streams.incidents.alerts import attached, member
+from schemas.origin import Origin
+from streams.incidents.alerts import Change, Heard, joined, member, taken
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -34,9 +35,8 @@ class Growing:
 
     def hear(self, said: AlertV1) -> None:
         remembered = {each.fingerprint: each for each in self.incident.alerts}
-        changed = attached(
-            self.incident, remembered.get(said.fingerprint), member(said), said, said.occurred_at
-        )
+        change = Change(remembered.get(said.fingerprint), member(said), said)
+        changed = taken(self.incident, [change], said.occurred_at)
         self.incident = self.incident.model_copy(update=changed)
 
 
@@ -80,6 +80,18 @@ def test_a_storm_at_every_limit_still_fits_into_one_message() -> None:
         reason=worst[: limits.LINE_LENGTH],
         detail=worst,
         trigger_id="alert-1",
+        joined=[
+            joined(
+                Heard(
+                    alert(number),
+                    Origin(topic="alerts", partition=0, offset=2**53 - 1),
+                    Bond.TOPOLOGY,
+                    0.9,
+                    worst,
+                )
+            )
+            for number in range(limits.ALERTS_LISTED)
+        ],
         incident=storm.incident,
     )
     notice = NoticeV1(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.lifecycle import IncidentV1, Status
+from schemas.lifecycle import IncidentV1, Status, StepKind
 from streams.errors import IllegalTrigger
 from streams.incidents.lifecycle import TRANSITIONS, Asked, Trigger, accepts, advance
 
@@ -49,14 +49,37 @@ def test_a_move_without_a_line_is_refused_and_says_what_is_accepted() -> None:
         advance(incident(status=Status.RESOLVED), asked(Trigger.ACKNOWLEDGE), NOON)
     assert str(refusal.value) == (
         "INC-2026-03-02-001 is resolved: it cannot acknowledge, "
-        "it accepts change_alert, clear_alert, assign, note, set_severity, reopen, close"
+        "it accepts change_alert, clear_alert, assign, note, set_severity, reopen, close, correct, merge"
     )
 
 
-def test_a_closed_incident_accepts_nothing() -> None:
-    assert accepts(Status.CLOSED) == []
+def test_a_closed_incident_takes_nothing_but_what_is_known_of_it() -> None:
+    assert accepts(Status.CLOSED) == [Trigger.NOTE, Trigger.CORRECT]
+    with pytest.raises(
+        IllegalTrigger, match="is closed: it cannot attach, it accepts note, correct"
+    ):
+        advance(incident(status=Status.CLOSED), asked(Trigger.ATTACH), NOON)
+
+
+def test_a_merged_incident_accepts_nothing() -> None:
+    assert accepts(Status.MERGED) == []
     with pytest.raises(IllegalTrigger, match="it accepts nothing"):
-        advance(incident(status=Status.CLOSED), asked(Trigger.NOTE), NOON)
+        advance(incident(status=Status.MERGED), asked(Trigger.NOTE), NOON)
+
+
+def test_who_gives_an_incident_back_works_on_it_no_longer() -> None:
+    taken, _ = advance(incident(), asked(Trigger.ACKNOWLEDGE), NOON)
+    back, kind = advance(taken, asked(Trigger.UNACKNOWLEDGE, "Grace"), NOON)
+    assert kind is StepKind.UNACKNOWLEDGED
+    assert (back.acknowledged_at, back.acknowledged_by, back.assigned_to) == (None, None, None)
+    with pytest.raises(IllegalTrigger, match="is not acknowledged"):
+        advance(back, asked(Trigger.UNACKNOWLEDGE), NOON)
+
+
+def test_a_commander_who_was_named_stays_when_the_incident_is_given_back() -> None:
+    taken, _ = advance(incident(assigned_to="Grace"), asked(Trigger.ACKNOWLEDGE), NOON)
+    back, _ = advance(taken, asked(Trigger.UNACKNOWLEDGE), NOON)
+    assert back.assigned_to == "Grace"
 
 
 def test_whoever_acknowledges_first_works_on_it() -> None:

@@ -90,10 +90,18 @@ def test_each_step_has_its_message_or_none(kind: StepKind) -> None:
         StepKind.SEVERITY_CHANGED: Purpose.SEVERITY,
         StepKind.MITIGATED: Purpose.UPDATE,
         StepKind.RESOLVED: Purpose.RESOLUTION,
+        StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
+        StepKind.MERGED: Purpose.RESOLUTION,
     }
     purposes = told_whom(told(step(kind), [Route(channels=("chat",))]))
     assert purposes == ({"chat": expected[kind]} if kind in expected else {})
     assert expected == TOLD
+
+
+def test_who_was_told_of_the_end_is_not_told_that_it_became_part_of_another() -> None:
+    """Otherwise an end that was told already would come again."""
+    over = step(StepKind.MERGED, status=Status.MERGED, resolved_at=AT)
+    assert told(over, [Route(channels=("chat",))]) == []
 
 
 def test_only_the_end_promises_no_next_update() -> None:

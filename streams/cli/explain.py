@@ -1,0 +1,164 @@
+"""``tocsin explain``: why somebody was told of an incident, and why nobody was told of an alert."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from schemas.lifecycle import StepV1
+from schemas.origin import Origin
+from schemas.withheld import WithheldV1
+from streams.cli.asking import JSON, TENANT, print_json, run
+from streams.cli.incident import IncidentIdType
+from streams.cli.silence import DurationType
+from streams.gateways import clock, explaining
+from streams.gateways.explaining import Told, Untold
+
+
+@click.command("explain")
+@click.argument("incident_id", metavar="[INCIDENT]", type=IncidentIdType(), required=False)
+@click.option("--not", "negative", is_flag=True, help="Why nobody was told.")
+@click.option(
+    "--since",
+    type=DurationType(),
+    default="24h",
+    show_default=True,
+    help="With --not: how far to look back.",
+)
+@click.option("--service", default=None, help="With --not: only alerts of this service.")
+@click.option("--rule", default=None, help="With --not: only alerts of this rule.")
+@TENANT
+@JSON
+def explain(  # noqa: PLR0913 - what can be asked
+    *,
+    incident_id: str | None,
+    negative: bool,
+    since: timedelta,
+    service: str | None,
+    rule: str | None,
+    tenant: str,
+    as_json: bool,
+) -> None:
+    """
+    Say why: each step of an incident with reason, score and place in the log, and who was told of it why.
+
+    With --not: which alerts were muted, grouped away or below a threshold, and what saw to that.
+    """
+    if negative:
+        begin = clock.now() - since
+        found = run(
+            lambda settings: explaining.untold(
+                settings, begin, tenant=tenant, incident_id=incident_id
+            )
+        )
+        chosen = narrowed(found, service, rule)
+        if as_json:
+            print_json(
+                {
+                    "withheld": [each.model_dump(mode="json") for each in chosen.withheld],
+                    "grouped": [
+                        each.model_dump(mode="json", exclude={"incident"})
+                        for each in chosen.grouped
+                    ],
+                }
+            )
+        else:
+            click.echo("\n".join(why_not(chosen)))
+        return
+    if incident_id is None:
+        message = "name an incident, or ask with --not why nobody was told"
+        raise click.UsageError(message)
+    told = run(lambda settings: explaining.told(settings, tenant, incident_id))
+    if as_json:
+        print_json(
+            {
+                "incident": told.incident.model_dump(mode="json"),
+                "timeline": [
+                    each.model_dump(mode="json", exclude={"incident"}) for each in told.steps
+                ],
+                "notices": [
+                    each.model_dump(mode="json", exclude={"incident"}) for each in told.notices
+                ],
+            }
+        )
+    else:
+        click.echo("\n".join(why(told)))
+
+
+def why(told: Told) -> Iterator[str]:
+    """Yield the lines that say why an incident is what it is."""
+    incident = told.incident
+    yield f"{incident.incident_id}: {_line(incident.summary)}"
+    if incident.probable_cause:
+        yield (
+            f"  probable cause {incident.probable_cause}, score {incident.cause_score:.2f}: "
+            f"{incident.cause_reason}"
+        )
+    for suspect in incident.suspects:
+        yield f"  suspect {suspect.score:.3f}: {_line(suspect.summary)} ({suspect.service}) = {suspect.reason}"
+    notices: dict[str, list[str]] = {}
+    for notice in told.notices:
+        of = notice.notice_id.rpartition("/")[0]
+        notices.setdefault(of, []).append(
+            f"     told {notice.channel} ({notice.purpose}): {notice.reason}"
+        )
+    for step in told.steps:
+        yield f"  #{step.sequence} {_at(step.occurred_at)} {step.kind.replace('_', ' ')} by {step.author} ({step.source}): {_line(step.reason)}"
+        yield from _joined(step)
+        if step.origins:
+            yield f"     from {', '.join(_place(each) for each in step.origins)}"
+        yield from notices.get(step.step_id, [])
+
+
+def why_not(untold: Untold) -> Iterator[str]:
+    """Yield the lines that say why nobody was told."""
+    if not (untold.withheld or untold.grouped):
+        yield "nothing was muted, grouped away or below a threshold"
+        return
+    for each in untold.withheld:
+        yield (
+            f"{_at(each.occurred_at)} {each.withholding} by {each.by}: {each.rule} of {each.service} "
+            f"({each.fingerprint}, {each.state}): {_line(each.reason)}"
+        )
+        place = f"from {_place(each.origin)}" if each.origin else ""
+        within = f"in {each.incident_id}" if each.incident_id else ""
+        if place or within:
+            yield f"     {' '.join(filter(None, (place, within)))}"
+    for step in untold.grouped:
+        yield f"{_at(step.occurred_at)} grouped into {step.incident_id}: {_line(step.reason)}"
+        yield from _joined(step)
+
+
+def narrowed(untold: Untold, service: str | None, rule: str | None) -> Untold:
+    """Return what of *untold* is about *service* and *rule*; None stands for all."""
+
+    def wanted(each: Any) -> bool:
+        return service in {None, each.service} and rule in {None, each.rule}
+
+    withheld: list[WithheldV1] = [each for each in untold.withheld if wanted(each)]
+    grouped = [
+        step.model_copy(update={"joined": tuple(each for each in step.joined if wanted(each))})
+        for step in untold.grouped
+        if any(wanted(each) for each in step.joined)
+    ]
+    return Untold(withheld, grouped)
+
+
+def _joined(step: StepV1) -> Iterator[str]:
+    for each in step.joined:
+        place = f" from {_place(each.origin)}" if each.origin else ""
+        yield f"     {each.rule} of {each.service}: {each.bond} {each.score:.2f}, {_line(each.reason)}{place}"
+
+
+def _place(origin: Origin) -> str:
+    return f"{origin.topic}-{origin.partition}-{origin.offset}"
+
+
+def _line(text: str) -> str:
+    # What a stranger wrote must not move the cursor.
+    return "".join(mark if mark.isprintable() else " " for mark in text)
+
+
+def _at(at: Any) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"

@@ -1,0 +1,114 @@
+"""What explanations rest on: an incident with its steps and notices, and the alerts that nobody was told of, from the log."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from schemas.contract import Unreadable
+from schemas.lifecycle import IncidentV1, StepKind, StepV1
+from schemas.notices import NoticeV1
+from schemas.topics import LIFECYCLE, NOTICES, WITHHELD
+from schemas.withheld import WithheldV1
+from streams.errors import TocsinError
+from streams.gateways import incidents
+from streams.gateways.looking import READ_WITHIN, read_all, reading
+from streams.settings import Settings
+
+#: How far clocks of producers may be off when a beginning is looked for.
+_SKEW: Final = timedelta(hours=1)
+
+
+class NoIncident(TocsinError):
+    """There is no such incident."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Why somebody was told of an incident."""
+
+    incident: IncidentV1
+    steps: list[StepV1]
+    notices: list[NoticeV1]
+
+
+@dataclass(frozen=True)
+class Untold:
+    """What nobody was told of, and what was taken by an incident without a word."""
+
+    withheld: list[WithheldV1]
+    grouped: list[StepV1]
+
+
+async def told(settings: Settings, tenant: str, incident_id: str) -> Told:
+    """
+    Return an incident, its steps and its notices.
+
+    Raises:
+        NoIncident: There is no incident with this id.
+        Unavailable: The broker does not answer in time.
+    """
+    for incident in await incidents.current(settings, tenant=tenant):
+        if incident.incident_id == incident_id:
+            break
+    else:
+        message = (
+            f"there is no {incident_id} in tenant {tenant}; `tocsin incident list --all` has all"
+        )
+        raise NoIncident(message)
+    steps = await incidents.timeline(settings, incident)
+    notices: dict[str, NoticeV1] = {}
+
+    def take(record: Any) -> None:
+        notice = _read(NoticeV1, record)
+        if notice and (notice.tenant, notice.incident_id) == (tenant, incident_id):
+            notices[notice.notice_id] = notice
+
+    async with reading(settings, [settings.topic(NOTICES.name)]) as consumer:
+        since = incident.started_at - _SKEW
+        await read_all(consumer, take, since=since, within=READ_WITHIN)
+    return Told(incident, steps, sorted(notices.values(), key=lambda each: each.occurred_at))
+
+
+async def untold(
+    settings: Settings, since: datetime, *, tenant: str | None, incident_id: str | None
+) -> Untold:
+    """
+    Return what nobody was told of since *since*; of one incident, where *incident_id* names it.
+
+    Raises:
+        Unavailable: The broker does not answer in time.
+    """
+    withheld: dict[str, WithheldV1] = {}
+    grouped: dict[str, StepV1] = {}
+
+    def wanted(message: WithheldV1 | StepV1) -> bool:
+        return (
+            message.occurred_at >= since
+            and tenant in {None, message.tenant}
+            and incident_id in {None, message.incident_id}
+        )
+
+    def take_withheld(record: Any) -> None:
+        message = _read(WithheldV1, record)
+        if message and wanted(message):
+            withheld[message.event_id] = message
+
+    def take_step(record: Any) -> None:
+        step = _read(StepV1, record)
+        if step and step.kind is StepKind.ALERT_ATTACHED and wanted(step):
+            grouped[f"{step.tenant}/{step.step_id}"] = step
+
+    for topic, take in ((WITHHELD, take_withheld), (LIFECYCLE, take_step)):
+        async with reading(settings, [settings.topic(topic.name)]) as consumer:
+            await read_all(consumer, take, since=since - _SKEW, within=READ_WITHIN)
+    return Untold(
+        sorted(withheld.values(), key=lambda each: each.occurred_at),
+        sorted(grouped.values(), key=lambda each: each.occurred_at),
+    )
+
+
+def _read(contract: Any, record: Any) -> Any:
+    try:
+        return contract.from_wire(record.value)
+    except Unreadable:
+        return None  # A newer release may write what this one cannot read.

@@ -1,0 +1,314 @@
+"""
+``detect``: how fast rules are applied, how soon an alert is there, what a series costs.
+
+Signals stand in a real broker's topics; a real worker reads them, with its journal. They are those of so many series, each with a value every
+ten seconds of event time, read as fast as possible. In the same run, on the same records: a bare aiokafka loop that only
+parses JSON, and a plain Faust agent that applies one rule and counts in a table.
+
+Cost grows with the signals; not with rules that cannot hear them, and hardly with those that can, while they are calm. Memory grows
+with series: one for each rule and set of labels.
+"""
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+import click
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.alerts import AlertState, AlertV1
+from schemas.topics import ALERTS, HEALTH, LOGS, METRICS
+from streams.gateways.topics import create_topics
+from streams.laptop.benches.figures import Figures
+from streams.laptop.benches.rules import rules
+from streams.laptop.benches.stage import Worker, Writer, stage, ticking
+from streams.laptop.benches.telemetry import Signals
+from streams.settings import Settings
+
+#: Of a bare loop's events per second.
+HALF: Final = 0.5
+#: Of a plain Faust agent's.
+TIMES_FAUST: Final = 40.0
+#: Two workers on two cores against one.
+TWO_WORKERS: Final = 1.7
+#: A thousand rules against ten.
+THOUSAND_RULES: Final = 1.5
+#: Milliseconds from an event to its alert, for all but one in a hundred.
+SOON: Final = 100.0
+#: Seconds to recover a million series.
+RECOVERED_WITHIN: Final = 10.0
+
+_READ: Final = (METRICS, HEALTH, LOGS)
+#: Records of a topic that the plain agent reads.
+_PLAIN: Final = 20_000
+_RECORDS: Final = "tocsin_records_total"
+_LOOK_EVERY: Final = 0.05
+#: Seconds between two values of a series.
+_INTERVAL: Final = 10.0
+_LATENCY_RATE: Final = 10_000
+_LATENCY_SECONDS: Final = 20
+_GIVES_UP: Final = 600.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast something was."""
+
+    events: float
+    """A second."""
+    by_cpu: float
+    """A second of its own CPU time."""
+
+
+async def throughput(  # noqa: PLR0913 - a setting each
+    figures: Figures, broker: str, *, signals: int, series: int, partitions: int, sweep: bool
+) -> None:
+    """Measure events per second, with everything that they are compared with."""
+    async with stage(broker, rules(100), partitions=partitions) as (settings, folder):
+
+        async def fill(given: Settings) -> dict[str, int]:
+            _say(f"writing {signals} signals of {series} series")
+            made = Signals(series, begin=_ago(signals, series), apart=_apart(series))
+            async with Writer(given) as writer:
+                return await writer.write(made.between(0, signals))
+
+        async def rate(count: int, workers: int = 1) -> Rate:
+            # An installation of its own: nothing has been read.
+            own = settings.model_copy(update={"topic_prefix": f"r{count}-w{workers}."})
+            await create_topics(own)
+            await fill(own)
+            own.policy.write_text(rules(count))
+            # What a first signal of a series costs is left out: all are known by then.
+            return await _detect(own, folder, 2 * series * 10 // 8, signals, workers)
+
+        counts = await fill(settings)
+        bare = await _bare(settings, signals)
+        plain = await _plain(settings, min(_PLAIN, counts[METRICS.name]))
+        figures.tell("bare aiokafka and orjson", bare.events, "events/s", by_cpu=bare.by_cpu)
+        figures.tell("plain Faust agent with a table", plain, "events/s")
+
+        one = await rate(100)
+        more = {"rules": 100, "series": series, "partitions": partitions, "workers": 1}
+        figures.tell(
+            "detect",
+            one.events,
+            "events/s",
+            reference="bare aiokafka and orjson",
+            reference_value=bare.events,
+            **more,
+        )
+        figures.tell("detect by CPU", one.by_cpu, "events/CPU s", **more)
+        figures.tell(
+            "detect against plain Faust",
+            one.events,
+            "events/s",
+            reference="plain Faust agent with a table",
+            reference_value=plain,
+        )
+        figures.judge("detect / bare loop", one.events / bare.events, at_least=HALF)
+        figures.judge("detect / plain Faust", one.events / plain, at_least=TIMES_FAUST)
+        two = await rate(100, workers=2)
+        figures.tell("detect, two workers", two.events, "events/s", by_cpu=two.by_cpu)
+        figures.judge("two workers / one", two.events / one.events, at_least=TWO_WORKERS)
+        if sweep:
+            few, many = await rate(10), await rate(1_000)
+            figures.tell("detect, 10 rules", few.events, "events/s", by_cpu=few.by_cpu)
+            figures.tell("detect, 1,000 rules", many.events, "events/s", by_cpu=many.by_cpu)
+            figures.judge(
+                "cost of 1,000 / 10 rules", few.events / many.events, at_most=THOUSAND_RULES
+            )
+
+
+async def latency(figures: Figures, broker: str, *, series: int, partitions: int) -> None:
+    """Measure the time from an event to its alert, at a steady rate."""
+    async with stage(broker, rules(100), partitions=partitions) as (settings, folder):
+        worker = Worker("detect", settings, folder)
+        async with worker, ticking(settings):
+            await worker.ready()
+            begin = datetime.now(UTC) + timedelta(seconds=1)
+            made = Signals(
+                series, begin=begin, apart=timedelta(seconds=1 / _LATENCY_RATE), bad_of=50
+            )
+            hearing = asyncio.create_task(_alerts(settings, begin))
+            await _live(settings, made, begin)
+            after = await hearing
+    # The first seconds are those in which every series is new.
+    steady = [each for at, each in after if at > begin + timedelta(seconds=_LATENCY_SECONDS / 4)]
+    cuts = quantiles(steady, n=100)
+    figures.tell(
+        "event to alert, p50", cuts[49], "ms", rate=_LATENCY_RATE, series=series, alerts=len(steady)
+    )
+    figures.tell("event to alert, p99", cuts[98], "ms", rate=_LATENCY_RATE)
+    figures.judge("event to alert, p99 ms", cuts[98], at_most=SOON)
+
+
+async def of_series(figures: Figures, broker: str, *, series: int, partitions: int) -> None:
+    """Measure what a series costs in memory, and how long a worker takes to get all of them back."""
+    threshold = {"kind": "threshold", "threshold": 300, "severity": 3, "max_series": 100_000}
+    count = 10
+    policy = orjson.dumps(
+        {
+            "rules": [
+                {"name": f"rule-{number}", "metric": "metric_0", "forget_after": "7d", **threshold}
+                for number in range(count)
+            ]
+        }
+    ).decode()
+    sets = series // count
+    async with stage(broker, policy, partitions=partitions) as (settings, folder):
+        async with Worker("detect", settings, folder) as worker:
+            await worker.ready()
+            before = worker.resident_bytes()
+            _say(f"writing the signals of {sets} sets of labels, heard by {count} rules each")
+            async with Writer(settings) as writer:
+                await writer.write(_sets(sets))
+            await _reached(worker, sets, _GIVES_UP)
+            await asyncio.sleep(2)
+            grown = worker.resident_bytes() - before
+        figures.tell("memory of a series", grown / series, "bytes", series=series)
+        async with Worker("detect", settings, folder) as worker:
+            await worker.ready()
+            seconds = await worker.figure("tocsin_opened_seconds")
+            figures.tell(
+                "memory of a series after a restart",
+                (worker.resident_bytes() - before) / series,
+                "bytes",
+            )
+    per_million = seconds * 1_000_000 / series
+    figures.tell("recovery", per_million, "s/million series", series=series, seconds=seconds)
+    figures.judge("recovery of a million series, s", per_million, at_most=RECOVERED_WITHIN)
+
+
+def _sets(count: int) -> Any:
+    at = datetime.now(UTC).isoformat()
+    for number in range(count):
+        service = f"service-{number % 1_000}"
+        said = {
+            "occurred_at": at,
+            "service": service,
+            "labels": {"host": f"host-{number}", "region": "eu-west-1"},
+            "name": "metric_0",
+            "value": 1.0,
+        }
+        yield METRICS.name, f"default/{service}".encode(), orjson.dumps(said)
+
+
+def _apart(series: int) -> timedelta:
+    # Eight of ten signals are metrics.
+    return timedelta(seconds=_INTERVAL * 0.8 / series)
+
+
+def _ago(signals: int, series: int) -> datetime:
+    return datetime.now(UTC) - signals * _apart(series)
+
+
+async def _bare(settings: Settings, wanted: int) -> Rate:
+    """Read everything with aiokafka and parse it with orjson: what no consumer in Python is faster than."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [
+            TopicPartition(topic.name, partition)
+            for topic in _READ
+            for partition in range(settings.partitions)
+        ]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        seen, began, cpu = 0, time.perf_counter(), time.process_time()
+        loads = orjson.loads
+        while seen < wanted:
+            fetched = await consumer.getmany(timeout_ms=1_000, max_records=2_000)
+            for records in fetched.values():
+                for record in records:
+                    loads(record.value)
+                seen += len(records)
+        return Rate(seen / (time.perf_counter() - began), seen / (time.process_time() - cpu))
+    finally:
+        await consumer.stop()
+
+
+async def _plain(settings: Settings, wanted: int) -> float:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "streams.laptop.benches.plain"),
+        *(settings.broker, METRICS.name, str(wanted), str(settings.partitions)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with asyncio.timeout(_GIVES_UP):
+        said, _ = await process.communicate()
+    return float(said.split()[-1])
+
+
+async def _detect(settings: Settings, folder: Path, known: int, wanted: int, workers: int) -> Rate:
+    """Let workers read everything; return how fast they were once every series was known."""
+    running = [Worker("detect", settings, folder) for _ in range(workers)]
+    try:
+        for worker in running:
+            await worker.__aenter__()
+        first: tuple[float, float, float] | None = None
+        until = time.perf_counter() + _GIVES_UP
+        while True:
+            seen = sum([await worker.figure(_RECORDS) for worker in running])
+            now = (seen, time.perf_counter(), sum(worker.cpu_seconds() for worker in running))
+            if first is None and seen >= known:
+                first = now
+            if seen >= wanted and first is not None:
+                break
+            if time.perf_counter() > until:
+                message = f"only {seen:.0f} of {wanted} signals were read in {_GIVES_UP:.0f} s"
+                raise RuntimeError(message)
+            await asyncio.sleep(_LOOK_EVERY)
+    finally:
+        for worker in running:
+            await worker.__aexit__()
+    events = now[0] - first[0]
+    return Rate(events / (now[1] - first[1]), events / (now[2] - first[2]))
+
+
+async def _reached(worker: Worker, wanted: int, within: float) -> None:
+    async with asyncio.timeout(within):
+        while await worker.figure(_RECORDS) < wanted:  # noqa: ASYNC110 - another process counts
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _live(settings: Settings, made: Signals, begin: datetime) -> None:
+    """Write signals when they happen."""
+    step = _LATENCY_RATE // 100
+    async with Writer(settings) as writer:
+        for first in range(0, _LATENCY_RATE * _LATENCY_SECONDS, step):
+            due = begin + timedelta(seconds=(first + step) / _LATENCY_RATE)
+            await asyncio.sleep(max((due - datetime.now(UTC)).total_seconds(), 0))
+            await writer.write(made.between(first, first + step))
+
+
+async def _alerts(settings: Settings, begin: datetime) -> list[tuple[datetime, float]]:
+    """Return when each alert happened, and how many milliseconds later it was there."""
+    consumer = AIOKafkaConsumer(
+        ALERTS.name, bootstrap_servers=settings.broker, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    after = []
+    until = begin + timedelta(seconds=_LATENCY_SECONDS + 2)
+    try:
+        while (now := datetime.now(UTC)) < until:
+            fetched = await consumer.getmany(timeout_ms=200)
+            now = datetime.now(UTC)
+            for records in fetched.values():
+                for record in records:
+                    alert = AlertV1.from_wire(record.value)
+                    if alert.state is AlertState.FIRING and alert.started_at == alert.occurred_at:
+                        late = (now - alert.occurred_at).total_seconds() * 1_000
+                        after.append((alert.occurred_at, late))
+    finally:
+        await consumer.stop()
+    return after
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
