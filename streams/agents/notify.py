@@ -111,7 +111,10 @@ class Notifier:
         self._under_way: set[asyncio.Task[None]] = set()
         #: Attempts that ended and are not settled; a slice that was revoked takes its own with it.
         self._outcomes: WeakKeyDictionary[Slice, list[tuple[str, Attempted]]] = WeakKeyDictionary()
+        #: Whether no attempt may begin any more.
         self._stopping = False
+        #: Whether what is still under way is left to whoever has the partition next: the producer is about to be closed.
+        self._given_back = False
         self._app = app
         self._chance = secrets.SystemRandom()
         app.on_before_shutdown.connect(self._on_shutdown)
@@ -152,10 +155,12 @@ class Notifier:
 
     async def _deliver(self, partition: int, piece: Slice) -> None:
         deliveries = self._deliveries(piece)
-        if not deliveries.due(now()):
+        if self._stopping or not deliveries.due(now()):
             return
         # A notice is in the journal before its first attempt: a crash forgets none.
         await piece.flush()
+        if self._stopping:
+            return
         at = now()
         due = [pending.notice for pending in deliveries.due(at)]
         for notices in self._pace.take(due, at):
@@ -173,8 +178,8 @@ class Notifier:
             attempted = await self._courier.attempt(notices[0], first)
         else:
             attempted = await self._courier.attempt_digest(notices)
-        if self.hop.slices.get(partition) is not piece:
-            # Revoked meanwhile: whoever has the partition now tries again, under the same idempotency key.
+        if self._given_back or self.hop.slices.get(partition) is not piece:
+            # Stopped or revoked meanwhile: whoever has the partition now tries again, under the same idempotency key.
             log.warning("outcome dropped notice=%s", notices[0].notice_id)
             return
         ended = [(notice.notice_id, attempted) for notice in notices]
@@ -217,7 +222,11 @@ class Notifier:
         self._under_way.discard(task)
         self._news.set()
         if not task.cancelled() and (fault := task.exception()) is not None:
-            # Nothing is lost: the notice is in the journal. But the fault is ours.
+            # Nothing is lost: the notice is in the journal.
+            if self._given_back:
+                log.warning("attempt given back fault=%s", type(fault).__name__)
+                return
+            # But the fault is ours.
             log.error("attempt failed", exc_info=fault)
             self._crashing = asyncio.ensure_future(self._app.crash(fault))
 
@@ -225,3 +234,4 @@ class Notifier:
         self._stopping = True
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=FINISH_WITHIN)
+        self._given_back = True
