@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "board": ("board", "Answer over HTTP: providers call back."),
     "topics": ("worker", "Create the topics."),
     "migrate": ("migrate", "Bring the warehouse's tables up to date."),
+    "warehouse": ("warehouse", "Make history anew, take it elsewhere."),
     "bench": ("bench", "Measure, on real parts."),
     "schemas": ("schemas", "Write the published contracts."),
 }

@@ -114,7 +114,8 @@ def _notify(app: HopApp) -> None:
 
 
 def _record(app: HopApp) -> None:
-    Recorder(app, ClickHouse(app.settings.warehouse))
+    policy = read_policy(app.settings.policy)
+    Recorder(app, ClickHouse(app.settings.warehouse), Formats(policy.formats))
 
 
 ROLES: Final[Mapping[str, Callable[[HopApp], None]]] = {

@@ -7,13 +7,11 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from schemas.contract import Line, Name
 from schemas.notices import Purpose
 from streams.correlation.catalogue import Service
 from streams.correlation.settings import CorrelationSettings
@@ -21,10 +19,10 @@ from streams.correlation.topology import cycles
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
-from streams.durations import Duration
 from streams.errors import PolicyError
 from streams.gateways.probes import Probe
 from streams.incidents.settings import IncidentSettings
+from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
 from streams.notifications.routing import Route, silent, times_named
@@ -35,6 +33,8 @@ from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.telemetry import formats
 from streams.telemetry.format import Format
+from streams.warehouse.levels import Promise
+from streams.warehouse.retention import HistorySettings
 
 PARTS: Final = (
     "rules",
@@ -48,57 +48,8 @@ PARTS: Final = (
     "formats",
     "services",
     "correlation",
+    "history",
 )
-
-
-class SeverityLevel(BaseModel):
-    """What one severity means, and how soon it is dealt with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    name: Name
-    """One word for it."""
-    meaning: Line
-    """When an incident has it."""
-    respond_within: Duration
-    """How soon somebody is on it."""
-    resolve_within: Duration
-    """How soon it is over."""
-    escalation: Line = ""
-    """Who is told when."""
-
-
-#: Where the policy says nothing else.
-SEVERITIES: Final[Mapping[int, SeverityLevel]] = {
-    1: SeverityLevel(
-        name="critical",
-        meaning="Complete service outage",
-        respond_within=timedelta(minutes=15),
-        resolve_within=timedelta(hours=1),
-        escalation="Immediately to the on-call engineer and management",
-    ),
-    2: SeverityLevel(
-        name="high",
-        meaning="Major feature degradation",
-        respond_within=timedelta(minutes=30),
-        resolve_within=timedelta(hours=4),
-        escalation="On-call engineer within 1 hour",
-    ),
-    3: SeverityLevel(
-        name="medium",
-        meaning="Minor feature issues",
-        respond_within=timedelta(hours=2),
-        resolve_within=timedelta(hours=24),
-        escalation="Standard business hours support",
-    ),
-    4: SeverityLevel(
-        name="low",
-        meaning="Cosmetic, or an enhancement",
-        respond_within=timedelta(days=1),
-        resolve_within=timedelta(weeks=1),
-        escalation="Standard development workflow",
-    ),
-}
 
 
 class Policy(BaseModel):
@@ -128,6 +79,15 @@ class Policy(BaseModel):
     """The service catalogue, by name."""
     correlation: CorrelationSettings = CorrelationSettings()
     """How alerts become incidents."""
+    history: HistorySettings = HistorySettings()
+    """How long history is kept."""
+
+    def promises(self) -> list[Promise]:
+        """Return what severities promise, for the warehouse to judge by."""
+        return [
+            Promise(number, level.name, level.respond_within, level.resolve_within)
+            for number, level in sorted(self.severities.items())
+        ]
 
 
 @dataclass(frozen=True)
@@ -199,6 +159,7 @@ class _Reading:
         self._templates: dict[Purpose, Wording] = {}
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
+        self._history: HistorySettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._services: dict[str, Service] = {}
         self._correlation: CorrelationSettings | None = None
@@ -280,6 +241,7 @@ class _Reading:
             formats=tuple(self._formats),
             services=self._services,
             correlation=self._correlation or CorrelationSettings(),
+            history=self._history or HistorySettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -360,6 +322,10 @@ class _Reading:
     def _take_incidents(self, document: Document, value: Any) -> None:
         self._once(document, ("incidents",), "part", "incidents")
         self._incidents = self._model(document, ("incidents",), value, IncidentSettings)
+
+    def _take_history(self, document: Document, value: Any) -> None:
+        self._once(document, ("history",), "part", "history")
+        self._history = self._model(document, ("history",), value, HistorySettings)
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):

@@ -16,20 +16,20 @@ from typing import Any, Final
 from faust.types import TP
 
 from schemas.contract import Unreadable
-from schemas.topics import ALERTS, LIFECYCLE, NOTICES, RECEIPTS, TopicDeclaration
+from schemas.topics import TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.dead_letters import dead_letter
+from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
 from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.transport import ChunkSchema
 from streams.errors import Rejected
 from streams.gateways.clickhouse import ClickHouse, Row, WarehouseUnavailable
-from streams.warehouse.rows import rows_of
+from streams.telemetry.reading import Formats
 
 log = logging.getLogger(__name__)
 
 NAME = "record"
-INPUTS: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS)
 
 #: Records after which a batch is written without waiting for more.
 BATCH: Final = 10_000
@@ -55,11 +55,12 @@ class Batch:
 class Recorder:
     """Collects rows, writes them in batches, acknowledges what is stored."""
 
-    def __init__(self, app: HopApp, warehouse: ClickHouse) -> None:
+    def __init__(self, app: HopApp, warehouse: ClickHouse, formats: Formats | None = None) -> None:
         self._app = app
+        self._formats = formats
         self._warehouse = warehouse
         self._emitter = app.emitter
-        self._inputs = {app.settings.topic(topic.name): topic for topic in INPUTS}
+        self._inputs = {app.settings.topic(topic.name): topic for topic in RECORDED}
         self._batch = Batch()
         self._writing = asyncio.Lock()
         self._stopping = False
@@ -84,10 +85,11 @@ class Recorder:
         batch = self._batch
         for record in chunk:
             try:
-                for table, row in rows_of(topic.contract.from_wire(record.value)):
+                for table, row in rows_in(topic, record, self._formats):
                     batch.rows[table].append((row, topic, record))
             except (Unreadable, Rejected) as refusal:
-                batch.unreadable.append((topic, record, str(refusal)))
+                if topic not in PUT_ASIDE_ELSEWHERE:
+                    batch.unreadable.append((topic, record, str(refusal)))
         batch.records += len(chunk)
         batch.events.append(event)
         metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))
@@ -104,8 +106,11 @@ class Recorder:
             if not batch.events:
                 return
             with metrics.CHECKPOINT.labels(NAME).time():
-                for table, rows in batch.rows.items():
-                    batch.unreadable.extend(await self._store(table, rows))
+                # Side by side: what one insert waits for, another one's rows are written in.
+                for refused in await asyncio.gather(
+                    *(self._store(table, rows) for table, rows in batch.rows.items())
+                ):
+                    batch.unreadable.extend(refused)
                 await self._put_aside(batch.unreadable)
             for event in batch.events:
                 event.ack()

@@ -1,6 +1,7 @@
 """``tocsin bench NAME``: measure, on real parts."""
 
 import asyncio
+from pathlib import Path
 
 import click
 
@@ -97,3 +98,21 @@ def incidents() -> None:
     from streams.laptop.benches.incidents import measure  # noqa: PLC0415 - as above
 
     measure()
+
+
+@bench.command("warehouse")
+@click.option("--incidents", type=click.IntRange(100, 5_000_000), default=10_000, show_default=True)
+@click.option("--batch", type=click.IntRange(100, 1_000_000), default=10_000, show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the warehouse here; another run asks it again without loading.",
+)
+def warehouse(incidents: int, batch: int, folder: Path | None) -> None:
+    """Rows a second into the embedded engine, time of each report, and disk that incidents take."""
+    from streams.laptop.benches.warehouse import measure  # noqa: PLC0415 - as above
+
+    try:
+        asyncio.run(measure(incidents, batch, folder))
+    except TocsinError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,28 +1,35 @@
 """``tocsin report``: one subcommand for each file in ``streams/warehouse/reports/``."""
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final, get_args, get_origin
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final, Literal, get_args, get_origin
 
 import click
 from pydantic import AwareDatetime, ValidationError
 from pydantic.fields import FieldInfo
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
+from rich.text import Text
 
+from streams.cli.moments import when
+from streams.cli.plots import plot
 from streams.discovery import declared_in
-from streams.durations import read_duration
-from streams.errors import TocsinError
+from streams.errors import PolicyError, TocsinError, Unavailable
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.reporting import told
+from streams.policy_faults import meant
 from streams.settings import read_settings
-from streams.warehouse import reports
-from streams.warehouse.report import Report, Shape
+from streams.warehouse import reports, writing
+from streams.warehouse.digest import digest
+from streams.warehouse.page import page
+from streams.warehouse.report import Account, Report, Shape, Table
+from streams.warehouse.wording import moment, shown
 
-_MINUTE: Final = 60
-_HOUR: Final = 60 * _MINUTE
-_DAY: Final = 24 * _HOUR
+#: What a report is about where nothing else is said.
+_SPAN: Final = timedelta(days=30)
 
 
 @click.group("report")
@@ -38,38 +45,175 @@ def declared_reports() -> list[type[Report]]:
 def _command(kind: type[Report]) -> click.Command:
     """Return the subcommand of a report: each of its settings is an option."""
     options: list[click.Parameter] = [
-        click.Option(
-            [f"--{name}"],
-            multiple=get_origin(setting.annotation) is tuple,
-            help=setting.description,
-        )
-        for name, setting in kind.model_fields.items()
+        _option(name, setting) for name, setting in kind.model_fields.items()
     ]
-    options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."))
+    options += [
+        click.Option(["--json", "as_json"], is_flag=True, help="Write JSON, with every table."),
+        click.Option(["--csv", "as_csv"], is_flag=True, help="Write the first table as CSV."),
+        click.Option(["--html", "as_html"], is_flag=True, help="Write a page with charts."),
+        click.Option(["--table"], metavar="NAME", help="Write this table; only with --csv."),
+        click.Option(
+            ["--output"],
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Write to this file, not to the terminal.",
+        ),
+        click.Option(
+            ["--mail"],
+            metavar="CHANNEL",
+            help="Mail it to the receivers of this channel of the policy, with its page attached.",
+        ),
+    ]
 
-    def run(*, as_json: bool, **given: Any) -> None:
+    def run(*, table: str | None, output: Path | None, mail: str | None, **given: Any) -> None:
+        forms = [form for form in ("json", "csv", "html") if given.pop(f"as_{form}")]
+        if len(forms) + (mail is not None) > 1:
+            message = "--json, --csv, --html and --mail exclude each other"
+            raise click.UsageError(message)
+        now = datetime.now(UTC)
         try:
-            asked = _settings(kind, given, now=datetime.now(UTC))
-            rows = asyncio.run(_ask(asked))
+            asked = _settings(kind, given, now=now)
+            account = asyncio.run(ask(asked))
+            if mail is not None:
+                click.echo(asyncio.run(mailed(asked, account, mail, now)))
+                return
         except TocsinError as error:
             raise click.ClickException(str(error)) from None
-        if as_json:
-            click.echo(as_text(asked, rows))
-        elif not rows:
-            click.echo("no incidents match: nothing to report")
-        else:
-            Console().print(as_table(asked, rows))
+        _write(asked, account, _text(forms, asked, account, table, now), output)
 
-    return click.Command(kind.name, params=options, callback=run, help=kind.title + ".")
+    return click.Command(kind.name, params=options, callback=run, help=f"{kind.title}.")
+
+
+def _text(
+    forms: list[str], asked: Report, account: Account, table: str | None, at: datetime
+) -> str | None:
+    """Return the report in the form that was asked for; None where it is for a person at a terminal."""
+    match forms:
+        case ["json"]:
+            return f"{writing.as_json(asked, account)}\n"
+        case ["csv"]:
+            return writing.as_csv(_table(account, table))
+        case ["html"]:
+            return page(asked, account, at)
+        case _:
+            return None
+
+
+def _option(name: str, setting: FieldInfo) -> click.Option:
+    choices = get_args(setting.annotation) if get_origin(setting.annotation) is Literal else ()
+    if setting.annotation is bool:
+        return click.Option([f"--{name}"], is_flag=True, help=setting.description)
+    return click.Option(
+        [f"--{name}"],
+        multiple=get_origin(setting.annotation) is tuple,
+        type=click.Choice(choices) if choices else None,
+        help=setting.description,
+    )
+
+
+def _table(account: Account, name: str | None) -> Table:
+    """
+    Return the table that is called *name*; the first where nothing is said.
+
+    Raises:
+        click.UsageError: There is none.
+    """
+    found = {table.name: table for table in account.tables}
+    if name is None:
+        return account.tables[0]
+    if name not in found:
+        message = f"--table: {name!r} is no table of this report; {meant(name, found)}"
+        raise click.UsageError(message)
+    return found[name]
+
+
+def _write(asked: Report, account: Account, text: str | None, output: Path | None) -> None:
+    if output is None:
+        if text is None:
+            show(asked, account, Console())
+        else:
+            click.echo(text, nl=False)
+        return
+    try:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            if text is None:
+                show(asked, account, Console(file=file, width=160))
+            else:
+                file.write(text)
+    except OSError as error:
+        message = f"{output} cannot be written: {error.strerror}"
+        raise click.ClickException(message) from None
+
+
+async def mailed(asked: Report, account: Account, name: str, at: datetime) -> str:
+    """
+    Mail a report to the receivers of the channel called *name*, and say what the server answered.
+
+    Raises:
+        PolicyError: The policy cannot be used, or has no such channel that sends mail.
+        Unavailable: The server did not take it; a scheduler that tries again sends the same mail.
+    """
+    # What sends takes a second to import: not for every report.
+    from streams.gateways.courier import post  # noqa: PLC0415
+    from streams.notifications.channel import Verdict  # noqa: PLC0415
+    from streams.notifications.channels.email import Email  # noqa: PLC0415
+    from streams.policy import read_policy  # noqa: PLC0415
+
+    channels = read_policy(read_settings().policy).channels
+    senders = {each: it for each, it in channels.items() if isinstance(it, Email)}
+    if name not in senders:
+        message = f"--mail: {name!r} is no channel of kind email; {meant(name, senders)}"
+        raise PolicyError(message)
+    channel = senders[name]
+    missing = channel.missing()
+    if missing is not None:
+        message = f"--mail: the channel {name} is not set up: {missing} is empty"
+        raise PolicyError(message)
+    text = StringIO()
+    show(asked, account, Console(file=text, width=120))
+    mail = digest(
+        asked,
+        text.getvalue(),
+        page(asked, account, at),
+        sender=channel.sender,
+        to=channel.to,
+        at=at,
+    )
+    judged = await post(channel, mail)
+    if judged.verdict is not Verdict.DELIVERED:
+        message = f"the mail server of {name} did not take it: {judged.reason}"
+        raise Unavailable(message)
+    return f"mailed to {', '.join(channel.to)}: {judged.reason}"
+
+
+def show(asked: Report, account: Account, paper: Console) -> None:
+    """Write a report for a person at a terminal: recommendations last, where the eye is."""
+    since, until = asked.window
+    paper.print(f"[bold]{asked.title}[/], {moment(since)} to {moment(until)} UTC")
+    for table in account.tables:
+        paper.print(as_table(table))
+    for chart in account.charts:
+        paper.print(plot(chart))
+    for it in account.recommendations:
+        paper.print(
+            Text.assemble(
+                ("→ ", "bold"), (it.advice, "bold"), f"\n  {it.because} (rule: {it.rule})"
+            )
+        )
+    for note in account.notes:
+        paper.print(Text(note, style="dim"))
 
 
 def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) -> Report:
     """Read the options as the report's settings; each problem is one line that names its option."""
     values = {
-        name: moment(value, now) if _is_moment(kind.model_fields[name]) else value
+        name: when(value, now) if _is_moment(kind.model_fields[name]) else value
         for name, value in given.items()
         if value not in {None, ()}
     }
+    if "until" in kind.model_fields:
+        values.setdefault("until", now)
+    if "since" in kind.model_fields and isinstance(values["until"], datetime):
+        values.setdefault("since", values["until"] - _SPAN)
     try:
         return kind(**values)
     except ValidationError as error:
@@ -85,75 +229,31 @@ def _is_moment(setting: FieldInfo) -> bool:
     return AwareDatetime in get_args(setting.annotation) or setting.annotation is AwareDatetime
 
 
-def moment(text: str, now: datetime) -> datetime | str:
-    """Read ``7d`` as seven days ago and a time without an offset as UTC; leave the rest to the settings."""
-    try:
-        return now - read_duration(text)
-    except OverflowError:
-        return text
-    except ValueError:
-        pass
-    try:
-        said = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return said if said.tzinfo else said.replace(tzinfo=UTC)
+async def ask(asked: Report) -> Account:
+    """
+    Ask the warehouse of this process's settings.
 
-
-async def _ask(asked: Report) -> list[dict[str, Any]]:
+    Raises:
+        SettingsError: The settings name none.
+        WarehouseUnavailable: It could not be asked.
+    """
     warehouse = ClickHouse(read_settings().warehouse)
-    question = asked.question()
     try:
-        return await warehouse.select(question.statement, question.parameters)
+        return await told(asked, warehouse)
     finally:
         await warehouse.close()
 
 
-def as_text(asked: Report, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a report as JSON: its name, its settings, and a row for each line."""
-    columns = [column.name for column in asked.columns]
-    return json.dumps(
-        {
-            "report": asked.name,
-            "settings": asked.model_dump(mode="json", exclude_none=True),
-            "rows": [{name: row[name] for name in columns} for row in rows],
-        },
-        indent=2,
-    )
-
-
-def as_table(asked: Report, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a report as a table for a terminal."""
-    table = Table(title=asked.title)
-    for column in asked.columns:
-        table.add_column(column.heading, justify="left" if column.shape is Shape.TEXT else "right")
-    first = asked.columns[0].name
-    for row, following in zip(rows, [*rows[1:], {}], strict=True):
-        table.add_row(
-            *(shown(row[column.name], column.shape) for column in asked.columns),
-            end_section=following.get(first) != row[first],
-        )
-    return table
-
-
-def shown(value: Any, shape: Shape) -> str:
-    """Write a value as a person reads it; a dash where there is none."""
-    if value is None:
-        return "-"
-    return duration(float(value)) if shape is Shape.SECONDS else str(value)
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in its two largest units."""
-    # Rounded before it is compared: 59.96 s are a minute.
-    if round(seconds, 1) < _MINUTE:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR:02} h"
+def as_table(table: Table) -> RichTable:
+    """Return a table for a terminal."""
+    paper = RichTable(title=table.title, title_justify="left")
+    for column in table.columns:
+        paper.add_column(column.heading, justify="left" if column.shape is Shape.TEXT else "right")
+    for row in table.rows:
+        paper.add_row(*(Text(shown(row[column.name], column.shape)) for column in table.columns))
+    if not table.rows:
+        paper.add_row("nothing")
+    return paper
 
 
 for _kind in declared_reports():

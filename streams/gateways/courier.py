@@ -267,3 +267,11 @@ async def _mail(channel: Any, mail: EmailMessage, within: float) -> Judgement:
         server.close()
     reason = f"SMTP 250; {len(refused)} of the receivers were refused" if refused else "SMTP 250"
     return Judgement(Verdict.DELIVERED, reason, provider_id=str(mail["Message-ID"]))
+
+
+async def post(channel: Mailing, mail: EmailMessage) -> Judgement:
+    """Hand a mail that is no notice to the channel's server, once."""
+    try:
+        return await _mail(channel, mail, channel.answers_within.total_seconds())
+    except (TimeoutError, OSError, aiosmtplib.SMTPException) as error:
+        return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {type(error).__name__}")

@@ -22,7 +22,9 @@ import httpx
 from pydantic import SecretStr
 
 from streams.errors import SettingsError, TocsinError, Unavailable
+from streams.gateways import clock
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.history import tell_policy
 from streams.gateways.migrations import migrate
 from streams.gateways.topics import create_topics
 from streams.laptop.brokers import Broker
@@ -105,6 +107,8 @@ class Installation:
         client = ClickHouse(settings.warehouse)
         try:
             applied = await migrate(client)
+            policy = read_policy(self._policy)
+            await tell_policy(client, policy.promises(), policy.history, clock.now())
         finally:
             await client.close()
         self._say(f"topics     {len(created)} created; {len(applied)} migrations applied")

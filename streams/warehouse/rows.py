@@ -11,15 +11,19 @@ from functools import singledispatch
 from typing import Any, Final
 
 from schemas.alerts import AlertV1
+from schemas.changes import ChangeV1
 from schemas.contract import Contract
-from schemas.lifecycle import IncidentV1, StepV1
+from schemas.lifecycle import IncidentV1, Status, StepV1
 from schemas.notices import NoticeV1, ReceiptV1
 from schemas.origin import Origin
+from schemas.telemetry import HealthV1
 from streams.errors import Rejected
 
 Row = dict[str, Any]
 
 
+#: What somebody should work on.
+OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 #: What ``DateTime64`` and ``Date`` hold, in every time zone; beyond it they would hold another time.
 YEARS: Final = range(1901, 2299)
 DAYS: Final = (date(1970, 1, 1), date(2149, 6, 6))
@@ -40,6 +44,31 @@ def rows_of(message: Contract) -> list[tuple[str, Row]]:
                 reason = f"{table}.{column} is outside the years {YEARS[0]} to {YEARS[-1]}"
                 raise Rejected(reason)
     return rows
+
+
+def check_row(signal: HealthV1, partition: int, offset: int, place: int) -> tuple[str, Row]:
+    """
+    Return the row of a health check, which is known by its place in the log.
+
+    Args:
+        signal: What was found.
+        partition: Partition of its record.
+        offset: Offset of its record.
+        place: Which of the signals of that record it is.
+    """
+    return "health_checks", {
+        "tenant": signal.tenant,
+        "service": signal.service,
+        "occurred_at": signal.occurred_at,
+        "partition": partition,
+        "offset": offset,
+        "place": place,
+        "environment": signal.environment,
+        "check": signal.check,
+        "status": str(signal.status),
+        "critical": signal.critical,
+        "latency_seconds": None if signal.latency is None else signal.latency.total_seconds(),
+    }
 
 
 @singledispatch
@@ -75,7 +104,24 @@ def _(step: StepV1) -> list[tuple[str, Row]]:
             },
         ),
         ("incidents", _snapshot(incident)),
+        *_turn(step),
     ]
+
+
+def _turn(step: StepV1) -> list[tuple[str, Row]]:
+    """Return the row of a step with which the incident began or ceased to be open; none for the others."""
+    is_open = step.incident.status in OPEN
+    if is_open is (step.before in OPEN):
+        return []
+    row: Row = {
+        "tenant": step.tenant,
+        "opened_on": _day_in(step.incident_id),
+        "incident_id": step.incident_id,
+        "sequence": step.sequence,
+        "occurred_at": step.occurred_at,
+        "open": is_open,
+    }
+    return [("incident_turns", row)]
 
 
 def _snapshot(incident: IncidentV1) -> Row:
@@ -177,6 +223,24 @@ def _(receipt: ReceiptV1) -> list[tuple[str, Row]]:
         "provider_id": receipt.provider_id or "",
     }
     return [("receipts", row)]
+
+
+@_rows.register
+def _(change: ChangeV1) -> list[tuple[str, Row]]:
+    row: Row = {
+        "tenant": change.tenant,
+        "change_id": change.change_id,
+        "occurred_at": change.occurred_at,
+        "service": change.service,
+        "environment": change.environment,
+        "kind": str(change.kind),
+        "summary": change.summary,
+        "version": change.version or "",
+        "author": change.author or "",
+        "url": change.url or "",
+        "labels": dict(change.labels),
+    }
+    return [("changes", row)]
 
 
 def _places(origins: Iterable[Origin]) -> list[tuple[str, int, int]]:

@@ -17,9 +17,9 @@ from schemas.telemetry import HealthStatus
 from schemas.topics import DECLARED, HEALTH, LIFECYCLE, TopicDeclaration
 from streams.agents.dead_letters import HOP, OFFSET, PARTITION, REASON
 from streams.agents.detect import INPUTS as DETECT_INPUTS
+from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
 from streams.agents.notify import INPUTS as NOTIFY_INPUTS
-from streams.agents.record import INPUTS as RECORD_INPUTS
 from streams.gateways.clock import now
 from streams.gateways.policies import publish as publish_policy
 from streams.releases import Release, released, texts_of
@@ -44,7 +44,7 @@ READS = {
     "detect": DETECT_INPUTS,
     "incidents": INCIDENTS_INPUTS,
     "notify": NOTIFY_INPUTS,
-    "record": RECORD_INPUTS,
+    "record": [topic for topic in RECORDED if topic not in PUT_ASIDE_ELSEWHERE],
 }
 INPUTS = [topic for topic in DECLARED if any(topic in read for read in READS.values())]
 
@@ -60,7 +60,9 @@ def poison_for(topic: TopicDeclaration, chance: Random) -> list[tuple[bytes | No
         *poison.random_bytes(chance, RANDOM),
         *poison.mutations(chance, examples(topic), MUTATED),
     ]
-    keys: list[bytes | None] = [None, b"", b"default/shop", b"\xff"]
+    keys: list[bytes | None] = [b"", b"default/shop", b"\xff"]
+    if not topic.compacted:  # A broker takes nothing without a key there.
+        keys.append(None)
     return [(b"default/shop", None), *((chance.choice(keys), payload) for payload in payloads)]
 
 
@@ -91,8 +93,9 @@ async def publish_oddities(settings: Settings, topic: TopicDeclaration) -> None:
     ]
     async with producing(settings, max_batch_size=1_000_000) as producer:
         batch = producer.create_batch()
-        batch.append(key=None, value=None, timestamp=None)
-        batch.append(key=None, value=b"\xff", timestamp=None, headers=odd)
+        key = b"" if topic.compacted else None
+        batch.append(key=key, value=None, timestamp=None)
+        batch.append(key=key, value=b"\xff", timestamp=None, headers=odd)
         sent = await producer.send_batch(batch, settings.topic(topic.name), partition=0)
         await sent
 

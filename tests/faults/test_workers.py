@@ -153,9 +153,9 @@ async def test_a_recorder_that_fails_stops_and_acknowledges_nothing(
     pipeline.start("detect", "incidents")
     script = (
         "import streams.agents.record as module\n"
-        "def raising(message):\n"
+        "def raising(*given):\n"
         "    raise RuntimeError('a fault of ours')\n"
-        "module.rows_of = raising\n"
+        "module.rows_in = raising\n"
         "import sys\n"
         "from streams.__main__ import main\n"
         "sys.argv = ['tocsin', 'worker', 'record']\n"

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.migrations import migrate
+from streams.laptop.warehouse.authentication import User
 from streams.warehouse.rows import Row
 from tests.integration.warehouse import RunningWarehouse
 
@@ -17,8 +18,10 @@ NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def connected(warehouse: RunningWarehouse, **options: Any) -> AsyncIterator[ClickHouse]:
-    clickhouse = ClickHouse(SecretStr(warehouse.url()), **options)
+async def connected(
+    warehouse: RunningWarehouse, user: User = User.TOCSIN, **options: Any
+) -> AsyncIterator[ClickHouse]:
+    clickhouse = ClickHouse(SecretStr(warehouse.url(user)), **options)
     try:
         yield clickhouse
     finally:

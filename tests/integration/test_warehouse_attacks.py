@@ -172,6 +172,18 @@ REACHING_OUT = [
     "ALTER TABLE tocsin.kept MODIFY SETTING disk = 'x'",
     "ALTER TABLE tocsin.kept ADD COLUMN b String DEFAULT file('{secret}')",
     "ALTER TABLE tocsin.kept UPDATE a = file('{secret}') WHERE 1",
+    "ALTER TABLE tocsin.kept MODIFY TTL now() + toIntervalSecond(length(file('{secret}')))",
+    "ALTER TABLE tocsin.kept MODIFY TTL now() + INTERVAL 1 DAY TO DISK 'x'",
+    "ALTER TABLE tocsin.kept ADD INDEX i length(file('{secret}')) TYPE minmax GRANULARITY 1",
+    "ALTER TABLE tocsin.kept MODIFY SETTING storage_policy = 'x'",
+    "ALTER TABLE tocsin.kept DELETE WHERE a = file('{secret}')",
+    "CREATE TABLE tocsin.y (a String) ENGINE = MergeTree PARTITION BY file('{secret}') ORDER BY a",
+    "CREATE TABLE tocsin.y (a String TTL now() + toIntervalSecond(length(file('{secret}')))) ENGINE = MergeTree ORDER BY tuple()",
+    "CREATE TABLE tocsin.y (a String, CONSTRAINT c CHECK a != file('{secret}')) ENGINE = MergeTree ORDER BY a",
+    (
+        "CREATE MATERIALIZED VIEW tocsin.y REFRESH EVERY 1 SECOND TO tocsin.kept"
+        " AS SELECT file('{secret}') AS a"
+    ),
     "RENAME TABLE tocsin.kept TO default.kept",
     "EXCHANGE TABLES tocsin.kept AND tocsin.kept",
     "BACKUP TABLE tocsin.kept TO File('{out}')",

@@ -2,19 +2,31 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
+from schemas.alerts import AlertState, AlertV1
+from schemas.lifecycle import Status
 from streams.cli.migrate import migrate as migrate_command
 from streams.gateways.clickhouse import ClickHouse, WarehouseUnavailable
+from streams.gateways.history import tell_policy
 from streams.gateways.migrations import migrate
 from streams.laptop.warehouse.authentication import User
+from streams.warehouse.levels import Promise
 from streams.warehouse.migration import Migration, MigrationRefused, migrations
+from streams.warehouse.retention import HistorySettings
+from streams.warehouse.rows import rows_of
 from tests.integration.history import (
+    NOON,
     connected,
     count,
     emptied,
+    incident,
+    step,
+    store,
 )
 from tests.integration.warehouse import RunningWarehouse, running_warehouse
 
@@ -105,7 +117,71 @@ def test_the_command_says_what_it_applied(
     """An operator sees what a release changed."""
     run = CliRunner(env={"TOCSIN_WAREHOUSE": warehouse.url()})
 
+    told = run.invoke(migrate_command).output.splitlines()
+    assert (told[0], told[1].split(" ", 1)[1]) == (
+        "nothing to apply",
+        "settings of the policy told",
+    )
     assert run.invoke(migrate_command).output == "nothing to apply\n"
     refused = run.invoke(migrate_command, env={"TOCSIN_WAREHOUSE": warehouse.url(User.READER)})
     assert refused.exit_code == 1
     assert refused.output.startswith(f"Error: ClickHouse at 127.0.0.1:{warehouse.port} could not")
+
+
+PROMISES = [
+    Promise(1, "critical", timedelta(minutes=15), timedelta(hours=1)),
+    Promise(2, "high", timedelta(minutes=30), timedelta(hours=4)),
+    Promise(3, "medium", timedelta(hours=2), timedelta(hours=24)),
+    Promise(4, "low", timedelta(days=1), timedelta(weeks=1)),
+]
+
+
+async def test_a_promise_that_changes_judges_nothing_before(clickhouse: ClickHouse) -> None:
+    """A stricter policy would make last year's figures worse."""
+    later = NOON + timedelta(hours=1)
+    stricter = [replace(PROMISES[0], resolve_within=timedelta(minutes=30)), *PROMISES[1:]]
+    assert await tell_policy(clickhouse, PROMISES, HistorySettings(), NOON) > 0
+    assert await tell_policy(clickhouse, stricter, HistorySettings(), later) == 1
+    for number, detected in ((1, later - timedelta(microseconds=1)), (2, later)):
+        ended = detected + timedelta(minutes=45)
+        resolved = incident(
+            number, sequence=2, status=Status.RESOLVED, detected_at=detected, resolved_at=ended
+        )
+        await store(clickhouse, rows_of(step(resolved)))
+
+    found = await clickhouse.select(
+        "SELECT resolve_seconds, resolution FROM deadlines ORDER BY incident_id"
+    )
+    assert found == [
+        {"resolve_seconds": 3600.0, "resolution": "met"},
+        {"resolve_seconds": 1800.0, "resolution": "missed"},
+    ]
+
+
+async def test_what_is_old_enough_goes_and_the_rest_stays(clickhouse: ClickHouse) -> None:
+    """A disk would fill, or history would be lost; a time beyond the year 2106 would look like an old one."""
+    short = HistorySettings(alerts=timedelta(days=30))
+    await tell_policy(clickhouse, PROMISES, short, NOON)
+    now = datetime.now(UTC)
+    far = datetime(2199, 6, 1, tzinfo=UTC)
+    ages = [now - timedelta(days=91), now - timedelta(days=1), far]
+    for number, at in enumerate(ages, 1):
+        alert = AlertV1(
+            occurred_at=at,
+            fingerprint="00112233aabbccdd",
+            sequence=number,
+            state=AlertState.FIRING,
+            rule="r",
+            severity=1,
+            service="api",
+            group_key="api",
+            summary="down",
+            reason="a test",
+            started_at=at,
+        )
+        await store(clickhouse, rows_of(alert))
+    await clickhouse.command("OPTIMIZE TABLE alerts FINAL")
+
+    kept = await clickhouse.select("SELECT sequence FROM alerts FINAL ORDER BY sequence")
+    assert [row["sequence"] for row in kept] == [2, 3]
+    assert await tell_policy(clickhouse, PROMISES, short, NOON) == 0

@@ -56,8 +56,16 @@ class RunningWarehouse:
 
     def kill(self) -> None:
         """End it as a power cut would."""
-        self.process.kill()
+        if self.process.poll() is None:
+            self.process.kill()
         self.process.wait(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def start_again(self, folder: Path) -> None:
+        """Start it where it was, after a kill."""
+        self.process = launch(folder, self.port)
+        _port_of(self.process)
 
     def stop(self) -> int:
         """End it as `tocsin up` does, and return its exit code."""
@@ -83,16 +91,19 @@ def launch(folder: Path, port: int = 0) -> subprocess.Popen[str]:
 @contextmanager
 def running_warehouse(folder: Path) -> Iterator[RunningWarehouse]:
     """Start a warehouse on a free port and end it afterwards."""
-    process = launch(folder)
+    running = RunningWarehouse(launch(folder), 0, read_passwords(folder / "passwords"))
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        ready = re.search(r"ready at http://127\.0\.0\.1:(\d+)", line)
-        assert ready, line + process.stdout.read()
-        yield RunningWarehouse(process, int(ready[1]), read_passwords(folder / "passwords"))
+        running.port = _port_of(running.process)
+        yield running
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
+        # Not the first one, where it was started again.
+        running.kill()
+
+
+def _port_of(process: subprocess.Popen[str]) -> int:
+    """Wait until it answers."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    ready = re.search(r"ready at http://127\.0\.0\.1:(\d+)", line)
+    assert ready, line + process.stdout.read()
+    return int(ready[1])

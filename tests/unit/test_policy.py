@@ -211,7 +211,7 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
         ("rules: [\n  - x", "bad.yaml:2: is no YAML: did not find expected node content"),
         (
             "- a",
-            "bad.yaml:1: must be a map with any of rules, channels, routes, templates, time_intervals, probes, incidents, severities, formats, services",
+            "bad.yaml:1: must be a map with any of rules, channels, routes, templates, time_intervals, probes, incidents, severities, formats, services, correlation, history",
         ),
         ("rules: [{kind: [x]}]", "bad.yaml:1: rules[0].kind: \"['x']\" is no kind; there are"),
         ("a: 2024-13-45", "bad.yaml: is no YAML: month must be in 1..12"),

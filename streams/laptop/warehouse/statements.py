@@ -110,7 +110,8 @@ SETTINGS: Final = re.compile(
     r"|join_use_nulls|join_algorithm|union_default_mode|extremes|prefer_column_name_to_alias|log_comment"
     r"|log_queries|mutations_sync|alter_sync|lightweight_deletes_sync|send_logs_level"
     r"|index_granularity(_bytes)?|ttl_only_drop_parts|merge_with_ttl_timeout|allow_nullable_key"
-    r"|(non_)?replicated_deduplication_window(_seconds)?|min_(rows|bytes)_for_wide_part)$"
+    r"|(non_)?replicated_deduplication_window(_seconds)?|min_(rows|bytes)_for_wide_part"
+    r"|min_age_to_force_merge_(seconds|on_partition_only))$"
 )
 #: What only a request may set, as it is applied after the statement was examined: in a statement these would
 #: also cut what ``EXPLAIN AST`` answers.

@@ -1,43 +1,49 @@
-"""
-How long incidents take: to be detected, acknowledged, mitigated and resolved, by severity.
+"""How long incidents take to be detected, acknowledged, mitigated and resolved, by severity and by service."""
 
-Means mislead, so each comes with its count, median and 90th percentile. Which incidents count, and what each time is,
-stands in the views ``counted_incidents`` and ``incidents_now``.
-"""
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
 
-from typing import Any, ClassVar
+from pydantic import ConfigDict
 
-from pydantic import AwareDatetime, ConfigDict
-
-from schemas.contract import Name, Severity
-from streams.warehouse.report import Column, Question, Report, Shape
-
-STATEMENT = """
-SELECT
-    severity,
-    severity_name,
-    pair.1 AS measure,
-    count() AS incidents,
-    count(pair.2) AS counted,
-    avg(pair.2) AS mean_seconds,
-    quantileExactInclusive(0.5)(pair.2) AS p50_seconds,
-    quantileExactInclusive(0.9)(pair.2) AS p90_seconds
-FROM
-(
-    SELECT
-        severity,
-        severity_name,
-        arrayJoin([('TTD', ttd_seconds), ('TTA', tta_seconds), ('TTM', ttm_seconds), ('TTR', ttr_seconds)]) AS pair
-    FROM counted_incidents
-    {where}
+from streams.warehouse.measures import COLUMNS, FIGURES, MEASURES, PAIRS
+from streams.warehouse.report import (
+    Account,
+    Chart,
+    Column,
+    Draw,
+    Question,
+    Recommendation,
+    Row,
+    Series,
+    Shape,
+    Table,
 )
+from streams.warehouse.scope import ChosenInSpan
+from streams.warehouse.wording import duration
+
+BY_SEVERITY: Final = f"""
+SELECT severity, severity_name, pair.1 AS measure, count() AS incidents, {FIGURES}
+FROM (SELECT severity, severity_name, {PAIRS} FROM counted_incidents {{where}})
 GROUP BY severity, severity_name, measure
 ORDER BY severity, indexOf(['TTD', 'TTA', 'TTM', 'TTR'], measure)
 """
+BY_SERVICE: Final = """
+SELECT
+    service, count() AS incidents, count(ttr_seconds) AS counted, sum(ttr_seconds) AS total_seconds,
+    avg(ttr_seconds) AS mean_seconds, quantilesExactInclusive(0.5, 0.9, 0.95)(ttr_seconds) AS percentiles,
+    percentiles[1] AS p50_seconds, percentiles[2] AS p90_seconds, percentiles[3] AS p95_seconds
+FROM counted_incidents {where}
+GROUP BY service
+ORDER BY total_seconds DESC, service
+LIMIT 20
+"""
+#: A mean that is so much larger than the median is made by a few.
+_SKEWED: Final = 3.0
+_ENOUGH: Final = 10
 
 
-class Mttr(Report):
-    """Settings of the report; an incident belongs to the time it was detected in."""
+class Mttr(ChosenInSpan):
+    """Settings of the report."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -47,6 +53,7 @@ class Mttr(Report):
                     "until": "2024-04-01T00:00:00Z",
                     "severity": [1, 2],
                     "service": "checkout",
+                    "team": "payments",
                     "tenant": "default",
                 }
             ]
@@ -54,44 +61,76 @@ class Mttr(Report):
     )
 
     name: ClassVar = "mttr"
-    title: ClassVar = "Time to detect, acknowledge, mitigate and resolve, by severity"
-    columns: ClassVar = (
-        Column("severity", "severity", Shape.COUNT),
-        Column("severity_name", ""),
-        Column("measure", "time"),
-        Column("incidents", "incidents", Shape.COUNT),
-        Column("counted", "counted", Shape.COUNT),
-        Column("mean_seconds", "mean", Shape.SECONDS),
-        Column("p50_seconds", "p50", Shape.SECONDS),
-        Column("p90_seconds", "p90", Shape.SECONDS),
-    )
+    title: ClassVar = "Time to detect, acknowledge, mitigate and resolve"
 
-    since: AwareDatetime | None = None
-    """Only incidents detected then or later: 7d, 12h, or an ISO 8601 time."""
-    until: AwareDatetime | None = None
-    """Only incidents detected before: likewise."""
-    severity: tuple[Severity, ...] = ()
-    """Only incidents of this severity, 1 to 4; can be repeated."""
-    service: Name | None = None
-    """Only incidents with alerts of this service."""
-    tenant: Name | None = None
-    """Only incidents of this tenant."""
-
-    def question(self) -> Question:
+    def questions(self) -> Mapping[str, Question]:
         """Return what the warehouse is asked."""
-        conditions = {
-            "since": "detected_at >= {since:DateTime64(6, 'UTC')}",
-            "until": "detected_at < {until:DateTime64(6, 'UTC')}",
-            "severity": "severity IN {severity:Array(UInt8)}",
-            "service": "(service = {service:String} OR has(services, {service:String}))",
-            "tenant": "tenant = {tenant:String}",
-        }
-        asked: dict[str, Any] = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dict(self).items()
-            if value not in {None, ()}
-        }
-        where = " AND ".join(conditions[name] for name in asked)
-        return Question(
-            STATEMENT.replace("{where}", f"WHERE {where}" if where else "").strip(), asked
+        return {"severities": self.ask(BY_SEVERITY), "services": self.ask(BY_SERVICE)}
+
+    def tell(self, answers: Mapping[str, Sequence[Row]]) -> Account:
+        """Return what the answers amount to."""
+        rows = answers["severities"]
+        severities = sorted({(row["severity"], row["severity_name"]) for row in rows})
+        found = {(row["severity"], row["measure"]): row for row in rows}
+        return Account(
+            tables=(
+                Table(
+                    "severities",
+                    self.title,
+                    (
+                        Column("severity", "severity", Shape.COUNT),
+                        Column("severity_name", ""),
+                        Column("measure", "measure"),
+                        *COLUMNS,
+                    ),
+                    rows,
+                ),
+                Table(
+                    "services",
+                    "Time to resolve, by service",
+                    (
+                        Column("service", "service"),
+                        *COLUMNS[:2],
+                        Column("total_seconds", "in all", Shape.SECONDS),
+                        *COLUMNS[2:],
+                    ),
+                    answers["services"],
+                ),
+            ),
+            charts=tuple(
+                Chart(
+                    f"{measure}, by severity",
+                    Draw.BARS,
+                    Shape.SECONDS,
+                    tuple(f"{number} {name}" for number, name in severities),
+                    tuple(
+                        Series(
+                            name, tuple(found[number, measure][column] for number, _ in severities)
+                        )
+                        for name, column in (
+                            ("mean", "mean_seconds"),
+                            ("p50", "p50_seconds"),
+                            ("p90", "p90_seconds"),
+                        )
+                    ),
+                )
+                for measure in reversed(MEASURES)
+                if any(found[number, measure]["counted"] for number, _ in severities)
+            ),
+            recommendations=tuple(_advice(rows)),
         )
+
+
+def _advice(rows: Sequence[Row]) -> list[Recommendation]:
+    said = []
+    for row in rows:
+        mean, median = row["mean_seconds"], row["p50_seconds"]
+        if row["counted"] >= _ENOUGH and mean and median and mean >= _SKEWED * median:
+            said.append(
+                Recommendation(
+                    f"Look at the longest incidents of severity {row['severity']}: a few make its {row['measure']}.",
+                    f"mean {duration(mean)}, median {duration(median)}, {row['counted']} incidents",
+                    f"at least {_ENOUGH} incidents, mean at least {_SKEWED:g} times the median",
+                )
+            )
+    return said

@@ -1,5 +1,6 @@
 """Which migrations are still to be applied, and when they are refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ from streams.warehouse.migration import (
     statements_of,
 )
 
+#: What may be done twice. Rows that are inserted again meet their own key: those tables are of the replacing sort.
+REPEATABLE = re.compile(
+    r"CREATE TABLE IF NOT EXISTS |CREATE OR REPLACE VIEW |INSERT INTO (incident_turns|severity_levels) "
+    r"|ALTER TABLE \w+ (ADD (COLUMN|INDEX) IF NOT EXISTS |MATERIALIZE INDEX |MODIFY (SETTING|TTL) |COMMENT COLUMN )"
+)
 BOOT = Migration(0, "0000_boot.sql", ("SELECT 0",))
 FIRST = Migration(1, "0001_first.sql", ("SELECT 1",))
 SECOND = Migration(2, "0002_second.sql", ("SELECT 2",))
@@ -113,4 +119,4 @@ def test_ours_are_in_order_and_can_be_repeated() -> None:
     assert [it.number for it in ours] == list(range(len(ours)))
     for migration in ours:
         for statement in migration.statements:
-            assert statement.startswith(("CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE VIEW"))
+            assert REPEATABLE.match(statement), statement

@@ -1,5 +1,6 @@
 """Every report keeps the promises of its folder."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -9,10 +10,15 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 from rich.console import Console
 
-from streams.cli.report import as_table, as_text, declared_reports, duration, moment, report
+from streams.cli.moments import when
+from streams.cli.report import as_table, declared_reports, report
 from streams.discovery import example_of
-from streams.warehouse.report import Report
+from streams.warehouse.answers import cleaned
+from streams.warehouse.report import Account, Column, Report, Shape, Table
 from streams.warehouse.reports.mttr import Mttr
+from streams.warehouse.reports.trends import Trends
+from streams.warehouse.wording import duration, shown
+from streams.warehouse.writing import as_csv, as_json
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
@@ -38,20 +44,17 @@ def test_the_example_is_valid_and_sets_everything(
 
 def test_values_travel_as_parameters(kind: type[Report], example: dict[str, Any]) -> None:
     """A service named ``' OR 1`` would be a statement."""
-    question = kind(**example).question()
-
-    assert set(question.parameters) == set(example)
-    for name in example:
-        assert f"{{{name}:" in question.statement
-    assert "checkout" not in question.statement
-
-
-def test_no_settings_ask_for_everything(kind: type[Report]) -> None:
-    """`tocsin report NAME` alone must answer."""
-    question = kind().question()
-
-    assert question.parameters == {}
-    assert "{" not in question.statement
+    hostile = "' OR 1 -- {x:String}"
+    asked = {
+        name: hostile if name in {"service", "team", "tenant"} else value
+        for name, value in example.items()
+    }
+    for question in kind(**asked).questions().values():
+        assert hostile not in question.statement
+        wanted = set(re.findall(r"\{(\w+):", question.statement))
+        assert wanted <= set(question.parameters)
+        assert "{where}" not in question.statement
+        assert "{chosen}" not in question.statement
 
 
 def test_unknown_settings_are_refused(kind: type[Report]) -> None:
@@ -69,39 +72,92 @@ def test_each_setting_is_an_option_with_help(kind: type[Report]) -> None:
         assert setting.description
 
 
-def row(severity: int, measure: str, seconds: float | None) -> dict[str, Any]:
-    return {
-        "severity": severity,
-        "severity_name": "critical" if severity == 1 else "high",
-        "measure": measure,
-        "incidents": 3,
-        "counted": 0 if seconds is None else 2,
-        "mean_seconds": seconds,
-        "p50_seconds": seconds,
-        "p90_seconds": seconds,
-    }
+TABLE = Table(
+    "severities",
+    "How long",
+    (
+        Column("severity", "severity", Shape.COUNT),
+        Column("measure", "measure"),
+        Column("mean_seconds", "mean", Shape.SECONDS),
+    ),
+    [
+        {"severity": 1, "measure": "TTD", "mean_seconds": 4.25, "percentiles": [1.0]},
+        {"severity": 2, "measure": "[b]=1+1[/b]", "mean_seconds": None, "percentiles": []},
+    ],
+)
 
 
 def test_a_report_as_a_table() -> None:
-    """A person reads it at three in the morning."""
+    """A person reads it at three in the morning; a hostile text is no markup."""
     paper = StringIO()
-    Console(width=100, file=paper).print(
-        as_table(Mttr(), [row(1, "TTD", 4.25), row(1, "TTA", None), row(2, "TTD", 3700)])
-    )
+    Console(width=100, file=paper).print(as_table(TABLE))
 
     lines = [" ".join(line.split()) for line in paper.getvalue().splitlines()]
-    assert "│ 1 │ critical │ TTD │ 3 │ 2 │ 4.2 s │ 4.2 s │ 4.2 s │" in lines
-    assert "│ 1 │ critical │ TTA │ 3 │ 0 │ - │ - │ - │" in lines
-    assert "│ 2 │ high │ TTD │ 3 │ 2 │ 1 h 01 min │ 1 h 01 min │ 1 h 01 min │" in lines
+    assert "│ 1 │ TTD │ 4.2 s │" in lines
+    assert "│ 2 │ [b]=1+1[/b] │ - │" in lines
 
 
-def test_a_report_as_json() -> None:
-    """Programs read it."""
-    text = as_text(Mttr(since=NOON, severity=(1,)), [row(1, "TTD", 4.25)])
+def test_a_report_for_programs() -> None:
+    """Programs read values, not words."""
+    asked = Mttr(since=NOON, until=NOON + timedelta(days=1), severity=(1,))
+    text = as_json(asked, Account((TABLE,)))
 
     assert '"report": "mttr"' in text
     assert '"since": "2024-03-01T12:00:00Z"' in text
     assert '"mean_seconds": 4.25' in text
+    assert "percentiles" not in text
+    assert as_csv(TABLE) == "severity,measure,mean_seconds\r\n1,TTD,4.25\r\n2,[b]=1+1[/b],\r\n"
+
+
+def test_a_spreadsheet_runs_nothing_of_a_table() -> None:
+    """A summary that begins with ``=`` would be a formula."""
+    table = Table("t", "t", (Column("what", "what"),), [{"what": "=HYPERLINK(1)"}])
+    assert as_csv(table) == "what\r\n'=HYPERLINK(1)\r\n"
+
+
+def test_the_mean_of_nothing_is_nothing() -> None:
+    """``nan`` is no number in JSON, and no word in a table."""
+    assert cleaned([{"mean": float("nan"), "count": 0}]) == [{"mean": None, "count": 0}]
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "text"),
+    [
+        (1234567, Shape.COUNT, "1,234,567"),
+        (0.9994, Shape.SHARE, "99.9 %"),
+        (-0.25, Shape.CHANGE, "-25 %"),
+        (0.25, Shape.CHANGE, "+25 %"),
+        (2.345, Shape.NUMBER, "2.3"),
+        (NOON, Shape.MOMENT, "2024-03-01 12:00"),
+        (NOON.date(), Shape.MOMENT, "2024-03-01"),
+        (None, Shape.SECONDS, "-"),
+        (90, Shape.SECONDS, "1 min 30 s"),
+    ],
+)
+def test_values_are_shown_as_people_write_them(value: Any, shape: Shape, text: str) -> None:
+    """Nobody reads 0.9994 as a share."""
+    assert shown(value, shape) == text
+
+
+@pytest.mark.parametrize(
+    ("period", "until", "begin", "end"),
+    [
+        ("week", datetime(2024, 3, 6, 9, tzinfo=UTC), (2024, 2, 29), (2024, 3, 7)),
+        ("week", datetime(2024, 3, 6, tzinfo=UTC), (2024, 2, 28), (2024, 3, 6)),
+        ("month", datetime(2024, 3, 31, 23, 59, tzinfo=UTC), (2024, 3, 2), (2024, 4, 1)),
+        ("quarter", datetime(2024, 3, 6, 9, tzinfo=UTC), (2023, 12, 11), (2024, 3, 11)),
+        ("year", datetime(2024, 2, 29, tzinfo=UTC), (2023, 3, 1), (2024, 3, 1)),
+        ("year", datetime(2024, 3, 1, tzinfo=UTC), (2023, 3, 1), (2024, 3, 1)),
+    ],
+)
+def test_a_period_is_whole_days_weeks_or_months(
+    period: Any, until: datetime, begin: tuple[int, ...], end: tuple[int, ...]
+) -> None:
+    """Half a day at one end would look like a quiet day."""
+    assert Trends(period=period, until=until).window == (
+        datetime(*begin, tzinfo=UTC),
+        datetime(*end, tzinfo=UTC),
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +186,7 @@ def test_durations_have_two_units(seconds: float, text: str) -> None:
             ["--since", "blue"],
             (
                 "Error: --since: 'blue' cannot be used. "
-                "Only incidents detected then or later: 7d, 12h, or an ISO 8601 time.\n"
+                "From then on: 7d, 12h, or an ISO 8601 time; 30d where nothing is said.\n"
             ),
         ),
         (
@@ -152,8 +208,8 @@ def test_wrong_options_are_named(options: list[str], message: str) -> None:
 
 def test_since_takes_durations_and_times() -> None:
     """People say seven days; scripts say when."""
-    assert moment("7d", NOON) == NOON - timedelta(days=7)
-    assert moment("90m", NOON) == NOON - timedelta(minutes=90)
-    assert moment("2024-03-01T12:00", NOON) == NOON
-    assert moment("2024-03-01T14:00:00+02:00", NOON) == NOON
-    assert moment("999999w", NOON) == "999999w"
+    assert when("7d", NOON) == NOON - timedelta(days=7)
+    assert when("90m", NOON) == NOON - timedelta(minutes=90)
+    assert when("2024-03-01T12:00", NOON) == NOON
+    assert when("2024-03-01T14:00:00+02:00", NOON) == NOON
+    assert when("999999w", NOON) == "999999w"

@@ -17,7 +17,7 @@ from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
-from schemas.topics import ALERTS, LIFECYCLE, NOTICES, RECEIPTS
+from schemas.topics import ALERTS, CHANGES, LIFECYCLE, NOTICES, RECEIPTS
 from streams.errors import Rejected
 from streams.warehouse.migration import migrations
 from streams.warehouse.rows import rows_of
@@ -129,7 +129,7 @@ MESSAGES: dict[str, Contract] = {
     ),
     **{
         f"{topic.contract.event_type}/{file.stem}": topic.contract.from_wire(file.read_bytes())
-        for topic in (LIFECYCLE, ALERTS, NOTICES, RECEIPTS)
+        for topic in (LIFECYCLE, ALERTS, NOTICES, RECEIPTS, CHANGES)
         for file in sorted((EXAMPLES / topic.contract.event_type).glob("*.json"))
     },
 }
@@ -167,7 +167,7 @@ def test_rows_have_the_columns_of_their_table(name: str) -> None:
         words[5]: statement
         for migration in migrations()
         for statement in migration.statements
-        if (words := statement.split())[1] == "TABLE"
+        if (words := statement.split())[:2] == ["CREATE", "TABLE"]
     }
     for table, row in rows_of(MESSAGES[name]):
         lines = statements[table].splitlines()
