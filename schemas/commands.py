@@ -247,6 +247,8 @@ class Declare(Command):
     """What else is known."""
     report: Report
     """The report."""
+    drill: bool = False
+    """Whether it is an exercise: it is told as one, and counts in no report."""
 
 
 AnyCommand = Annotated[

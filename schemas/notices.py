@@ -1,12 +1,23 @@
 """Notices: what one receiver is told. Receipts: what became of it."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from schemas import limits
-from schemas.contract import Contract, Identifier, Line, Moment, Name, Ordinal, Seconds, Text
+from schemas.contract import (
+    Contract,
+    Identifier,
+    Line,
+    Moment,
+    Name,
+    Ordinal,
+    Part,
+    Seconds,
+    Text,
+)
 from schemas.lifecycle import IncidentId, IncidentV1, StepKind
 
 
@@ -16,6 +27,28 @@ class Purpose(StrEnum):
     INITIAL = "initial"
     UPDATE = "update"
     RESOLUTION = "resolution"
+    SEVERITY = "severity"
+    ESCALATION = "escalation"
+    AT_RISK = "at_risk"
+    HANDOVER = "handover"
+    REMINDER = "reminder"
+
+
+class TimingV1(Part):
+    """When a notice may go out, where it is not at once."""
+
+    group: Identifier
+    """What it is grouped with: notices of one group and channel go out at the same moments."""
+    wait: Seconds = timedelta(0)
+    """How long a new group waits for more of it."""
+    interval: Seconds = timedelta(0)
+    """How long a group that was told of waits before it is told of again."""
+    repeat: Seconds | None = None
+    """How long after a message the receiver is reminded, until the incident is over."""
+    mute: Annotated[tuple[Name, ...], Field(max_length=32)] = ()
+    """Names of the times at which nothing goes out."""
+    active: Annotated[tuple[Name, ...], Field(max_length=32)] = ()
+    """Names of the only times at which anything goes out; always where there are none."""
 
 
 class NoticeV1(Contract):
@@ -50,6 +83,10 @@ class NoticeV1(Contract):
     """What is new, in words."""
     next_update_at: Moment | None = None
     """When the receiver can expect the next message."""
+    timing: TimingV1 | None = None
+    """When it may go out; None at once."""
+    instead_of: Annotated[tuple[Name, ...], Field(max_length=8)] = ()
+    """Channels that were to be told and could not, in their order."""
     incident: IncidentV1
     """The incident after the step."""
 
@@ -64,6 +101,7 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     RETRYING = "retrying"
     GIVEN_UP = "given_up"
+    MERGED = "merged"
 
 
 class ReceiptV1(Contract):

@@ -32,7 +32,7 @@ from streams.agents.hop import Hop
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
 from streams.agents.incidents import IncidentsDesk
 from streams.agents.notify import INPUTS as NOTIFY_INPUTS
-from streams.agents.notify import Notifier, NotifyDesk
+from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
 from streams.agents.record import Recorder
 from streams.agents.tick import Ticker
 from streams.detection.evaluation import Detector
@@ -105,16 +105,18 @@ def _incidents(app: HopApp) -> None:
 
 def _notify(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
-    couriers = Couriers(lambda given: Courier(given.channels), policy)
+    couriers = Couriers(lambda given: Courier(given.channels, given.templates), policy)
     app.need(couriers)
-    notifier = Notifier(app, couriers)
+    notifier = Notifier(app, couriers, policy)
     notifier.hop = Hop(
         app,
         name="notify",
         inputs=NOTIFY_INPUTS,
         journal=NOTIFY_JOURNAL,
         desk=lambda: governed(
-            "notify", NotifyDesk(Deliveries(), notifier.wake, couriers.use), folder
+            "notify",
+            NotifyDesk(Deliveries(delivery_rules(policy)), notifier.wake, notifier.use),
+            folder,
         ),
     )
 

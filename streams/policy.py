@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.notices import Purpose
 from streams.correlation.catalogue import Service
 from streams.correlation.settings import CorrelationSettings
 from streams.correlation.topology import cycles
@@ -30,7 +31,9 @@ from streams.incidents.settings import IncidentSettings
 from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
-from streams.notifications.routing import Route
+from streams.notifications.routing import Route, silent, times_named
+from streams.notifications.times import TimeInterval
+from streams.notifications.wording import Wording
 from streams.policy_doubts import Placed, Written, doubts
 from streams.policy_duty import PARTS as DUTY_PARTS
 from streams.policy_duty import DutyParts, plan_of
@@ -45,6 +48,8 @@ PARTS: Final = (
     "rules",
     "channels",
     "routes",
+    "templates",
+    "time_intervals",
     "probes",
     "incidents",
     "severities",
@@ -67,6 +72,10 @@ class Policy(BaseModel):
     """Where people can be told, by name."""
     routes: tuple[Route, ...] = ()
     """Who is told."""
+    templates: Mapping[Purpose, Wording] = {}
+    """What messages say, where it is not what they say by themselves."""
+    time_intervals: tuple[TimeInterval, ...] = ()
+    """Times at which routes are mute, or active."""
     probes: tuple[Probe, ...] = ()
     """The health endpoints that are asked."""
     incidents: IncidentSettings = IncidentSettings()
@@ -180,6 +189,10 @@ class _Reading:
         #: What can be used, and where it stands.
         self.written = Written()
         self._channels: dict[str, Any] = {}
+        self._time_intervals: list[TimeInterval] = []
+        #: Times that routes name.
+        self._times: list[tuple[Document, Place, str]] = []
+        self._templates: dict[Purpose, Wording] = {}
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
         self._history: HistorySettings | None = None
@@ -231,6 +244,11 @@ class _Reading:
                     wrong = _combination_fault(rule.name, name, known, combined)
                     if wrong is not None:
                         self._say(document, (*place, setting), wrong)
+        intervals = {each.name for each in self._time_intervals}
+        for document, place, name in self._times:
+            if name not in intervals:
+                hint = meant(name, intervals)
+                self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
         self._check_services()
 
     def _check_services(self) -> None:
@@ -254,6 +272,8 @@ class _Reading:
         return Policy(
             rules=tuple(each.setting for each in self.written.rules),
             channels=self._channels,
+            templates=self._templates,
+            time_intervals=tuple(self._time_intervals),
             routes=tuple(each.setting for each in self.written.routes),
             probes=tuple(each.setting for each in self.written.probes),
             incidents=self._incidents or IncidentSettings(),
@@ -292,6 +312,9 @@ class _Reading:
             model = self._kind(document, place, each, self._channel_kinds)
             if model is not None:
                 self._channels[str(name)] = self._model(document, place, each, model)
+                if isinstance(each.get("fallback"), str) and each["fallback"]:
+                    self._references.append((document, (*place, "fallback"), each["fallback"]))
+                    self.written.fallbacks.append(each["fallback"])
                 self.written.channels.append(Placed(document, place, str(name)))
 
     def _take_routes(self, document: Document, value: Any) -> None:
@@ -302,6 +325,32 @@ class _Reading:
             )
             if route is not None:
                 self.written.routes.append(Placed(document, place, route))
+                for deeper in silent([route]):
+                    self._say(document, (*place, *deeper[2:]), "tells nobody: name channels")
+                self._times.extend(
+                    (document, (*place, *where), name) for where, name in times_named(route)
+                )
+
+    def _take_time_intervals(self, document: Document, value: Any) -> None:
+        for place, each in self._each(document, "time_intervals", value):
+            interval = self._model(document, place, each, TimeInterval)
+            self._once(document, (*place, "name"), "time interval", each.get("name"))
+            if interval is not None:
+                self._time_intervals.append(interval)
+
+    def _take_templates(self, document: Document, value: Any) -> None:
+        if not isinstance(value, dict):
+            self._say(document, ("templates",), "must be a map from messages to their forms")
+            return
+        for name, each in value.items():
+            place = ("templates", name)
+            if name not in set(Purpose):
+                self._say(document, place, f"is no message; {meant(str(name), Purpose)}")
+                continue
+            self._once(document, place, "template", name)
+            wording = self._model(document, place, each, Wording)
+            if wording is not None:
+                self._templates[Purpose(name)] = wording
 
     def _take_probes(self, document: Document, value: Any) -> None:
         for place, each in self._each(document, "probes", value):

@@ -14,7 +14,7 @@ from streams.detection.doubts import doubts as rule_doubts
 from streams.detection.doubts import finds_all
 from streams.detection.rule import Rule
 from streams.gateways.probes import Probe
-from streams.notifications.routing import Route
+from streams.notifications.routing import Route, channels_of
 from streams.notifications.unreached import tells_all
 from streams.policy_faults import meant
 from streams.policy_files import Document, Place, Problem
@@ -46,6 +46,8 @@ class Written:
 
     rules: list[Placed[Rule]] = field(default_factory=list)
     routes: list[Placed[Route]] = field(default_factory=list)
+    #: Channels that stand in for others.
+    fallbacks: list[str] = field(default_factory=list)
     probes: list[Placed[Probe]] = field(default_factory=list)
     #: By name.
     channels: list[Placed[str]] = field(default_factory=list)
@@ -99,7 +101,8 @@ def _of_routes(written: Written) -> Iterator[Problem]:
             yield each.problem(
                 text=f"adds nobody: whatever it tells, the route before it ({before.where}) tells the same channels"
             )
-    reached = {name for each in routes for name in each.setting.channels}
+    reached = {name for each in routes for name in channels_of(each.setting)}
+    reached.update(written.fallbacks)
     for channel in written.channels:
         if channel.setting not in reached:
             yield channel.problem(text="no route leads to it: it is never told anything")

@@ -118,3 +118,26 @@ def notice(
         next_update_at=None if purpose is Purpose.RESOLUTION else AT + UPDATE_EVERY,
         incident=of.incident,
     )
+
+
+#: A notice for each message.
+AT_PURPOSE = {
+    Purpose.INITIAL: notice(),
+    Purpose.UPDATE: notice(StepKind.ACKNOWLEDGED, number=2),
+    Purpose.RESOLUTION: notice(StepKind.RESOLVED, number=9),
+    **{
+        purpose: notice(StepKind.STATUS_CHANGED, number=number).model_copy(
+            update={"purpose": purpose, "update": said}
+        )
+        for number, (purpose, said) in enumerate(
+            {
+                Purpose.SEVERITY: "severity 3 becomes 2",
+                Purpose.ESCALATION: "nobody acknowledged it within 15 min",
+                Purpose.AT_RISK: "to be resolved by 2024-03-01 16:00 UTC: 80 % of the time is gone",
+                Purpose.HANDOVER: "the shift of responder ends, that of another begins",
+                Purpose.REMINDER: "not resolved for 30 min",
+            }.items(),
+            start=3,
+        )
+    },
+}

@@ -44,6 +44,12 @@ LAG: Final = Gauge(
 HELD_TICKS: Final = Gauge(
     "tocsin_held_ticks", "Ticks that wait for the records before them.", ["hop"], registry=REGISTRY
 )
+OWED: Final = Gauge(
+    "tocsin_notices_owed",
+    "Notices that a channel has not taken for two minutes.",
+    ["channel"],
+    registry=REGISTRY,
+)
 POLICY_REFUSED: Final = Counter(
     "tocsin_policy_refused_total",
     "Published policies that this worker could not use.",

@@ -7,21 +7,26 @@ No failure of a receiver is raised; each becomes a judgement, in words that hold
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any, Final, Self
+from weakref import WeakValueDictionary
 
 import aiosmtplib
 import httpx
 
-from schemas.notices import NoticeV1
+from schemas.notices import NoticeV1, Purpose
 from streams.gateways.clock import now
+from streams.gateways.relay import Relay
 from streams.notifications.channel import Channel, Judgement, Verdict
 from streams.notifications.delivery import Attempted
 from streams.notifications.mailing import Mailing
-from streams.notifications.rendering import render
+from streams.notifications.relaying import Relayed
+from streams.notifications.rendering import OUR_WORDS, Message, digest, render, standing, together
+from streams.notifications.wording import Wording
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +34,10 @@ log = logging.getLogger(__name__)
 SIDE_BY_SIDE: Final = 8
 #: Bytes of an answer that are read: no receiver has more to say that concerns us.
 ANSWER_BYTES: Final = 64 * 1024
+#: Messages that are kept for the next channel.
+REMEMBERED_WORDS: Final = 256
+#: Seconds that bringing a first message up to date may take.
+LONGEST_REFRESH: Final = 10.0
 #: Seconds for the good-bye to a mail server that has taken the message.
 GOOD_BYE_WITHIN: Final = 1.0
 
@@ -36,10 +45,21 @@ GOOD_BYE_WITHIN: Final = 1.0
 class Courier:
     """Sends notices."""
 
-    def __init__(self, channels: Mapping[str, Channel]) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        wordings: Mapping[Purpose, Wording] = OUR_WORDS,
+    ) -> None:
         self._channels = channels
+        self._wordings = wordings
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
+        self._relays: dict[str, Relay] = {}
+        #: What was said last, by what it says: the oldest goes first.
+        self._said: dict[tuple[object, ...], Message] = {}
+        self._refreshing: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = (
+            WeakValueDictionary()
+        )
         self._open = AsyncExitStack()
 
     async def start(self) -> None:
@@ -58,6 +78,7 @@ class Courier:
             )
             self._clients[name] = await self._open.enter_async_context(client)
             self._places[name] = asyncio.Semaphore(SIDE_BY_SIDE)
+            self._relays[name] = Relay(SIDE_BY_SIDE)
 
     async def stop(self) -> None:
         """Close all connections."""
@@ -70,8 +91,12 @@ class Courier:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def attempt(self, notice: NoticeV1) -> Attempted:
-        """Try to deliver *notice* once, and say how it ended."""
+    async def attempt(self, notice: NoticeV1, first: str | None = None) -> Attempted:
+        """
+        Try to deliver *notice* once, and say how it ended.
+
+        *first* is the receiver's own id of the first message about the incident.
+        """
         channel = self._channels.get(notice.channel)
         if channel is None:
             reason = "the policy has no channel of this name"
@@ -83,22 +108,78 @@ class Courier:
         async with self._places[notice.channel]:
             loop = asyncio.get_running_loop()
             started = loop.time()
-            judged = await self._deliver(notice, channel)
+            judged = await self._deliver(notice, channel, first)
             return Attempted(judged, channel.kind, timedelta(seconds=loop.time() - started))
 
-    async def _deliver(self, notice: NoticeV1, channel: Channel) -> Judgement:
+    async def attempt_digest(self, notices: Sequence[NoticeV1]) -> Attempted:
+        """Try once to tell all of *notices*, which are for one channel, in one message."""
+        told = together(notices)
+        channel = self._channels.get(told.channel)
+        if channel is None or channel.missing() is not None:
+            return await self.attempt(told)
+        # One incident's page would be the wrong one for all others.
+        alone = channel.model_copy(update={"page": ""})
+        async with self._places[told.channel]:
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            judged = await self._deliver(told, alone, None, digest(notices))
+            took = timedelta(seconds=loop.time() - started)
+        reason = f"{judged.reason}; in a digest of {len(notices)}"
+        return Attempted(replace(judged, reason=reason, provider_id=None), channel.kind, took)
+
+    async def refresh(self, notice: NoticeV1, first: str) -> None:
+        """
+        Bring the *first* message about the incident of a *notice* that was delivered up to date, where the receiver can.
+
+        People are told by now, so a failure is only said in the log. Of one incident one goes after the other: what is older comes first.
+        """
+        channel = self._channels.get(notice.channel)
+        if channel is None:
+            return
+        line = (notice.tenant, notice.incident_id, notice.channel)
+        lock = self._refreshing.setdefault(line, asyncio.Lock())
         try:
-            composed = channel.compose(notice, render(notice), now())
+            async with lock, asyncio.timeout(LONGEST_REFRESH):
+                request = channel.refresh(notice, self._words(standing(notice)), first)
+                if request is None:
+                    return
+                judged = await self._post(notice.channel, channel, request)
+                if judged.verdict is Verdict.DELIVERED:
+                    return
+                why = judged.reason
+        except Exception as error:  # noqa: BLE001 - nobody is to be told a second time for this
+            why = type(error).__name__
+        log.warning("first message not refreshed notice=%s reason=%s", notice.notice_id, why)
+
+    def _words(self, notice: NoticeV1) -> Message:
+        """Return what *notice* says; many channels are told the same."""
+        about = (
+            *(notice.incident.event_id, notice.purpose, notice.step, notice.occurred_at),
+            *(notice.update, notice.next_update_at, notice.reason, notice.instead_of),
+        )
+        known = self._said.pop(about, None) or render(notice, self._wordings)
+        self._said[about] = known
+        if len(self._said) > REMEMBERED_WORDS:
+            del self._said[next(iter(self._said))]
+        return known
+
+    async def _deliver(
+        self,
+        notice: NoticeV1,
+        channel: Channel,
+        first: str | None,
+        message: Message | None = None,
+    ) -> Judgement:
+        try:
+            said = message or self._words(notice)
+            composed = channel.compose(notice, said, now(), first)
         except Exception as error:  # noqa: BLE001 - one text that cannot be sent must not hold up the others
             fault = type(error).__name__
             log.error("not composed notice=%s fault=%s", notice.notice_id, fault)  # noqa: TRY400 - the trace would quote secrets
             return Judgement(Verdict.GIVE_UP, f"the message could not be composed: {fault}")
         within = channel.answers_within.total_seconds()
         try:
-            if isinstance(composed, EmailMessage):
-                return await _mail(channel, composed, within)
-            async with asyncio.timeout(within):
-                return await self._post(notice.channel, channel, composed)
+            return await self._send(notice.channel, channel, composed, within)
         except TimeoutError:
             return Judgement(Verdict.TRY_AGAIN, f"no answer within {within:g} s")
         except (
@@ -112,6 +193,20 @@ class Courier:
         except (httpx.HTTPError, OSError, aiosmtplib.SMTPException) as error:
             # Cut off in the middle it may have been taken; the next attempt has the same idempotency key.
             return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {type(error).__name__}")
+
+    async def _send(
+        self,
+        name: str,
+        channel: Channel,
+        composed: httpx.Request | EmailMessage | Relayed,
+        within: float,
+    ) -> Judgement:
+        if isinstance(composed, EmailMessage):
+            return await _mail(channel, composed, within)
+        if isinstance(composed, Relayed):
+            return await self._relays[name].send(composed, within)
+        async with asyncio.timeout(within):
+            return await self._post(name, channel, composed)
 
     async def _post(self, name: str, channel: Channel, request: httpx.Request) -> Judgement:
         client = self._clients[name]

@@ -6,7 +6,8 @@ An attempt keeps the channels that it began with. A courier that is no longer as
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from schemas.notices import NoticeV1
@@ -42,12 +43,27 @@ class Couriers:
         """Make attempts under *policy* from now on."""
         self._policy = policy
 
-    async def attempt(self, notice: NoticeV1) -> Attempted:
-        """Try to deliver *notice* once, and say how it ended."""
+    async def attempt(self, notice: NoticeV1, first: str | None = None) -> Attempted:
+        """Try to deliver *notice* once, and say how it ended; see ``Courier.attempt``."""
+        async with self._busy() as courier:
+            return await courier.attempt(notice, first)
+
+    async def attempt_digest(self, notices: Sequence[NoticeV1]) -> Attempted:
+        """Try once to tell all of *notices* in one message; see ``Courier.attempt_digest``."""
+        async with self._busy() as courier:
+            return await courier.attempt_digest(notices)
+
+    async def refresh(self, notice: NoticeV1, first: str) -> None:
+        """Bring an incident's first message up to date; see ``Courier.refresh``."""
+        async with self._busy() as courier:
+            await courier.refresh(notice, first)
+
+    @asynccontextmanager
+    async def _busy(self) -> AsyncIterator[Courier]:
         courier = await self._current()
         self._under_way[courier] += 1
         try:
-            return await courier.attempt(notice)
+            yield courier
         finally:
             self._under_way[courier] -= 1
             if not self._under_way[courier]:

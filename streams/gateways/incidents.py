@@ -62,7 +62,7 @@ async def ask(
                 async with asyncio.timeout(within.total_seconds()):
                     while True:
                         for record in await fetched(consumer):
-                            result = _result(record, command.command_id, dead=dead)
+                            result = result_of(record, command.command_id, dead=dead)
                             if result is not None:
                                 return result
             except TimeoutError:
@@ -122,7 +122,7 @@ async def timeline(
     return [steps[sequence] for sequence in sorted(steps)]
 
 
-def _result(record: Any, command_id: str, *, dead: str) -> Done | Refused | None:
+def result_of(record: Any, command_id: str, *, dead: str) -> Done | Refused | None:
     """Return what *record* says of the command; None where it is about something else."""
     if record.topic == dead:
         headers = dict(record.headers)

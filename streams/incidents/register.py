@@ -247,6 +247,7 @@ class Register:
             group_key=f"declared/{command.command_id}"[: limits.ID_LENGTH],
             started_at=min(command.occurred_at, at),
             detected_at=at,
+            drill=command.drill,
         )
         cause = Cause(
             command.author,

@@ -6,6 +6,7 @@ services do: refuse, ask for patience, hang, drop the connection, or end it in t
 """
 
 import asyncio
+import ssl
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ class Posted:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
     def json(self) -> Any:
         """Return the body, which is JSON."""
@@ -82,9 +84,20 @@ _SERVICES: Final[Mapping[str, Callable[[Posted], Answer]]] = {
 
 
 class HttpReceiver:
-    """Takes what is posted to any path. ``then`` says how the next requests are answered, before all is well again."""
+    """
+    Takes what is posted to any path. ``then`` says how the next requests are answered, before all is well again.
 
-    def __init__(self) -> None:
+    *service* answers where it is given, instead of the services that are known by their paths.
+    """
+
+    def __init__(
+        self,
+        service: Callable[[Posted], Answer] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._service = service
+        self._tls = tls
         self.arrived: list[Posted] = []
         #: Requests that were not answered with success.
         self.refused: list[Posted] = []
@@ -97,7 +110,7 @@ class HttpReceiver:
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self.port}"
 
     def then(self, *answers: Answer) -> None:
         """Answer the next requests so."""
@@ -117,7 +130,7 @@ class HttpReceiver:
         application.router.add_route("*", "/{path:.*}", self._take)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, self.port)
+        site = web.TCPSite(self._runner, LOOPBACK, self.port, ssl_context=self._tls)
         await site.start()
         self.port = int(self._runner.addresses[0][1])
         return self
@@ -132,7 +145,7 @@ class HttpReceiver:
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
-        posted = Posted(request.path, dict(request.headers), await request.read())
+        posted = Posted(request.path, dict(request.headers), await request.read(), request.method)
         answer = self._answer(posted)
         answered = 200 <= answer.status < 300  # noqa: PLR2004 - what HTTP calls success
         async with self._news:
@@ -156,6 +169,8 @@ class HttpReceiver:
             return self._answers.popleft()
         if self._always is not None:
             return self._always
+        if self._service is not None:
+            return self._service(posted)
         for start, service in _SERVICES.items():
             if posted.path.startswith(start):
                 return service(posted)
@@ -167,9 +182,18 @@ class MailReceiver:
     A mail server that keeps what it takes.
 
     ``replies`` holds what it answers instead to ``MAIL``, ``RCPT`` or ``DATA``: a reply such as ``451 later``, or ``hang`` or ``drop``.
+    With *tls* it offers encryption; *encrypted* ones do not speak without it.
     """
 
-    def __init__(self, login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        login: tuple[str, str] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        encrypted: bool = False,
+    ) -> None:
+        self._tls = tls
+        self._encrypted = encrypted
         self.arrived: list[EmailMessage] = []
         self.replies: dict[str, str] = {}
         #: Receivers that it does not know, each refused on its own.
@@ -182,7 +206,8 @@ class MailReceiver:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._talk, LOOPBACK, self.port)
+        tls = self._tls if self._encrypted else None
+        self._server = await loop.create_server(self._talk, LOOPBACK, self.port, ssl=tls)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 
@@ -207,6 +232,7 @@ class MailReceiver:
                 self,
                 hostname="localhost",
                 loop=asyncio.get_running_loop(),
+                tls_context=None if self._encrypted else self._tls,
                 auth_require_tls=False,
                 auth_required=self._login is not None,
                 authenticator=self._authenticate,

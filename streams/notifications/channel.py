@@ -6,7 +6,7 @@ logs and reports, so no judgement quotes a secret, and what a receiver says is o
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -21,6 +21,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from schemas.notices import NoticeV1
 from streams.durations import Duration
+from streams.notifications.callback import Callback, Heard, Refused
+from streams.notifications.pacing import Limit
+from streams.notifications.relaying import Relayed
 from streams.notifications.rendering import Message
 
 #: Longest wait that a receiver may ask for and be given.
@@ -33,6 +36,11 @@ SAID_LENGTH: Final = 200
 _TRY_AGAIN: Final = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 )
+
+
+def _page(text: str) -> str:
+    web_address(text)
+    return text
 
 
 class Verdict(StrEnum):
@@ -60,6 +68,10 @@ class Channel(BaseModel):
 
     #: What the receiver takes: characters of each text, by its name.
     limits: ClassVar[Mapping[str, int]] = {}
+    #: Messages that it takes a minute, where the policy says nothing else.
+    usual: ClassVar[int] = 60
+    #: Whether several incidents can be told in one message; not where each has an alert of its own over there.
+    merges: ClassVar[bool] = True
 
     kind: str
     """What sort of channel it is."""
@@ -68,15 +80,88 @@ class Channel(BaseModel):
     )
     """How long one attempt may take."""
 
+    page: Annotated[str, AfterValidator(_page)] = ""
+    """Address of an incident's page, linked where the receiver shows links; ``{tenant}`` and ``{incident}`` are replaced."""
+
+    at_most: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Messages that it takes within ``per``; beyond, incidents are told in one digest, or wait. Never severity 1."""
+    per: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=1))] = timedelta(
+        minutes=1
+    )
+    """What ``at_most`` is counted in."""
+    fallback: str = ""
+    """Channel that is told instead, where this one gives up or fails for ``fallback_after``."""
+    fallback_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=1))] = timedelta(
+        minutes=5
+    )
+    """How long this channel may take nothing before its fallback is told."""
+
+    def pace(self) -> Limit:
+        """Return how much is sent at most."""
+        if self.at_most is None:
+            return Limit(self.usual, timedelta(minutes=1), self.merges)
+        return Limit(self.at_most, self.per, self.merges)
+
     def missing(self) -> str | None:
         """Return which setting is empty that messages cannot do without; None where the channel is set up."""
         return None
 
     @abstractmethod
     def compose(
-        self, notice: NoticeV1, message: Message, at: datetime
-    ) -> httpx.Request | EmailMessage:
-        """Return what is sent at *at*."""
+        self, notice: NoticeV1, message: Message, at: datetime, first: str | None = None
+    ) -> httpx.Request | EmailMessage | Relayed:
+        """
+        Return what is sent at *at*.
+
+        *first* is the receiver's own id of the first message about the incident, where it gave one.
+        """
+
+    def refresh(self, notice: NoticeV1, standing: Message, first: str) -> httpx.Request | None:
+        """
+        Return what brings the *first* message up to date with *standing*; None where it stays as it was.
+
+        It follows a message that was delivered and can be repeated: it tells nobody anything.
+        """
+        del notice, standing, first
+        return None
+
+    def heard(self, callback: Callback, at: datetime) -> list[Heard]:
+        """
+        Return what somebody asked for over there, in a *callback* that came at *at*.
+
+        Raises:
+            Refused: It is not believed, or this channel is never called back.
+        """
+        del callback, at
+        message = f"a channel of kind {self.kind} is never called back"
+        raise Refused(message)
+
+    def link(self, notice: NoticeV1) -> str:
+        """Return the address of the incident's page; empty where the policy names none."""
+        tenant, incident = quote(notice.tenant, safe=""), quote(notice.incident_id, safe="")
+        return self.page.replace("{tenant}", tenant).replace("{incident}", incident)
+
+    def cut(
+        self,
+        text: str,
+        length: int,
+        notice: NoticeV1,
+        measure: Callable[[str], int] = len,
+        mark: str = "…",
+    ) -> str:
+        """Return *text* in at most *length* of what *measure* counts; where it is cut, the page's link follows."""
+        if measure(text) <= length:
+            return text
+        link = self.link(notice)
+        end = f"{mark} {link}" if link and measure(f"{mark} {link}") < length // 2 else mark
+        fits, too_long = 0, len(text)
+        while too_long - fits > 1:
+            middle = (fits + too_long) // 2
+            if measure(text[:middle] + end) <= length:
+                fits = middle
+            else:
+                too_long = middle
+        return text[:fits] + end
 
     def judge(self, response: httpx.Response, at: datetime) -> Judgement:
         """Say what *response*, which came at *at*, means."""
@@ -89,6 +174,7 @@ class Channel(BaseModel):
         reason = f"HTTP {code}: {said}" if said else f"HTTP {code}"
         if code in _TRY_AGAIN or response.is_server_error:
             wait = _retry_after(response.headers.get("Retry-After"), at)
+            wait = self.patience(response) if wait is None else wait
             return Judgement(Verdict.TRY_AGAIN, reason, retry_after=wait)
         if said:
             return Judgement(Verdict.GIVE_UP, reason)
@@ -98,6 +184,11 @@ class Channel(BaseModel):
 
     def provider_id(self, response: httpx.Response) -> str | None:
         """Return the receiver's own id of the message, if it gives one."""
+        del response
+        return None
+
+    def patience(self, response: httpx.Response) -> timedelta | None:
+        """Return how long the receiver asks to be left alone, where it says so in its own way."""
         del response
         return None
 
@@ -183,6 +274,23 @@ def _secrets(channel: Channel) -> Iterator[str]:
             # Of an address, what follows the host is what nobody else knows.
             if secret.startswith(("http://", "https://")) and len(urlsplit(secret).path) > 1:
                 yield urlsplit(secret).path
+
+
+def seconds(value: Any) -> timedelta | None:
+    """Return a number of seconds that a receiver asks for, within bounds; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        return None
+    return timedelta(seconds=min(float(value), LONGEST_WAIT.total_seconds()))
+
+
+def utf16_length(text: str) -> int:
+    """Return how many UTF-16 code units *text* has: what some receivers call its characters."""
+    return len(text.encode("utf-16-le", errors="replace")) // 2
+
+
+def byte_length(text: str) -> int:
+    """Return how many bytes *text* has in UTF-8."""
+    return len(text.encode(errors="replace"))
 
 
 def _retry_after(header: str | None, at: datetime) -> timedelta | None:

@@ -3,12 +3,15 @@ What a notice says, in every form that a channel may need.
 
 Texts of an incident are only ever values: templates are sandboxed, values are stripped of control characters, escaped for their form and
 cut to what the form has room for. A template that fails gives a plain message: silence is worse than plain words.
+The policy can bring templates of its own (`wording.py`).
 """
 
+import hashlib
 import logging
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,13 +24,21 @@ from markupsafe import Markup, escape
 
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Purpose
+from streams.notifications.wording import Wording
 
 log = logging.getLogger(__name__)
 
 SEVERITIES: Final = {1: "critical", 2: "high", 3: "medium", 4: "low"}
 
+#: Characters of what a template of the policy makes, escaped.
+MESSAGE_LENGTH: Final = 64_000
+#: Where the policy brings no templates.
+OUR_WORDS: Final[Mapping[Purpose, Wording]] = {}
+
 #: Services that a message names; the rest is counted.
 _SERVICES_NAMED: Final = 10
+#: Characters of an incident in a digest.
+_DIGEST_LINE: Final = 300
 #: They reverse what a reader sees (Unicode TR 36): a text could look like another.
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 #: What the initial message is told for, where that is not the beginning: a mark, and what happened at its time.
@@ -41,6 +52,11 @@ _HEADLINES: Final = {
     Purpose.INITIAL: "INCIDENT DETECTED",
     Purpose.UPDATE: "STATUS UPDATE",
     Purpose.RESOLUTION: "INCIDENT RESOLVED",
+    Purpose.SEVERITY: "SEVERITY CHANGED",
+    Purpose.ESCALATION: "ESCALATED",
+    Purpose.AT_RISK: "DEADLINE AT RISK",
+    Purpose.HANDOVER: "HANDOVER",
+    Purpose.REMINDER: "STILL OPEN",
 }
 
 
@@ -58,6 +74,8 @@ class Message:
     html: str
     #: A text message.
     short: str
+    #: How many incidents it tells of.
+    about: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +100,123 @@ def _html_escaped(text: str) -> str:
     return str(escape(text))
 
 
-def render(notice: NoticeV1) -> Message:
-    """Return what *notice* says."""
-    forms: dict[str, str] = {}
+def render(notice: NoticeV1, wordings: Mapping[Purpose, Wording] = OUR_WORDS) -> Message:
+    """Return what *notice* says; *wordings* are the policy's own templates."""
+    wording = wordings.get(notice.purpose)
+    forms = {
+        name: _instead(
+            notice, _form(notice, name, getattr(wording, name) if wording else None), form
+        )
+        for name, form in _FORMS.items()
+    }
+    if wording is None or wording.subject is None:
+        return _message(_subject(notice), forms)
+    subject = one_line(_form(notice, "text", wording.subject, plain=_subject(notice)))
+    return _message(subject or _subject(notice), forms)
+
+
+def _instead(notice: NoticeV1, said: str, form: _Form) -> str:
+    """Return what was *said* with why it comes this way, where another channel was to say it."""
+    if not notice.instead_of or form.ending == "short":
+        return said
+    why = form.escaped(
+        one_line(f"Sent here because {', '.join(notice.instead_of)} did not take it.")
+    )
+    return f"{said}\n<p>{why}</p>" if form.ending == "html" else f"{said}\n\n{why}"
+
+
+def _form(notice: NoticeV1, name: str, source: str | None, plain: str | None = None) -> str:
+    """Return *notice* in one form, by the policy's *source* or by our template; *plain* is said where that fails."""
+    form = _FORMS[name]
+    template = f"{notice.purpose}.{form.ending}"
+    try:
+        environment = _environment(name)
+        words = _words(notice, form)
+        if source is None:
+            return environment.get_template(template).render(words).strip()
+        return _bounded(environment.from_string(source).generate(words))
+    except Exception as error:  # noqa: BLE001 - whatever a template does, somebody must be told
+        whose = "" if source is None else " of the policy"
+        log.error("template failed template=%s%s fault=%s", template, whose, type(error).__name__)  # noqa: TRY400 - the trace would quote texts
+        return _plain(notice, form) if plain is None else plain
+
+
+class TooLong(ValueError):
+    """A template of the policy made more than any receiver takes."""
+
+
+def _bounded(pieces: Iterable[str]) -> str:
+    made, room = [], MESSAGE_LENGTH
+    for piece in pieces:
+        made.append(piece)
+        room -= len(piece)
+        if room < 0:
+            raise TooLong
+    said = "".join(made).strip()
+    if not said:
+        # Nothing would reach anybody.
+        message = "the template made nothing"
+        raise ValueError(message)
+    return said
+
+
+def digest(notices: Sequence[NoticeV1]) -> Message:
+    """Return what is said of several incidents at once, the worst first."""
+    ordered = sorted(notices, key=lambda each: each.incident.severity)
+    counts = Counter(SEVERITIES[each.incident.severity].upper() for each in ordered)
+    said = ", ".join(f"{count} {severity}" for severity, count in counts.items())
+    head = f"{len(notices)} MESSAGES IN ONE - {said}"
+    forms = {}
     for name, form in _FORMS.items():
-        template = f"{notice.purpose}.{form.ending}"
-        try:
-            words = _words(notice, form)
-            forms[name] = _environment(name).get_template(template).render(words).strip()
-        except Exception as error:  # noqa: BLE001 - whatever a template does, somebody must be told
-            log.error("template failed template=%s fault=%s", template, type(error).__name__)  # noqa: TRY400 - the trace would quote texts
-            forms[name] = _plain(notice, form)
-    return Message(subject=_subject(notice), **forms)
+        lines = [_digest_line(each, form) for each in ordered]
+        if name == "html":
+            rows = "".join(f"<li>{line}</li>\n" for line in lines)
+            forms[name] = f"<h2>{form.escaped(head)}</h2>\n<ul>\n{rows}</ul>"
+        else:
+            forms[name] = ("; " if name == "short" else "\n").join([form.escaped(head), *lines])
+    return _message(head, forms, about=len(notices))
+
+
+def _message(subject: str, forms: Mapping[str, str], about: int = 1) -> Message:
+    return Message(subject, forms["text"], forms["slack"], forms["html"], forms["short"], about)
+
+
+def together(notices: Sequence[NoticeV1]) -> NoticeV1:
+    """Return the notice that a digest of *notices*, all for one channel, is sent as: the worst, but part of no incident's thread."""
+    ids = "\n".join(each.notice_id for each in notices)
+    name = f"digest/{hashlib.sha256(ids.encode()).hexdigest()[:32]}"
+    worst = min(notices, key=lambda each: each.incident.severity)
+    return worst.model_copy(
+        update={
+            "notice_id": name,
+            "incident_id": name,
+            "step": StepKind.OPENED,
+            "purpose": Purpose.UPDATE,
+        }
+    )
+
+
+def _digest_line(notice: NoticeV1, form: _Form) -> str:
+    incident = notice.incident
+    what = f"{_HEADLINES[notice.purpose]}: {incident.incident_id}"
+    severity = SEVERITIES[incident.severity].upper()
+    drill = " DRILL" if incident.drill else ""
+    text = f"{severity} {what}{drill} {one_line(incident.summary)}"
+    return form.escaped(_fitted(text, _DIGEST_LINE, form))
+
+
+def standing(notice: NoticeV1) -> NoticeV1:
+    """Return what the first message about the incident would say now."""
+    incident = notice.incident
+    over = incident.resolved_at is not None
+    return notice.model_copy(
+        update={
+            "purpose": Purpose.INITIAL,
+            "step": StepKind.OPENED,
+            "occurred_at": incident.detected_at,
+            "next_update_at": None if over else notice.next_update_at,
+        }
+    )
 
 
 def duration(span: timedelta) -> str:
@@ -148,8 +271,13 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
         "assigned": incident.assigned_to or "unassigned",
         "status": str(incident.status).capitalize(),
         "service": incident.service,
+        "environment": incident.environment,
+        "owner": incident.owner or "nobody",
+        "tenant": notice.tenant,
+        "reason": notice.reason,
         "services": _services(notice),
         "at": _clock(notice.occurred_at),
+        "detected": _clock(incident.detected_at),
         "next_update": _clock(notice.next_update_at) if notice.next_update_at else "none planned",
         "duration": duration(ended - incident.started_at - incident.time_resolved),
     }
@@ -166,6 +294,10 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
         "mark": mark,
         "happened": happened,
         "drill": incident.drill,
+        "labels": {
+            name: _fitted(one_line(value), form.line, form)
+            for name, value in incident.labels.items()
+        },
     }
 
 

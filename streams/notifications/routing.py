@@ -1,8 +1,8 @@
 """
 Who is told of a step, and why.
 
-A route chooses by severity, service and message. Every route that fits adds its channels, so an incident that becomes worse is
-told to more people: those who are new are called as if it had begun now. Its end, and that it was made less severe, is told to
+Routes are a tree, as Alertmanager has it, that chooses by labels, severity, service, owner and message: the first that fits is taken, more
+only where it says ``continue``. An incident that becomes worse is told to more people: those who are new are called as if it had begun now. Its end, and that it was made less severe, is told to
 everybody whom the worst moment was told to. After its end nobody is told anything until it is reopened: people still correct and
 assign then, and a pager would take that for a new call.
 
@@ -10,16 +10,22 @@ Escalations and handovers name whom they call; routes are not asked.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Final
+from functools import cached_property
+from typing import Annotated, Final, NamedTuple
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas import limits
 from schemas.contract import Name, Severity
 from schemas.lifecycle import IncidentV1, StepKind, StepV1
-from schemas.notices import NoticeV1, Purpose
+from schemas.notices import NoticeV1, Purpose, TimingV1
+from streams.durations import Duration
+from streams.matchers import Matchers, Predicate, predicate
+from streams.notifications.ids import fitted
+from streams.notifications.waiting import PATIENT
 
 #: When the next message can be expected, until the incident is resolved.
 UPDATE_EVERY: Final = timedelta(minutes=30)
@@ -33,7 +39,7 @@ TOLD: Final = {
     StepKind.ACKNOWLEDGED: Purpose.UPDATE,
     StepKind.ASSIGNED: Purpose.UPDATE,
     StepKind.STATUS_CHANGED: Purpose.UPDATE,
-    StepKind.SEVERITY_CHANGED: Purpose.UPDATE,
+    StepKind.SEVERITY_CHANGED: Purpose.SEVERITY,
     StepKind.MITIGATED: Purpose.UPDATE,
     StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
     StepKind.AT_RISK: Purpose.UPDATE,
@@ -43,12 +49,23 @@ TOLD: Final = {
     StepKind.MERGED: Purpose.RESOLUTION,
 }
 
+#: The severity that waits for nothing.
+WORST: Final = 1
+_AT_ONCE: Final = timedelta(0)
+#: Alertmanager's word for grouping by all labels.
+_EACH: Final = "..."
+_GROUPED_BY: Final = r"^(\.\.\.|[A-Za-z_][A-Za-z0-9_./-]*)$"
+#: What a route takes from the one above where it says nothing else. Times are not among it, as in Alertmanager.
+_INHERITED: Final = ("channels", "group_by", "group_wait", "group_interval", "repeat_interval")
+
+Wait = Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))]
+
 #: Steps that those hear of who were told at the worst moment.
 _BY_THE_WORST: Final = frozenset({StepKind.RESOLVED, StepKind.MERGED, StepKind.SEVERITY_CHANGED})
 
 
 class Route(BaseModel):
-    """One line of the policy's ``routes``."""
+    """A branch of the policy's ``routes``."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -57,14 +74,145 @@ class Route(BaseModel):
         json_schema_extra={"examples": [{"severities": [1, 2], "channels": ["slack"]}]},
     )
 
+    matchers: Matchers = ()
+    """Labels it is for, such as ``[team="payments", region=~"eu-.*"]``."""
     severities: Annotated[tuple[Severity, ...], Field(min_length=1)] = (1, 2, 3, 4)
     """The severities it is for."""
     services: tuple[Name, ...] = ()
     """The services it is for; all where none is named."""
+    owners: tuple[Name, ...] = ()
+    """The owning teams it is for; all where none is named."""
     purposes: Annotated[tuple[Purpose, ...], Field(min_length=1)] = tuple(Purpose)
-    """The messages it is for: ``initial``, ``update``, ``resolution``."""
-    channels: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Names of the channels that are told."""
+    """The messages it is for: ``initial``, ``update``, ``resolution``, …"""
+    continue_: Annotated[bool, Field(alias="continue")] = False
+    """Whether the routes after it are looked at as well where it fits."""
+    channels: Annotated[tuple[Name, ...], Field(min_length=1)] = ()
+    """Names of the channels that are told; without it those of the route above."""
+    group_by: tuple[Annotated[str, Field(pattern=_GROUPED_BY)], ...] | None = None
+    """Labels that grouped incidents have in common; ``...`` keeps each by itself, as it is without it."""
+    group_wait: Wait | None = None
+    """How long the first message of a group waits for more; without it that of the route above, or not at all."""
+    group_interval: Wait | None = None
+    """How long a group that was told of waits before it is told of again."""
+    repeat_interval: Annotated[Duration, Field(ge=timedelta(minutes=1))] | None = None
+    """How long after a message people are reminded, until the incident is resolved."""
+    mute_time_intervals: tuple[Name, ...] = ()
+    """Times at which nothing goes out."""
+    active_time_intervals: tuple[Name, ...] = ()
+    """The only times at which anything goes out."""
+    routes: tuple["Route", ...] = ()
+    """Branches: those that fit are taken instead of this route."""
+
+    @cached_property
+    def holds(self) -> Predicate | None:
+        """Whether all matchers hold for a ``Subject``; None where there are none."""
+        # What a subject has in fields of its own is among its labels as well.
+        return predicate(self.matchers, ())
+
+    def below(self, above: "Route | None") -> "Route":
+        """Return this route with what it inherits from the one *above*."""
+        if above is None:
+            return self
+        inherited = {
+            name: getattr(above, name)
+            for name in _INHERITED
+            if getattr(self, name) is None or getattr(self, name) == ()
+        }
+        return self.model_copy(update=inherited)
+
+
+class Subject(NamedTuple):
+    """What routes look at."""
+
+    labels: Mapping[str, str]
+    severity: int
+    services: frozenset[str]
+    owner: str
+    purpose: Purpose
+    at_worst: bool = False
+    """Whether the severity is that of the worst moment, and no longer the incident's."""
+
+
+class Chosen(NamedTuple):
+    """A route that fits, with all that it inherits, and where it stands."""
+
+    route: Route
+    place: str
+    reason: str
+
+
+def subject(incident: IncidentV1, severity: int, purpose: Purpose) -> Subject:
+    """Return what routes look at when *incident* has *severity* and *purpose* is to be told."""
+    labels = {
+        # Labels of the alerts may be called so, too: then matchers see those.
+        "severity": str(severity),
+        "owner": incident.owner or "",
+        **incident.labels,
+        "tenant": incident.tenant,
+        "service": incident.service,
+        "environment": incident.environment,
+        "incident": incident.incident_id,
+    }
+    return Subject(
+        labels,
+        severity,
+        frozenset({incident.service, *incident.services}),
+        incident.owner or "",
+        purpose,
+        severity != incident.severity,
+    )
+
+
+def choose(
+    routes: Sequence[Route], of: Subject, above: Route | None = None, place: str = ""
+) -> list[Chosen]:
+    """
+    Return the routes that *of* is sent to.
+
+    The first that fits is taken, and after it those that fit as long as each says ``continue``; a route whose branches fit stands
+    back for them.
+    """
+    found: list[Chosen] = []
+    for number, branch in enumerate(routes):
+        if not _fits(branch, of):
+            continue
+        where = f"{place}routes[{number}]"
+        route = branch.below(above)
+        deeper = choose(branch.routes, of, route, f"{where}.")
+        found.extend(deeper or [Chosen(route, where, _reason(where, route, of))])
+        if not branch.continue_:
+            break
+    return found
+
+
+def silent(
+    routes: Sequence[Route], place: tuple[str | int, ...] = (), *, told: bool = False
+) -> Iterator[tuple[str | int, ...]]:
+    """Yield the places of routes that would be taken and tell nobody."""
+    for number, branch in enumerate(routes):
+        here = (*place, "routes", number)
+        tells = told or bool(branch.channels)
+        if not tells and not branch.routes:
+            yield here
+        yield from silent(branch.routes, here, told=tells)
+
+
+def channels_of(route: Route) -> Iterator[str]:
+    """Yield the channels that *route* and its branches name."""
+    yield from route.channels
+    for branch in route.routes:
+        yield from channels_of(branch)
+
+
+def times_named(
+    route: Route, place: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the times that *route* and its branches name, and where."""
+    for key in ("mute_time_intervals", "active_time_intervals"):
+        for number, name in enumerate(getattr(route, key)):
+            yield (*place, key, number), name
+    for number, branch in enumerate(route.routes):
+        yield from times_named(branch, (*place, "routes", number))
 
 
 def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
@@ -78,19 +226,19 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     if purpose is None:
         # Whoever is called may hear of it for the first time.
         return [
-            _notice(step, Purpose.INITIAL, each.channel, each.reason, each.people)
+            _notice(step, Purpose.INITIAL, each.channel, each.reason, people=each.people)
             for each in step.calls
         ]
     incident = step.incident
     worst = step.kind in _BY_THE_WORST
     severity = incident.severity_peak if worst else incident.severity
     called = _newly_concerned(step, routes)
-    others = _chosen(incident, severity, purpose, routes)
+    others = _channels(incident, severity, purpose, routes)
     return [
-        *(_notice(step, Purpose.INITIAL, channel, reason) for channel, reason in called.items()),
+        *(_routed(step, Purpose.INITIAL, channel, chosen) for channel, chosen in called.items()),
         *(
-            _notice(step, purpose, channel, reason)
-            for channel, reason in others.items()
+            _routed(step, purpose, channel, chosen)
+            for channel, chosen in others.items()
             if channel not in called
         ),
     ]
@@ -98,15 +246,10 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
 
 def notice_id(step: StepV1, channel: str) -> str:
     """Return the id of what *channel* is told of *step*."""
-    whole = f"{step.step_id}/{channel}"
-    if len(whole) <= limits.ID_LENGTH:
-        return whole
-    # Tenants and channels can have long names: the end of the id tells them apart.
-    rest = hashlib.sha256(whole.encode()).hexdigest()[:32]
-    return f"{whole[: limits.ID_LENGTH - len(rest) - 1]}#{rest}"
+    return fitted(f"{step.step_id}/{channel}")
 
 
-def _newly_concerned(step: StepV1, routes: Sequence[Route]) -> dict[str, str]:
+def _newly_concerned(step: StepV1, routes: Sequence[Route]) -> dict[str, Chosen]:
     """Return the channels that are called because the incident became worse, and why."""
     incident, before = step.incident, step.severity_before
     # 1 is the worst.
@@ -116,27 +259,36 @@ def _newly_concerned(step: StepV1, routes: Sequence[Route]) -> dict[str, str]:
     earlier = {
         channel
         for severity in (before, incident.severity_first)
-        for channel in _chosen(incident, severity, Purpose.INITIAL, routes)
+        for channel in _channels(incident, severity, Purpose.INITIAL, routes)
     }
-    now = _chosen(incident, incident.severity, Purpose.INITIAL, routes)
-    return {channel: reason for channel, reason in now.items() if channel not in earlier}
+    now = _channels(incident, incident.severity, Purpose.INITIAL, routes)
+    return {channel: chosen for channel, chosen in now.items() if channel not in earlier}
 
 
-def _chosen(
+def _channels(
     incident: IncidentV1, severity: int, purpose: Purpose, routes: Sequence[Route]
-) -> dict[str, str]:
+) -> dict[str, Chosen]:
     """Return the channels that hear of *incident* at *severity*, each with the first route that says so."""
-    chosen: dict[str, str] = {}
-    for number, route in enumerate(routes):
-        if _fits(route, severity, purpose, incident):
-            reason = _reason(number, route, severity, purpose, incident)
-            for channel in route.channels:
-                chosen.setdefault(channel, reason)
-    return chosen
+    told: dict[str, Chosen] = {}
+    for chosen in choose(routes, subject(incident, severity, purpose)):
+        for channel in chosen.route.channels:
+            told.setdefault(channel, chosen)
+    return told
 
 
-def _notice(
-    step: StepV1, purpose: Purpose, channel: str, reason: str, people: tuple[str, ...] | None = None
+def _routed(step: StepV1, purpose: Purpose, channel: str, chosen: Chosen) -> NoticeV1:
+    when = timing(chosen, step.incident, purpose)
+    return _notice(step, purpose, channel, chosen.reason, timing=when)
+
+
+def _notice(  # noqa: PLR0913 - what a notice says, part by part
+    step: StepV1,
+    purpose: Purpose,
+    channel: str,
+    reason: str,
+    *,
+    people: tuple[str, ...] | None = None,
+    timing: TimingV1 | None = None,
 ) -> NoticeV1:
     ends = purpose is Purpose.RESOLUTION
     return NoticeV1(
@@ -151,31 +303,53 @@ def _notice(
         reason=reason,
         update=_update(step),
         next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
+        timing=timing,
         incident=step.incident,
     )
 
 
-def _fits(route: Route, severity: int, purpose: Purpose, incident: IncidentV1) -> bool:
+def timing(chosen: Chosen, incident: IncidentV1, purpose: Purpose) -> TimingV1 | None:
+    """Return when a message may go out by the route that was *chosen*; None at once. The worst severity waits for nothing."""
+    route = chosen.route
+    waits = incident.severity != WORST and purpose in PATIENT
+    timed = TimingV1(
+        group=_group(chosen, incident),
+        wait=(route.group_wait or _AT_ONCE) if waits else _AT_ONCE,
+        interval=(route.group_interval or _AT_ONCE) if waits else _AT_ONCE,
+        repeat=route.repeat_interval,
+        mute=route.mute_time_intervals if waits else (),
+        active=route.active_time_intervals if waits else (),
+    )
+    return None if timed == TimingV1(group=timed.group) else timed
+
+
+def _group(chosen: Chosen, incident: IncidentV1) -> str:
+    labels = subject(incident, incident.severity, Purpose.INITIAL).labels
+    by = chosen.route.group_by
+    names = ("incident",) if by is None or _EACH in by else by
+    values = [incident.tenant, chosen.place, *(labels.get(name, "") for name in names)]
+    return hashlib.sha256(orjson.dumps(values)).hexdigest()[:32]
+
+
+def _fits(route: Route, of: Subject) -> bool:
     return (
-        severity in route.severities
-        and purpose in route.purposes
-        and (not route.services or not _services(incident).isdisjoint(route.services))
+        of.severity in route.severities
+        and of.purpose in route.purposes
+        and (not route.services or not of.services.isdisjoint(route.services))
+        and (not route.owners or of.owner in route.owners)
+        and (route.holds is None or route.holds(of))
     )
 
 
-def _services(incident: IncidentV1) -> set[str]:
-    return {incident.service, *incident.services}
-
-
-def _reason(
-    number: int, route: Route, severity: int, purpose: Purpose, incident: IncidentV1
-) -> str:
-    """Say why *route*, the policy's *number*, chose its channels."""
-    at_worst = "" if severity == incident.severity else " at its worst"
-    parts = [f"severity {severity}{at_worst}", f"{purpose} message"]
+def _reason(place: str, route: Route, of: Subject) -> str:
+    """Say why *route*, which stands at *place*, was chosen."""
+    parts = [f"severity {of.severity}{' at its worst' * of.at_worst}", f"{of.purpose} message"]
     if route.services:
-        parts.append(f"service {min(_services(incident).intersection(route.services))}")
-    return f"routes[{number}]: {', '.join(parts)}"
+        parts.append(f"service {min(of.services.intersection(route.services))}")
+    if route.owners:
+        parts.append(f"owner {of.owner}")
+    parts.extend(f'{each.label}{each.operator}"{each.value}"' for each in route.matchers)
+    return f"{place}: {', '.join(parts)}"[: limits.LINE_LENGTH]
 
 
 def _update(step: StepV1) -> str:

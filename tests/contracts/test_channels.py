@@ -6,21 +6,26 @@ from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import apprise
 import httpx
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from schemas import limits
 from schemas.lifecycle import StepKind
-from schemas.notices import NoticeV1
+from schemas.notices import NoticeV1, Purpose
 from streams.discovery import declared_in, example_of, kind_of
+from streams.laptop.receivers import Posted
 from streams.notifications import channels
-from streams.notifications.channel import LONGEST_WAIT, Channel, Verdict
-from streams.notifications.rendering import render
-from tests.told import AT, notice
+from streams.notifications.channel import LONGEST_WAIT, Channel, Verdict, byte_length
+from streams.notifications.pacing import DIGEST_SIZE
+from streams.notifications.relaying import Relayed
+from streams.notifications.rendering import digest, render, standing, together
+from tests.providers import provider_of
+from tests.told import AT, AT_PURPOSE, notice
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "notices"
 SENT = AT + timedelta(seconds=2)
@@ -32,6 +37,24 @@ PURPOSES = {
     "resolution": StepKind.RESOLVED,
 }
 NUMBERS = {kind: number for number, kind in enumerate(PURPOSES.values(), start=1)}
+#: What receivers call the first message, where they give it a name.
+FIRSTS = {"slack": "C0000000007/1709296215.000700", "discord": "1213141516171819", "telegram": "77"}
+PAGE = "https://tocsin.example.org/{tenant}/{incident}"
+#: Settings of channels that have more than one way.
+WAYS = [
+    *((each, {}) for each in DECLARED),
+    *((each, {"page": PAGE}) for each in DECLARED),
+    *(
+        (each, {"token": "xoxb-a-token", "api": "http://127.0.0.1:9/api", "page": PAGE})
+        for each in DECLARED
+        if kind_of(each) == "slack"
+    ),
+    *(
+        (each, {"replies": True, "reply_url": "https://tocsin.example.org/callbacks/sms"})
+        for each in DECLARED
+        if kind_of(each) == "sms"
+    ),
+]
 #: Everything that a text could try.
 HOSTILE = (
     "<script>alert(1)</script><!channel> {{ 7777*7 }} {% for x in (1,) %}x{% endfor %} ${HOME} %s\r\n"
@@ -53,8 +76,11 @@ def composed(channel: Channel, told: NoticeV1, at: datetime = SENT):
     return channel.compose(told, render(told), at)
 
 
-def written(request: httpx.Request | EmailMessage) -> str:
+def written(request: httpx.Request | EmailMessage | Relayed) -> str:
     """Return what goes out, as a person reviews it."""
+    if isinstance(request, Relayed):
+        address = request.address.get_secret_value()
+        return f"{address}\nurgency: {request.urgency}\n\n{request.title}\n\n{request.body}\n"
     if isinstance(request, EmailMessage):
         parts = [part.get_content() for part in request.iter_parts()]
         return "\n".join([*(f"{name}: {value}" for name, value in request.items()), "", *parts])
@@ -68,7 +94,9 @@ def written(request: httpx.Request | EmailMessage) -> str:
     return "\n".join(lines) + "\n"
 
 
-def raw(request: httpx.Request | EmailMessage) -> bytes:
+def raw(request: httpx.Request | EmailMessage | Relayed) -> bytes:
+    if isinstance(request, Relayed):
+        return written(request).encode()
     return request.as_bytes() if isinstance(request, EmailMessage) else request.content
 
 
@@ -207,7 +235,11 @@ def test_a_receiver_that_asks_for_patience_gets_it(channel, header, wait):
             st.lists(inner)
             | st.dictionaries(
                 st.sampled_from(
-                    ["ok", "error", "errors", "code", "error_code", "sid", "dedup_key", "ts"]
+                    [
+                        *("ok", "error", "errors", "code", "error_code", "sid", "dedup_key", "ts"),
+                        *("id", "result", "message_id", "parameters", "retry_after", "message"),
+                        *("description", "requestId", "channel"),
+                    ]
                 ),
                 inner,
             )
@@ -232,7 +264,10 @@ def test_no_answer_is_too_strange_to_be_judged(declared_kind, status, body, pati
 @pytest.mark.parametrize("value", [7, 1.5, True, None, "x", [], [7], {}, {"x": []}])
 def test_answers_whose_fields_have_other_types_are_judged(channel, status, value):
     """Otherwise one answer such as ``{"errors": 7}`` would stop the worker, and all pages with it."""
-    for name in ("ok", "error", "errors", "code", "error_code", "sid", "dedup_key", "ts"):
+    for name in (
+        *("ok", "error", "errors", "code", "error_code", "sid", "dedup_key", "ts", "id", "message"),
+        *("result", "parameters", "retry_after", "description", "requestId"),
+    ):
         answer = httpx.Response(status, json={name: value})
         assert channel.judge(answer, SENT).reason.startswith(("HTTP", "Slack"))
 
@@ -270,6 +305,8 @@ def test_hostile_texts_stay_texts(channel, kind):
         assert "<script>" not in page
         assert "&lt;script&gt;" in page
         assert not set("\x00\x07\x1b\u202e") & set(plain + page)
+    elif isinstance(request, Relayed):
+        assert not set("\x00\x07\x1b\u202e") & set(request.title + request.body)
     elif "json" not in request.headers["Content-Type"]:
         assert not set("\x00\x07\x1b\u202e\n") & set(
             dict(parse_qsl(request.content.decode()))["Body"]
@@ -300,30 +337,105 @@ def test_the_longest_incident_fits(channel, kind):
         runbook="https://example.org/" + "r" * 1_980,
     ).model_copy(update={"update": "<" * limits.TEXT_LENGTH})
     request = composed(channel, told)
-    size = len(raw(request))
-    assert size < 512 * 1024
+    assert len(raw(request)) < 512 * 1024
     assert channel.limits
-    if isinstance(request, EmailMessage):
-        assert len(request["Subject"]) <= channel.limits["Subject"]
-        # RFC 5322, section 2.1.1.
-        assert max(len(line) for line in raw(request).split(b"\r\n")) <= 998
-    elif channel.kind == "sms":
-        assert len(dict(parse_qsl(request.content.decode()))["Body"]) <= channel.limits["Body"]
-    elif channel.kind == "slack":
+    accepted(channel, request)
+    if channel.kind == "slack":
         body = orjson.loads(request.content)
-        assert len(body["text"]) <= channel.limits["text"]
-        assert len(body["blocks"][0]["text"]["text"]) <= channel.limits["section"]
-        assert len(body["blocks"][0]["block_id"]) <= channel.limits["block_id"]
         ends = {
             StepKind.OPENED: "Thread for updates: 👇",
             StepKind.ACKNOWLEDGED: "*Next Update*: 2024-03-01 13:00:15 UTC",
             StepKind.RESOLVED: "Post-mortem will be conducted within 24 hours.",
         }
         assert body["blocks"][0]["text"]["text"].endswith(ends[kind])
-    elif channel.kind == "pagerduty":
-        body = orjson.loads(request.content)
-        assert len(body["payload"]["summary"]) <= channel.limits["summary"]
-        assert len(body["dedup_key"]) <= channel.limits["dedup_key"]
+
+
+def accepted(channel: Channel, request: httpx.Request | EmailMessage | Relayed) -> None:
+    """Have a request looked at as its receiver would."""
+    if isinstance(request, EmailMessage):
+        assert request.defects == []
+        assert len(request["Subject"]) <= channel.limits["Subject"]
+        # RFC 5322, section 2.1.1.
+        assert max(len(line) for line in raw(request).split(b"\r\n")) <= 998
+        return
+    if isinstance(request, Relayed):
+        assert len(request.title) <= channel.limits["title"]
+        assert len(request.body) <= channel.limits["body"] + 600
+        assert apprise.Apprise().add(request.address.get_secret_value())
+        return
+    headers = {name.title(): value for name, value in request.headers.items()}
+    posted = Posted(request.url.path, headers, request.content)
+    answer = provider_of(channel.kind)(posted)
+    told = httpx.Response(answer.status, content=answer.body)
+    judged = channel.judge(told, SENT)
+    assert judged.verdict is Verdict.DELIVERED, answer.body
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("first", [False, True], ids=["first", "later"])
+@pytest.mark.parametrize(("declared_kind", "settings"), WAYS, ids=str)
+def test_receivers_take_every_message(declared_kind, settings, first, purpose):
+    """Otherwise a provider would refuse a message for its form, and nobody would hear of the incident."""
+    channel = declared_kind(**example_of(declared_kind) | settings)
+    told = AT_PURPOSE[purpose].model_copy(update={"channel": channel.kind})
+    known = FIRSTS.get(channel.kind) if first else None
+    accepted(channel, channel.compose(told, render(told), SENT, known))
+    refreshed = channel.refresh(told, render(standing(told)), known) if known else None
+    if refreshed is not None:
+        accepted(channel, refreshed)
+        assert b"INCIDENT DETECTED" in refreshed.content
+
+
+@given(texts=st.lists(st.text(max_size=6_000), min_size=4, max_size=4), severity=st.integers(1, 4))
+@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize(("declared_kind", "ways"), WAYS, ids=str)
+def test_receivers_take_any_text(declared_kind, ways, texts, severity):
+    """Otherwise some alphabet or length would make a provider refuse the message."""
+    channel = declared_kind(**example_of(declared_kind) | ways)
+    summary, impact, cause, update = texts
+    told = notice(
+        StepKind.RESOLVED,
+        channel.kind,
+        summary=summary[:1_000],
+        impact=impact[:1_000],
+        root_cause=cause,
+        severity=severity,
+    ).model_copy(update={"update": update})
+    accepted(channel, composed(channel, told))
+    again = told.model_copy(update={"purpose": Purpose.UPDATE, "step": StepKind.STATUS_CHANGED})
+    accepted(channel, composed(channel, again))
+
+
+@pytest.mark.parametrize("merging", [each for each in DECLARED if each.merges], ids=kind_of)
+def test_receivers_take_a_digest(merging):
+    """Otherwise a storm would be refused as a whole."""
+    channel = merging(**example_of(merging))
+    notices = [
+        notice(
+            StepKind.OPENED,
+            channel.kind,
+            summary=(HOSTILE + "ä" * 900)[:1_000],
+            incident_id=f"INC-2024-03-01-{number:03}",
+        )
+        for number in range(1, DIGEST_SIZE + 1)
+    ]
+    request = channel.compose(together(notices), digest(notices), SENT)
+    accepted(channel, request)
+    assert b"acknowledge" not in raw(request)
+    assert raw(request) == raw(channel.compose(together(notices), digest(notices), SENT))
+
+
+def test_what_is_cut_says_where_the_rest_is(channel):
+    """Otherwise half a report would look like all of it."""
+    told = notice(channel=channel.kind)
+    linked = channel.model_copy(update={"page": PAGE})
+    long = "ä" * 5_000
+    for measure in (len, byte_length):
+        cut = linked.cut(long, 400, told, measure)
+        assert cut.endswith("… https://tocsin.example.org/default/INC-2024-03-01-007")
+        assert measure(cut) in {399, 400}
+        assert channel.cut(long, 400, told, measure).endswith("ä…")
+        assert channel.cut("short", 400, told, measure) == "short"
 
 
 def secrets(channel: Channel) -> dict[str, str]:

@@ -165,6 +165,8 @@ def notifications(asked: Any, truth: Truth) -> dict[str, Rows]:
         last = [its[-1] if its else None for its in tries]
         delivered = [it for it in last if it and it.outcome is Outcome.DELIVERED]
         given_up = sum(bool(it) and it.outcome is Outcome.GIVEN_UP for it in last)
+        merged = sum(bool(it) and it.outcome is Outcome.MERGED for it in last)
+        tried = [[it for it in its if it.outcome is not Outcome.MERGED] for its in tries]
         seconds = [(it.occurred_at - it.requested_at).total_seconds() for it in delivered]
         its_figures = figures(seconds)
         del its_figures["counted"]
@@ -175,9 +177,10 @@ def notifications(asked: Any, truth: Truth) -> dict[str, Rows]:
                 "notices": len(group),
                 "delivered": len(delivered),
                 "given_up": given_up,
-                "waiting": len(group) - len(delivered) - given_up,
-                "attempts": sum(map(len, tries)),
-                "repeated": sum(len(its) > 1 for its in tries),
+                "waiting": len(group) - len(delivered) - given_up - merged,
+                "merged": merged,
+                "attempts": sum(map(len, tried)),
+                "repeated": sum(len(its) > 1 for its in tried),
                 **its_figures,
                 "p99_seconds": percentile(seconds, 0.99),
             }
@@ -187,7 +190,7 @@ def notifications(asked: Any, truth: Truth) -> dict[str, Rows]:
         (it.channel, it.reason)
         for it in truth.receipts
         if since <= it.requested_at < until
-        and it.outcome is not Outcome.DELIVERED
+        and it.outcome not in {Outcome.DELIVERED, Outcome.MERGED}
         and (not asked.tenant or it.tenant == asked.tenant)
     )
     reasons = [

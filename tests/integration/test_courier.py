@@ -246,9 +246,9 @@ async def test_what_can_never_be_sent_is_given_up_at_once(channel: Channel, reas
 async def test_a_token_with_the_end_of_its_line_is_given_up_at_once(receivers: Receivers) -> None:
     """Otherwise a secret that was read from a file would look like a receiver that does not answer."""
     reason = "the channel's settings make no valid request"
-    assert await judged(slack(receivers.web, token="a-token\n")) == Judgement(
-        Verdict.GIVE_UP, reason
-    )
+    assert await judged(
+        slack(receivers.web, token="a-token\n", api=receivers.web.url)
+    ) == Judgement(Verdict.GIVE_UP, reason)
 
 
 async def test_a_channel_that_the_policy_lost_is_given_up() -> None:

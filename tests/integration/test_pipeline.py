@@ -89,10 +89,11 @@ async def test_an_outage_is_told_acknowledged_resolved_and_reported(
     assert kinds == ["opened", "acknowledged", "noted", "resolved", "refused"]
     told = Counter((each.channel, each.purpose, each.outcome) for each in await receipts(settings))
     # The beginning, that somebody has taken it, the end: once to each channel.
+    told_by = (Purpose.INITIAL, Purpose.UPDATE, Purpose.RESOLUTION)
     assert told == Counter(
-        (channel, purpose, Outcome.DELIVERED) for channel in CHANNELS for purpose in Purpose
+        (channel, purpose, Outcome.DELIVERED) for channel in CHANNELS for purpose in told_by
     )
-    assert len(receivers.mail.arrived) == len(Purpose)
+    assert len(receivers.mail.arrived) == len(told_by)
 
     # The warehouse answers with the same numbers.
     warehouse = ClickHouse(settings.warehouse)

@@ -25,6 +25,8 @@ END = BEGIN + timedelta(days=DAYS)
 SERVICES = ("api", "web", "database", "search")
 PEOPLE = ("ada", "grace", "linus")
 CHANNELS = {"ops": "slack", "phone": "pagerduty", "mail": "email"}
+#: The part of notices that another message told instead.
+MERGED = 0.05
 
 
 @dataclass
@@ -277,6 +279,8 @@ def _tell(life: Life, truth: Truth, chance: random.Random) -> None:
 def _receipts(notice: NoticeV1, chance: random.Random) -> list[ReceiptV1]:
     outcomes = [Outcome.RETRYING] * chance.choice([0, 0, 0, 1, 2])
     outcomes += chance.choice([[Outcome.DELIVERED]] * 8 + [[Outcome.GIVEN_UP], []])
+    if chance.random() < MERGED:
+        outcomes = [Outcome.MERGED]
     at, receipts = notice.occurred_at, []
     for attempt, outcome in enumerate(outcomes, 1):
         at += timedelta(microseconds=chance.randint(1, 20_000_000))

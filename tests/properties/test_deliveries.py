@@ -5,7 +5,7 @@ Days of deliveries in milliseconds: the clock is a variable of the test, and so 
 """
 
 from collections import Counter, defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -29,6 +29,7 @@ verdicts = st.builds(
     st.sampled_from(Verdict),
     st.sampled_from(["HTTP 200", "HTTP 429", "no answer within 10 s"]),
     st.none() | st.timedeltas(timedelta(0), LONGEST_WAIT),
+    st.none() | st.sampled_from(["7", "8", "9"]),
 )
 
 
@@ -45,6 +46,8 @@ class AnyDeliveries(RuleBasedStateMachine):
         self.told: Counter[tuple[str, str]] = Counter()
         self.under_way: set[str] = set()
         self.receipts: dict[str, list[ReceiptV1]] = defaultdict(list)
+        #: What each receiver calls its first message about an incident, and when it last took one.
+        self.firsts: dict[tuple[str, str], tuple[str, datetime]] = {}
 
     # -- what can happen --------------------------------------------------------------------------
 
@@ -89,8 +92,12 @@ class AnyDeliveries(RuleBasedStateMachine):
 
     @rule()
     def a_tick_comes(self) -> None:
-        self.deliveries.forget(self.now)
-        forgotten = {name for name, raw in self.journal().items() if raw is None}
+        assert list(self.deliveries.tick(self.now)) == []
+        gone = {name for name, raw in self.journal().items() if raw is None}
+        for place, (_, at) in list(self.firsts.items()):
+            if at < self.now - REMEMBERED and any(place[1] in name for name in gone):
+                del self.firsts[place]
+        forgotten = gone & self.known.keys()
         for name in forgotten:
             last = self.receipts.pop(name)[-1]
             assert last.outcome is not Outcome.RETRYING
@@ -148,6 +155,11 @@ class AnyDeliveries(RuleBasedStateMachine):
         else:
             assert receipt.retry_at is None
         before.append(receipt)
+        if receipt.outcome is Outcome.DELIVERED:
+            place = (receipt.incident_id, receipt.channel)
+            first = self.firsts[place][0] if place in self.firsts else judgement.provider_id
+            if first is not None:
+                self.firsts[place] = (first, self.now)
         self.journal()
 
     def journal(self) -> dict[str, bytes | None]:
@@ -175,7 +187,16 @@ class AnyDeliveries(RuleBasedStateMachine):
 
     @invariant()
     def the_journal_knows_what_is_known(self) -> None:
-        assert self.entries.keys() == self.known.keys()
+        notices = {name for name in self.entries if not name.startswith("[")}
+        assert notices == self.known.keys()
+        failing = {name for name in self.entries if name.startswith('["failing"')}
+        assert len(self.entries) == len(self.known) + len(self.firsts) + len(failing)
+
+    @invariant()
+    def threads_keep_their_first_message(self) -> None:
+        for told in self.known.values():
+            first, _ = self.firsts.get((told.incident_id, told.channel), (None, None))
+            assert self.deliveries.first(told) == first
 
     @invariant()
     def nothing_waits_without_a_time(self) -> None:

@@ -212,9 +212,9 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
         (
             "- a",
             (
-                "bad.yaml:1: must be a map with any of rules, channels, routes, probes, incidents, "
-                "severities, formats, services, correlation, history, calendars, people, teams, "
-                "schedules, escalations"
+                "bad.yaml:1: must be a map with any of rules, channels, routes, templates, time_intervals, "
+                "probes, incidents, severities, formats, services, correlation, history, calendars, "
+                "people, teams, schedules, escalations"
             ),
         ),
         ("rules: [{kind: [x]}]", "bad.yaml:1: rules[0].kind: \"['x']\" is no kind; there are"),

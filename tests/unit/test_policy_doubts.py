@@ -278,3 +278,19 @@ def test_no_secret_is_said_in_a_doubt(tmp_path: Path) -> None:
     assert str(said) == (
         "a.yaml:2: rules[0].match: key=${KEY} and key=another exclude each other; it can never fire"
     )
+
+
+def test_channels_of_branches_and_fallbacks_are_reached(tmp_path: Path) -> None:
+    """Otherwise a warning would tell an operator to remove who is paged in the end."""
+    text = """
+channels:
+  chat: {kind: slack, fallback: mail}
+  mail: {kind: ntfy}
+  pager: {kind: pagerduty}
+routes:
+  - channels: [chat]
+    routes:
+      - severities: [1]
+        channels: [pager]
+"""
+    assert doubted(tmp_path, text) == []

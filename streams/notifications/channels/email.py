@@ -9,6 +9,7 @@ import hashlib
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
+from html import escape
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
@@ -57,8 +58,12 @@ class Email(Mailing):
     to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=100)]
     """To whom."""
 
-    def compose(self, notice: NoticeV1, message: Message, at: datetime) -> EmailMessage:
+    def compose(
+        self, notice: NoticeV1, message: Message, at: datetime, first: str | None = None
+    ) -> EmailMessage:
         """Return the mail; its id is a function of the notice, so a repeat can be told from a new one."""
+        # Threads are made of ids that are known beforehand.
+        del first
         mail = EmailMessage(policy=SMTP)
         mail["Subject"] = trimmed(message.subject, self.limits["Subject"])
         mail["From"] = self.sender
@@ -76,10 +81,11 @@ class Email(Mailing):
         if notice.incident.severity == _URGENT:
             mail["Importance"] = "high"
         mail["X-Tocsin-Notice"] = as_header(notice.notice_id)
-        mail.set_content(message.text + "\n")
-        mail.add_alternative(
-            f"<!doctype html>\n<html><body>\n{message.html}\n</body></html>\n", subtype="html"
-        )
+        link = self.link(notice)
+        mail.set_content(f"{message.text}\n" + (f"\n{link}\n" if link else ""))
+        linked = f'\n<p><a href="{escape(link)}">{escape(link)}</a></p>' if link else ""
+        page = f"<!doctype html>\n<html><body>\n{message.html}{linked}\n</body></html>\n"
+        mail.add_alternative(page, subtype="html")
         # A text that knew the boundary could add parts of its own; none can hold a hash of itself.
         mail.set_boundary(_hash(notice.notice_id + message.text + message.html))
         return mail

@@ -1,23 +1,39 @@
 """
-Slack: an incoming webhook, or the Web API.
+Slack: an incoming webhook, or the Web API, with which each incident is one thread whose first message stays up to date.
 
 Sources: Slack API pages "Sending messages using incoming webhooks" (errors are a word in the body), "chat.postMessage" (errors come
-with 200; metadata), "Rate limits", "Section block" (3000 characters; a block id has at most 255).
+with 200; metadata; thread_ts and reply_broadcast), "chat.update" (needs the channel's id), "Rate limits", "Section block" (3000
+characters; a block id has at most 255), "Button element" (a value has at most 2000 characters, an address 3000).
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
+from urllib.parse import parse_qs
 
 import httpx
+import orjson
 from pydantic import ConfigDict, SecretStr
 
 from schemas.notices import NoticeV1, Purpose
+from streams.notifications.callback import (
+    Action,
+    Callback,
+    Heard,
+    Refused,
+    check_fresh,
+    check_signature,
+    command_id,
+    hmac_sha256,
+    incident_of,
+    person,
+)
 from streams.notifications.channel import (
     Channel,
     Judgement,
     SecretAddress,
     Verdict,
+    WebAddress,
     document,
     field_of,
     plain,
@@ -25,7 +41,7 @@ from streams.notifications.channel import (
 )
 from streams.notifications.rendering import Message, slack_escaped
 
-POST_MESSAGE: Final = "https://slack.com/api/chat.postMessage"
+API: Final = "https://slack.com/api"
 
 #: Errors of the Web API that pass by themselves.
 _PASSING: Final = frozenset(
@@ -37,6 +53,10 @@ _PASSING: Final = frozenset(
         "request_timeout",
         "service_unavailable",
     }
+)
+#: Messages that are shown in the channel besides the thread.
+_FOR_ALL: Final = frozenset(
+    {Purpose.INITIAL, Purpose.RESOLUTION, Purpose.SEVERITY, Purpose.ESCALATION, Purpose.AT_RISK}
 )
 _WORD: Final = re.compile(r"[a-z_]{1,60}")
 
@@ -52,9 +72,13 @@ class Slack(Channel):
 
     kind: Literal["slack"] = "slack"
     url: SecretAddress = SecretStr("")
-    """The incoming webhook's address (it is its own password); or the Web API's, where that is not Slack's own."""
+    """The incoming webhook's address (it is its own password). Not used with a token."""
+    api: WebAddress = API
+    """The Web API's address."""
     token: SecretStr = SecretStr("")
     """Bot token with ``chat:write``."""
+    signing_secret: SecretStr = SecretStr("")
+    """Signing secret of the Slack app whose buttons call `tocsin board` back."""
     channel: str = "#incidents"
     """Channel that the Web API posts to; a webhook has its own."""
 
@@ -64,11 +88,40 @@ class Slack(Channel):
             return None
         return "url"
 
-    def compose(self, notice: NoticeV1, message: Message, at: datetime) -> httpx.Request:
+    def compose(
+        self, notice: NoticeV1, message: Message, at: datetime, first: str | None = None
+    ) -> httpx.Request:
         """Return the message as blocks, with a text for notifications and screen readers."""
         del at
-        token = self.token.get_secret_value()
-        body: dict[str, Any] = {
+        body = self._said(notice, message)
+        if not self.token.get_secret_value():
+            return httpx.Request("POST", self.url.get_secret_value(), json=body)
+        body["channel"] = self.channel
+        body["metadata"] = {
+            "event_type": "tocsin_notice",
+            "event_payload": {"notice_id": notice.notice_id, "incident_id": notice.incident_id},
+        }
+        if first is not None:
+            body["thread_ts"] = first.rpartition("/")[2]
+            # Who does not follow the thread must hear of these all the same.
+            body["reply_broadcast"] = notice.purpose in _FOR_ALL
+        return self._call("chat.postMessage", body)
+
+    def refresh(self, notice: NoticeV1, standing: Message, first: str) -> httpx.Request | None:
+        """The thread's first message shows where the incident stands now."""
+        channel, _, written_at = first.rpartition("/")
+        if not self.token.get_secret_value() or not channel:
+            return None
+        body = self._said(notice, standing) | {"channel": channel, "ts": written_at}
+        return self._call("chat.update", body)
+
+    def _call(self, method: str, body: dict[str, Any]) -> httpx.Request:
+        headers = {"Authorization": f"Bearer {self.token.get_secret_value()}"}
+        address = f"{self.api.rstrip('/')}/{method}"
+        return httpx.Request("POST", address, json=body, headers=headers)
+
+    def _said(self, notice: NoticeV1, message: Message) -> dict[str, Any]:
+        return {
             # Slack reads mrkdwn here too.
             "text": trimmed(slack_escaped(message.subject), self.limits["text"]),
             "blocks": [
@@ -78,26 +131,41 @@ class Slack(Channel):
                     "block_id": trimmed(notice.notice_id, self.limits["block_id"]),
                     "text": {
                         "type": "mrkdwn",
-                        "text": trimmed(message.slack, self.limits["section"]),
+                        "text": self.cut(message.slack, self.limits["section"], notice),
                         "verbatim": True,
                     },
                 },
-                *_buttons(notice),
+                *(_buttons(notice, self.link(notice)) if message.about == 1 else ()),
             ],
             # A link in somebody's log line is not a page to be shown.
             "unfurl_links": False,
             "unfurl_media": False,
         }
-        address = self.url.get_secret_value()
-        if not token:
-            return httpx.Request("POST", address, json=body)
-        body["channel"] = self.channel
-        body["metadata"] = {
-            "event_type": "tocsin_notice",
-            "event_payload": {"notice_id": notice.notice_id, "incident_id": notice.incident_id},
-        }
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Request("POST", address or POST_MESSAGE, json=body, headers=headers)
+
+    def heard(self, callback: Callback, at: datetime) -> list[Heard]:
+        """A button was pressed (Slack API, "Verifying requests from Slack", "block_actions payload")."""
+        secret = self.signing_secret.get_secret_value()
+        said_at = callback.headers.get("x-slack-request-timestamp", "")
+        if not secret or not re.fullmatch(r"\d{1,12}", said_at):
+            message = "signing_secret is not set" if not secret else "it has no timestamp"
+            raise Refused(message)
+        signed = b":".join([b"v0", said_at.encode(), callback.body])
+        given = callback.headers.get("x-slack-signature", "")
+        check_signature(f"v0={hmac_sha256(secret, signed)}", given)
+        check_fresh(datetime.fromtimestamp(int(said_at), UTC), at)
+        payload = _payload(callback.body)
+        user = payload.get("user")
+        names = user if isinstance(user, dict) else {}
+        author = person(names.get("username"), names.get("name"), names.get("id"))
+        actions = payload.get("actions")
+        heard = []
+        for each in actions if isinstance(actions, list) else []:
+            about = incident_of(each.get("value")) if isinstance(each, dict) else None
+            if about is not None and each.get("action_id") in set(Action):
+                action = Action(each["action_id"])
+                pressed = command_id("slack", action, *about, author, str(each.get("action_ts")))
+                heard.append(Heard(action, *about, author, pressed))
+        return heard
 
     def judge(self, response: httpx.Response, at: datetime) -> Judgement:
         """The Web API says in the body of a 200 what went wrong."""
@@ -109,8 +177,9 @@ class Slack(Channel):
         return Judgement(verdict, f"Slack says {error}")
 
     def provider_id(self, response: httpx.Response) -> str | None:
-        """The Web API names a message by its time."""
-        return field_of(response, "ts")
+        """The Web API names a message by its channel and its time."""
+        written_at, channel = field_of(response, "ts"), field_of(response, "channel")
+        return f"{channel}/{written_at}"[:255] if written_at and channel else written_at
 
     def explanation(self, response: httpx.Response) -> str | None:
         """A webhook answers with one word."""
@@ -118,29 +187,37 @@ class Slack(Channel):
         return f"Slack says {word}" if word else None
 
 
+def _payload(body: bytes) -> dict[str, Any]:
+    fields = parse_qs(body.decode(errors="replace"))
+    try:
+        payload = orjson.loads(fields.get("payload", [""])[0])
+    except orjson.JSONDecodeError:
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
 def _word(text: str) -> str | None:
     return text if _WORD.fullmatch(text) else None
 
 
-def _buttons(notice: NoticeV1) -> list[dict[str, Any]]:
+def _buttons(notice: NoticeV1, link: str) -> list[dict[str, Any]]:
     """Offer what a responder does next; the payload says which incident it is."""
-    if notice.purpose is Purpose.RESOLUTION:
-        return []
-    offered = [] if notice.incident.acknowledged_at else [("Acknowledge", "acknowledge")]
-    offered.append(("Resolve", "resolve"))
-    value = f"{notice.tenant}/{notice.incident_id}"
-    return [
-        {
-            "type": "actions",
-            "block_id": "tocsin",
-            "elements": [
-                {
-                    "type": "button",
-                    "action_id": action,
-                    "value": value,
-                    "text": {"type": "plain_text", "text": label},
-                }
-                for label, action in offered
-            ],
-        }
-    ]
+    elements = []
+    if notice.incident.resolved_at is None:
+        offered = [] if notice.incident.acknowledged_at else [("Acknowledge", "acknowledge")]
+        value = f"{notice.tenant}/{notice.incident_id}"
+        elements = [
+            _button(label, action) | {"value": value}
+            for label, action in [*offered, ("Resolve", "resolve")]
+        ]
+    if link:
+        elements.append(_button("Open", "open") | {"url": link})
+    return [{"type": "actions", "block_id": "tocsin", "elements": elements}] if elements else []
+
+
+def _button(label: str, action: str) -> dict[str, Any]:
+    return {
+        "type": "button",
+        "action_id": action,
+        "text": {"type": "plain_text", "text": label},
+    }

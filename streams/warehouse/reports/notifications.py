@@ -20,7 +20,7 @@ from streams.warehouse.report import (
 )
 from streams.warehouse.scope import OF_NOTICES, InSpan
 
-#: The latest attempt of each notice; receipts carry the time of the step, as notices do. Joined by a hash of the key, 128 bits:
+#: The latest attempt of each notice; one that another message told instead had none. Receipts carry the time of the step, as notices do. Joined by a hash of the key, 128 bits:
 #: three texts for each row cost several times as much.
 BY_CHANNEL: Final = """
 SELECT
@@ -29,7 +29,8 @@ SELECT
     count() AS notices,
     countIf(outcome = 'delivered') AS delivered,
     countIf(outcome = 'given_up') AS given_up,
-    notices - delivered - given_up AS waiting,
+    countIf(outcome = 'merged') AS merged,
+    notices - delivered - given_up - merged AS waiting,
     sum(tries) AS attempts,
     countIf(tries > 1) AS repeated,
     avg(seconds) AS mean_seconds,
@@ -52,7 +53,7 @@ FROM
     (
         SELECT
             sipHash128(tenant, incident_id, notice_id) AS key,
-            count() AS attempts,
+            countIf(outcome != 'merged') AS attempts,
             argMax(outcome, attempt) AS became,
             argMax(occurred_at, attempt) AS ended_at,
             max(channel_kind) AS kind
@@ -66,7 +67,7 @@ ORDER BY notices DESC, channel
 """
 REASONS: Final = """
 SELECT channel, reason, count() AS attempts
-FROM receipts FINAL {where} AND outcome != 'delivered'
+FROM receipts FINAL {where} AND outcome NOT IN ('delivered', 'merged')
 GROUP BY channel, reason
 ORDER BY attempts DESC, channel, reason
 LIMIT 10
@@ -121,6 +122,7 @@ class Notifications(InSpan):
                         Column("notices", "notices", Shape.COUNT),
                         Column("delivered", "delivered", Shape.COUNT),
                         Column("given_up", "given up", Shape.COUNT),
+                        Column("merged", "told with another", Shape.COUNT),
                         Column("waiting", "waiting", Shape.COUNT),
                         Column("attempts", "attempts", Shape.COUNT),
                         Column("repeated", "tried again", Shape.COUNT),
@@ -151,7 +153,7 @@ class Notifications(InSpan):
                     labels,
                     tuple(
                         Series(name.replace("_", " "), tuple(row[name] for row in rows))
-                        for name in ("delivered", "given_up", "waiting")
+                        for name in ("delivered", "given_up", "merged", "waiting")
                     ),
                 ),
                 Chart(

@@ -197,6 +197,7 @@ def test_declare_sends_the_whole_report(pipeline: Pipeline) -> None:
         "service": "shop",
         "environment": "production",
         "labels": {"region": "eu"},
+        "drill": False,
         "report": {
             "summary": "orders fail",
             "symptoms": "error 503",

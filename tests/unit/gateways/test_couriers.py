@@ -18,6 +18,7 @@ class Recording:
         self.name = name
         self.let = asyncio.Event()
         self.started = self.stopped = 0
+        self.refreshed: list[str] = []
 
     async def start(self) -> None:
         await asyncio.sleep(0)
@@ -26,9 +27,15 @@ class Recording:
     async def stop(self) -> None:
         self.stopped += 1
 
-    async def attempt(self, given: Any) -> Attempted:
+    async def attempt(self, given: Any, first: Any = None) -> Attempted:
         await self.let.wait()
         return Attempted(Judgement(Verdict.DELIVERED, self.name), "recording", timedelta(0))
+
+    async def attempt_digest(self, given: Any) -> Attempted:
+        return await self.attempt(given)
+
+    async def refresh(self, given: Any, first: str) -> None:
+        self.refreshed.append(self.name)
 
 
 def couriers() -> tuple[Couriers, list[Recording], list[Policy]]:
@@ -80,3 +87,23 @@ async def test_a_courier_without_work_is_stopped_at_once() -> None:
     made[1].let.set()
     await attempt
     assert [(each.started, each.stopped) for each in made] == [(1, 1), (1, 0)]
+
+
+async def test_everything_goes_through_the_courier_in_force() -> None:
+    """A digest, or a thread brought up to date, would go out under a policy that was replaced."""
+    running, made, (_, second) = couriers()
+    await running.start()
+    running.use(second)
+    made_for_all = [each async for each in _all_ways(running, made)]
+    assert made_for_all == ["policy 1", "policy 1"]
+    await running.stop()
+
+
+async def _all_ways(running: Couriers, made: list[Recording]) -> Any:
+    digest = asyncio.create_task(running.attempt_digest([notice()]))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    made[-1].let.set()
+    yield (await digest).judgement.reason
+    await running.refresh(notice(), "first")
+    yield made[-1].refreshed[0]

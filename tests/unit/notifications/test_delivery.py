@@ -21,6 +21,8 @@ def attempted(
     return Attempted(Judgement(verdict, reason, retry_after, "an-id"), "slack", TOOK)
 
 
+#: The entry of what the receiver calls the first message.
+FIRST = '["first","default","INC-2024-03-01-007","chat"]'
 TAKEN = attempted(Verdict.DELIVERED, "HTTP 200")
 REFUSED = attempted(Verdict.GIVE_UP, "HTTP 403")
 FAILED = attempted(Verdict.TRY_AGAIN)
@@ -215,7 +217,11 @@ def test_each_change_is_said_once() -> None:
     assert deliveries.changes() == {}
     deliveries.settle(OPENED.notice_id, TAKEN, AT, 0.0)
     assert deliveries.changes() == {
-        OPENED.notice_id: b'{"settled_at":"2024-03-01T12:30:15.250000+00:00"}'
+        OPENED.notice_id: b'{"settled_at":"2024-03-01T12:30:15.250000+00:00"}',
+        FIRST: (
+            b'{"first":"an-id","line":["default","INC-2024-03-01-007","chat"],'
+            b'"at":"2024-03-01T12:30:15.250000+00:00"}'
+        ),
     }
 
 
@@ -224,12 +230,24 @@ def test_what_was_settled_is_forgotten_after_a_while() -> None:
     deliveries = holding(OPENED, notice(StepKind.OPENED, "mail", 1))
     tried(deliveries, OPENED, TAKEN)
     deliveries.changes()
-    deliveries.forget(AT + REMEMBERED - timedelta(days=1))
+    assert list(deliveries.tick(AT + REMEMBERED - timedelta(days=1))) == []
     assert deliveries.changes() == {}
-    deliveries.forget(AT + REMEMBERED)
+    assert list(deliveries.tick(AT + REMEMBERED)) == []
     assert deliveries.changes() == {}, "exactly as old as what is remembered"
-    deliveries.forget(AT + REMEMBERED + timedelta(hours=1))
+    assert list(deliveries.tick(AT + REMEMBERED + timedelta(hours=1))) == []
     assert deliveries.changes() == {}, "once a day is enough"
-    deliveries.forget(AT + REMEMBERED + timedelta(days=1))
-    assert deliveries.changes() == {OPENED.notice_id: None}
+    assert list(deliveries.tick(AT + REMEMBERED + timedelta(days=1))) == []
+    assert deliveries.changes() == {OPENED.notice_id: None, FIRST: None}
     assert deliveries.accept(OPENED)
+
+
+def test_the_first_message_of_a_thread_outlives_a_restart() -> None:
+    """Otherwise updates after a restart would begin a thread of their own."""
+    deliveries = holding(OPENED)
+    tried(deliveries, OPENED, TAKEN)
+    entries = {name: raw for name, raw in deliveries.changes().items() if raw is not None}
+    restarted = Deliveries()
+    restarted.restore(entries)
+    update = notice(StepKind.ACKNOWLEDGED, OPENED.channel, 2)
+    assert restarted.first(update) == deliveries.first(update) == "an-id"
+    assert restarted.first(notice(StepKind.ACKNOWLEDGED, "elsewhere", 2)) is None

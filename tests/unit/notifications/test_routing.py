@@ -87,7 +87,7 @@ def test_each_step_has_its_message_or_none(kind: StepKind) -> None:
         StepKind.ACKNOWLEDGED: Purpose.UPDATE,
         StepKind.ASSIGNED: Purpose.UPDATE,
         StepKind.STATUS_CHANGED: Purpose.UPDATE,
-        StepKind.SEVERITY_CHANGED: Purpose.UPDATE,
+        StepKind.SEVERITY_CHANGED: Purpose.SEVERITY,
         StepKind.MITIGATED: Purpose.UPDATE,
         StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
         StepKind.AT_RISK: Purpose.UPDATE,
@@ -154,8 +154,9 @@ def test_a_route_is_for_what_it_names(route: dict[str, Any], channels: list[str]
 
 def test_a_channel_of_two_routes_is_told_once_for_the_first_reason() -> None:
     """Otherwise people would be called twice by one step."""
+    orders = {"services": ["orders"], "channels": ["mail", "chat"], "continue": True}
     routes = [
-        Route(services=("orders",), channels=("mail", "chat")),
+        Route.model_validate(orders),
         Route(severities=(2,), channels=("chat", "pager", "pager")),
     ]
     notices = told(step(), routes)
@@ -172,8 +173,8 @@ def test_who_becomes_concerned_is_called_and_the_others_are_told_what_is_new() -
     assert told_whom(notices) == {
         "pager": Purpose.INITIAL,
         "sms": Purpose.INITIAL,
-        "chat": Purpose.UPDATE,
-        "mail": Purpose.UPDATE,
+        "chat": Purpose.SEVERITY,
+        "mail": Purpose.SEVERITY,
     }
     assert {each.reason for each in notices if each.purpose is Purpose.INITIAL} == {
         "routes[0]: severity 1, initial message"
@@ -186,16 +187,19 @@ def test_a_route_for_the_first_message_only_hears_of_a_raise() -> None:
         Route(severities=(1,), purposes=(Purpose.INITIAL,), channels=("sms",)),
         Route(channels=("chat",)),
     ]
-    assert told_whom(told(moved(2, 1), routes)) == {"sms": Purpose.INITIAL, "chat": Purpose.UPDATE}
-    assert told_whom(told(moved(1, 2), routes)) == {"chat": Purpose.UPDATE}
+    assert told_whom(told(moved(2, 1), routes)) == {
+        "sms": Purpose.INITIAL,
+        "chat": Purpose.SEVERITY,
+    }
+    assert told_whom(told(moved(1, 2), routes)) == {"chat": Purpose.SEVERITY}
 
 
 def test_a_less_severe_incident_is_told_to_all_who_know_of_it() -> None:
     """Otherwise those whom the worst moment woke would go on working on an outage."""
     notices = told(moved(1, 3), ROUTES)
-    assert told_whom(notices) == dict.fromkeys(("pager", "sms", "chat", "mail"), Purpose.UPDATE)
+    assert told_whom(notices) == dict.fromkeys(("pager", "sms", "chat", "mail"), Purpose.SEVERITY)
     assert {each.reason for each in notices} == {
-        "routes[0]: severity 1 at its worst, update message"
+        "routes[0]: severity 1 at its worst, severity message"
     }
 
 
@@ -203,23 +207,23 @@ def test_who_was_called_by_an_earlier_raise_is_not_called_by_the_next() -> None:
     """Otherwise each of two raises would wake the engineer on call."""
     assert told_whom(told(moved(2, 1, severity_first=3), ROUTES)) == {
         "sms": Purpose.INITIAL,
-        "pager": Purpose.UPDATE,
-        "chat": Purpose.UPDATE,
-        "mail": Purpose.UPDATE,
+        "pager": Purpose.SEVERITY,
+        "chat": Purpose.SEVERITY,
+        "mail": Purpose.SEVERITY,
     }
 
 
 def test_a_less_severe_incident_calls_nobody() -> None:
     """Otherwise those who deal with small things would be called by the end of an outage."""
-    office = Route(severities=(3,), channels=("office",))
-    assert "office" not in told_whom(told(moved(1, 3), [*ROUTES, office]))
-    assert told_whom(told(moved(4, 3), [*ROUTES, office]))["office"] is Purpose.INITIAL
+    office = Route.model_validate({"severities": [3], "channels": ["office"], "continue": True})
+    assert "office" not in told_whom(told(moved(1, 3), [office, *ROUTES]))
+    assert told_whom(told(moved(4, 3), [office, *ROUTES]))["office"] is Purpose.INITIAL
 
 
 def test_back_to_its_first_severity_calls_nobody_again() -> None:
     """Otherwise one who lowers a severity by mistake, and corrects it, would wake everybody."""
     assert told_whom(told(moved(3, 1, severity_first=1, severity_peak=1), ROUTES)) == dict.fromkeys(
-        ("pager", "sms", "chat", "mail"), Purpose.UPDATE
+        ("pager", "sms", "chat", "mail"), Purpose.SEVERITY
     )
 
 
@@ -231,7 +235,7 @@ def test_a_second_raise_calls_again() -> None:
 
 def test_the_same_severity_is_no_call() -> None:
     """Otherwise saying the same twice would call everybody."""
-    assert set(told_whom(told(moved(1, 1), ROUTES)).values()) == {Purpose.UPDATE}
+    assert set(told_whom(told(moved(1, 1), ROUTES)).values()) == {Purpose.SEVERITY}
 
 
 def test_the_end_is_told_to_those_of_the_worst_moment_and_nobody_else() -> None:

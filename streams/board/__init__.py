@@ -1,0 +1,7 @@
+"""
+What people and services ask over HTTP.
+
+* ``application.py``  the ASGI application: which parts answer under which paths
+* ``callbacks.py``    providers say what somebody did over there
+* ``limits.py``       how much of a request is read
+"""

@@ -1,0 +1,160 @@
+"""``tocsin route test``: who would be told, how, when and why."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import click
+from pydantic import ValidationError
+
+from schemas.lifecycle import IncidentV1, Status
+from schemas.notices import Purpose
+from streams.durations import written
+from streams.errors import TocsinError
+from streams.gateways.clock import now
+from streams.notifications.routing import Chosen, choose, subject, timing
+from streams.notifications.waiting import muted, opens
+from streams.policy import Policy, read_policy
+from streams.settings import read_settings
+
+#: Labels that are fields of an incident.
+_FIELDS: Final = frozenset({"tenant", "service", "environment", "owner"})
+
+
+@click.group("route")
+def route() -> None:
+    """Ask who would be told."""
+
+
+@route.command("test")
+@click.option(
+    "--labels", multiple=True, metavar="NAME=VALUE,…", help="Of the incident; can be repeated."
+)
+@click.option("--severity", type=click.IntRange(1, 4), default=2, show_default=True)
+@click.option(
+    "--message",
+    type=click.Choice([str(each) for each in Purpose]),
+    default=str(Purpose.INITIAL),
+    show_default=True,
+)
+@click.option("--at", metavar="TIME", help="Such as 2026-11-24T03:00+01:00; now without it.")
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    help="Folder or file; without it the one that the other commands would use.",
+)
+def test(
+    labels: tuple[str, ...], severity: int, message: str, at: str | None, policy: Path | None
+) -> None:
+    """Say who would be told of an incident with these labels, through what, when and why."""
+    moment = now() if at is None else _moment(at)
+    incident = _incident(_labels(labels), severity, moment)
+    try:
+        rules = read_policy(policy or read_settings().policy)
+    except TocsinError as error:
+        raise click.ClickException(str(error)) from None
+    purpose = Purpose(message)
+    click.echo(f"{message} message, severity {severity}, at {_said(moment)}")
+    chosen = choose(rules.routes, subject(incident, severity, purpose))
+    told = list(_told(rules, chosen, incident, purpose, moment))
+    if not told:
+        click.echo("nobody is told: no route fits")
+    for line in told:
+        click.echo(line)
+
+
+def _told(
+    policy: Policy, chosen: list[Chosen], incident: IncidentV1, purpose: Purpose, at: datetime
+) -> Iterator[str]:
+    """Yield a line for each channel."""
+    seen: set[str] = set()
+    for each in chosen:
+        for name in each.route.channels:
+            if name in seen:
+                continue
+            seen.add(name)
+            channel = policy.channels[name]
+            missing = channel.missing()
+            off = f"; turned off: its {missing} is empty" if missing else ""
+            when = _when(policy, each, incident, purpose, at)
+            yield f"  {name} ({channel.kind}) {when}, by {each.reason}{off}"
+
+
+def _when(
+    policy: Policy, chosen: Chosen, incident: IncidentV1, purpose: Purpose, at: datetime
+) -> str:
+    timed = timing(chosen, incident, purpose)
+    wait = timed.wait if timed else timedelta(0)
+    goes = opens(timed, policy.time_intervals, at + wait)
+    why = muted(timed, policy.time_intervals, at + wait)
+    parts = [f"group_wait {written(wait)}"] if wait else []
+    parts += [why] if why else []
+    said = f" ({', '.join(parts)})" if parts else ""
+    again = (
+        f", again every {written(timed.repeat)} until it is resolved"
+        if timed and timed.repeat
+        else ""
+    )
+    if goes is None:
+        return f"not for a week{said}"
+    return f"{'at once' if goes == at else f'at {_said(goes)}'}{said}{again}"
+
+
+def _incident(labels: dict[str, str], severity: int, at: datetime) -> IncidentV1:
+    fields = {name: value for name, value in labels.items() if name in _FIELDS}
+    others = {name: value for name, value in labels.items() if name not in _FIELDS}
+    given = {"service": "any", **fields, "labels": others}
+    try:
+        return IncidentV1.model_validate(
+            {
+                "occurred_at": at,
+                "incident_id": f"INC-{at.astimezone(UTC):%Y-%m-%d}-001",
+                "sequence": 1,
+                "status": Status.INVESTIGATING,
+                "severity": severity,
+                "severity_first": severity,
+                "severity_peak": severity,
+                "summary": "",
+                "group_key": "any",
+                "started_at": at,
+                "detected_at": at,
+                **given,
+            }
+        )
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in wrong["loc"] if step != "[key]")
+        message = f"--labels: {where}: {wrong['msg']}"
+        raise click.UsageError(message) from None
+
+
+def _labels(written_labels: tuple[str, ...]) -> dict[str, str]:
+    labels = {}
+    for pair in ",".join(written_labels).split(","):
+        name, equals, value = pair.partition("=")
+        if not pair:
+            continue
+        if not equals or not name:
+            message = (
+                f"--labels: {pair!r} is no label: write NAME=VALUE, several separated by commas"
+            )
+            raise click.UsageError(message)
+        labels[name.strip()] = value.strip().strip('"')
+    return labels
+
+
+def _moment(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"--at: {text!r} is no time: write it as 2026-11-24T03:00+01:00"
+        raise click.UsageError(message) from None
+    if at.tzinfo is None:
+        message = f"--at: {text!r} has no zone: write {text}Z, or {text}+01:00"
+        raise click.UsageError(message)
+    return at
+
+
+def _said(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"

@@ -1,0 +1,83 @@
+"""A button in Slack, through a real board and a real incidents hop."""
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+from schemas.commands import Declare, Report
+from schemas.lifecycle import IncidentV1
+from streams.gateways.incidents import Done, ask, current
+from streams.laptop.ports import free_port
+from tests.pipeline import Pipeline, Worker, eventually
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+POLICY = """
+channels:
+  chat: {kind: slack, url: "http://127.0.0.1:9/x", signing_secret: a-signing-secret}
+"""
+
+
+async def test_a_button_in_slack_acknowledges(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Otherwise whoever takes an incident in the chat would be escalated past."""
+    policy = tmp_path / "board.yaml"
+    policy.write_text(POLICY)
+    settings = pipeline.settings = pipeline.settings.model_copy(update={"policy": policy})
+    pipeline.start("incidents")
+    port = free_port()
+    board = Worker("board", settings, tmp_path, "-m", "streams", "board", "--port", str(port))
+    try:
+        await pipeline.ready()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+            async def answers() -> bool:
+                try:
+                    return (await client.get("/livez")).is_success
+                except httpx.TransportError:
+                    return False
+
+            await eventually(answers, "the board answers", board.tail)
+            report = Report(summary="Slow")
+            declared = await ask(
+                settings,
+                Declare(
+                    occurred_at=datetime.now(UTC),
+                    command_id="declare-1",
+                    author="operator",
+                    severity=3,
+                    service="shop",
+                    report=report,
+                ),
+                source="test",
+            )
+            assert isinstance(declared, Done)
+            incident_id = declared.step.incident_id
+            pressed = {"action_id": "acknowledge", "value": f"default/{incident_id}"}
+            payload = {"user": {"username": "ada"}, "actions": [pressed]}
+            body = urlencode({"payload": json.dumps(payload)}).encode()
+            stamp = str(int(datetime.now(UTC).timestamp()))
+            signed = hmac.new(b"a-signing-secret", f"v0:{stamp}:".encode() + body, hashlib.sha256)
+            headers = {
+                "X-Slack-Request-Timestamp": stamp,
+                "X-Slack-Signature": f"v0={signed.hexdigest()}",
+            }
+            answer = await client.post("/callbacks/chat", headers=headers, content=body)
+            assert answer.status_code == 200
+
+        async def taken() -> IncidentV1 | None:
+            (found,) = await current(settings)
+            return found if found.acknowledged_by else None
+
+        found = await eventually(taken, "it is acknowledged", board.tail)
+        assert found.acknowledged_by == "ada"
+        code, seconds = board.stop()
+        assert (code, seconds < 5) == (0, True)
+    finally:
+        if board.alive():
+            board.kill()

@@ -1,0 +1,325 @@
+"""Every channel against its provider, as strict as its documentation, over real connections that fail in every way."""
+
+import asyncio
+import logging
+import shutil
+import ssl
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.lifecycle import StepKind
+from streams.discovery import declared_in, example_of, kind_of
+from streams.gateways.courier import SIDE_BY_SIDE, Courier
+from streams.notifications import channels
+from streams.notifications.channel import Channel, Judgement, Verdict
+from tests.providers import provider_of
+from tests.receivers import DROP, HALF, HANG, Answer, HttpReceiver, MailReceiver
+from tests.told import notice
+
+pytestmark = pytest.mark.timeout(30)
+
+DECLARED = {kind_of(each): each for each in declared_in(channels)}
+WEB = sorted(DECLARED.keys() - {"email", "apprise"})
+SOON = "100ms"
+#: Credentials that each provider refuses.
+WRONG: dict[str, dict[str, Any]] = {
+    "alertmanager": {"token": "wrong"},
+    "discord": {"url": "/api/webhooks/7/wrong"},
+    "ntfy": {"token": "wrong"},
+    "opsgenie": {"api_key": "wrong"},
+    "pagerduty": {"routing_key": "wrong"},
+    "slack": {"token": "wrong", "api": "/api"},
+    "sms": {"auth_token": "wrong"},
+    "teams": {"url": "/wrong"},
+    "telegram": {"token": "wrong"},
+    "webhook": {"secret": "wrong"},
+}
+
+
+def channel_of(kind: str, web: HttpReceiver, **given: Any) -> Channel:
+    """Return a channel of *kind* that finds its provider at *web*."""
+    found = {
+        name: f"{web.url}{value}" if str(value).startswith("/") else value
+        for name, value in (example_of(DECLARED[kind]) | given).items()
+    }
+    settings = {
+        name: value.replace("http://127.0.0.1:9", web.url) if isinstance(value, str) else value
+        for name, value in found.items()
+    }
+    return DECLARED[kind](**settings)
+
+
+async def judged(channel: Channel, kind: StepKind = StepKind.OPENED) -> Judgement:
+    async with Courier({"somewhere": channel}) as courier:
+        return (await courier.attempt(notice(kind, "somewhere"))).judgement
+
+
+@pytest.mark.parametrize("kind", WEB)
+async def test_its_provider_takes_it(kind: str) -> None:
+    """Otherwise what was composed would be refused for its form."""
+    async with HttpReceiver(provider_of(kind)) as web:
+        for step in (StepKind.OPENED, StepKind.ACKNOWLEDGED, StepKind.RESOLVED):
+            assert (await judged(channel_of(kind, web), step)).verdict is Verdict.DELIVERED
+        assert len(web.arrived) == 3
+
+
+@pytest.mark.parametrize("kind", WEB)
+async def test_wrong_credentials_end_the_attempts(kind: str) -> None:
+    """Otherwise a wrong key would be tried until the account is locked, and nobody would hear of it."""
+    async with HttpReceiver(provider_of(kind)) as web:
+        ended = await judged(channel_of(kind, web, **WRONG[kind]))
+    assert ended.verdict is Verdict.GIVE_UP
+    assert "wrong" not in ended.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "patience"),
+    [
+        (HANG, "no answer within 0.1 s", None),
+        (DROP, "no complete answer: RemoteProtocolError", None),
+        (HALF, "no complete answer: RemoteProtocolError", None),
+        (Answer(500, b"oops"), "HTTP 500", None),
+        (Answer(429, b"", {"Retry-After": "7"}), "HTTP 429", timedelta(seconds=7)),
+        (Answer(503, b"<html>"), "HTTP 503", None),
+    ],
+    ids=["hang", "drop", "half", "500", "429", "503"],
+)
+@pytest.mark.parametrize("kind", WEB)
+async def test_passing_faults_are_tried_again(
+    kind: str, answer: Answer, reason: str, patience: timedelta | None
+) -> None:
+    """Otherwise a receiver that is down for a minute would never hear of an incident."""
+    async with HttpReceiver(provider_of(kind)) as web:
+        web.then(answer)
+        channel = channel_of(kind, web, answers_within=SOON if answer is HANG else "10s")
+        async with Courier({"somewhere": channel}) as courier:
+            ended = await courier.attempt(notice(channel="somewhere"))
+            again = await courier.attempt(notice(channel="somewhere"))
+    # What a service says in its own words may follow.
+    assert ended.judgement.reason.startswith(reason)
+    assert ended.judgement.verdict is Verdict.TRY_AGAIN
+    assert ended.judgement.retry_after == patience
+    assert again.judgement.verdict is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (
+            "discord",
+            b'{"message": "You are being rate limited.", "retry_after": 0.5, "global": false}',
+        ),
+        ("telegram", b'{"ok": false, "error_code": 429, "parameters": {"retry_after": 0.5}}'),
+    ],
+)
+async def test_patience_is_understood_in_each_providers_words(kind: str, body: bytes) -> None:
+    """Otherwise a provider that asks for patience in the body would be asked even more."""
+    async with HttpReceiver(provider_of(kind)) as web:
+        web.then(Answer(429, body, {"Content-Type": "application/json"}))
+        ended = await judged(channel_of(kind, web))
+    assert ended.retry_after == timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize("kind", WEB)
+async def test_nobody_is_told_where_nobody_listens(kind: str) -> None:
+    """Otherwise a provider that restarts would be given up."""
+    async with HttpReceiver() as web:
+        gone = channel_of(kind, web)
+    assert await judged(gone) == Judgement(Verdict.TRY_AGAIN, "no complete answer: ConnectError")
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "first", "second"),
+    [
+        ("discord", {}, "POST", "PATCH"),
+        ("telegram", {}, "/bot7:a-bot-token/sendMessage", "/bot7:a-bot-token/editMessageText"),
+        (
+            "slack",
+            {"token": "xoxb-a-token", "api": "/api"},
+            "/api/chat.postMessage",
+            "/api/chat.update",
+        ),
+    ],
+)
+async def test_the_first_message_stays_up_to_date(
+    kind: str,
+    given: dict[str, Any],
+    first: str,
+    second: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Otherwise whoever scrolls past would take a resolved incident for an open one."""
+    async with HttpReceiver(provider_of(kind)) as web:
+        channel = channel_of(kind, web, **given)
+        async with Courier({"somewhere": channel}) as courier:
+            opened = await courier.attempt(notice(channel="somewhere"))
+            known = opened.judgement.provider_id
+            assert known
+            resolved = notice(StepKind.RESOLVED, "somewhere", 2)
+            ended = await courier.attempt(resolved, known)
+            assert ended.judgement.verdict is Verdict.DELIVERED
+            await courier.refresh(resolved, known)
+            web.then(Answer(500, b""))
+            with caplog.at_level(logging.WARNING):
+                await courier.refresh(resolved, known)
+    said = [posted.path if first.startswith("/") else posted.method for posted in web.arrived]
+    assert said == [first, first, second]
+    assert b"Resolved" in web.arrived[2].body
+    assert caplog.messages == [
+        f"first message not refreshed notice={resolved.notice_id} reason=HTTP 500"
+    ]
+
+
+async def test_a_channel_that_shows_no_state_is_not_refreshed() -> None:
+    """Otherwise a resolution would page a second time."""
+    async with HttpReceiver(provider_of("pagerduty")) as web:
+        channel = channel_of("pagerduty", web)
+        async with Courier({"somewhere": channel}) as courier:
+            await courier.refresh(notice(channel="somewhere"), "known")
+            await courier.refresh(notice(channel="gone"), "known")
+        assert web.arrived == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """A server's certificate for this machine that nobody trusts, and its file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("certificate")
+    key, made = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+            ),
+            *(
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=127.0.0.1",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+            ),
+            *("-keyout", str(key), "-out", str(made)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)
+    return context, made
+
+
+@pytest.mark.parametrize("kind", WEB)
+async def test_a_server_that_nobody_trusts_is_told_nothing(
+    kind: str, certificate: tuple[ssl.SSLContext, Path]
+) -> None:
+    """Otherwise whoever stands in between would read the message and its credentials."""
+    context, _ = certificate
+    async with HttpReceiver(provider_of(kind), tls=context) as web:
+        ended = await judged(channel_of(kind, web))
+        assert ended == Judgement(Verdict.TRY_AGAIN, "no complete answer: ConnectError")
+        assert web.arrived + web.refused == []
+
+
+async def test_a_certificate_of_ones_own_is_trusted_where_it_is_named(
+    certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise nobody could run a receiver with a certificate of the house."""
+    context, made = certificate
+    monkeypatch.setenv("SSL_CERT_FILE", str(made))
+    async with HttpReceiver(provider_of("ntfy"), tls=context) as web:
+        assert (await judged(channel_of("ntfy", web))).verdict is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_mail_goes_out_encrypted_to_whom_is_trusted_only(
+    security: str, certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the password of the mail account could be read on the way."""
+    context, made = certificate
+    login = ("tocsin", "a-password")
+    async with MailReceiver(login, tls=context, encrypted=security == "tls") as mail:
+        settings = example_of(DECLARED["email"]) | {"port": mail.port, "security": security}
+        channel = DECLARED["email"](**settings)
+        assert (await judged(channel)).verdict is Verdict.TRY_AGAIN
+        assert mail.arrived == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(made))
+        assert await judged(channel) == Judgement(
+            Verdict.DELIVERED, "SMTP 250", provider_id=mail.arrived[0]["Message-ID"]
+        )
+
+
+async def test_a_digest_is_one_message() -> None:
+    """Otherwise a storm would be as many messages as it has incidents."""
+    notices = [
+        notice(channel="somewhere", incident_id=f"INC-2024-03-01-{number:03}")
+        for number in range(1, 8)
+    ]
+    async with HttpReceiver(provider_of("slack")) as web:
+        async with Courier({"somewhere": channel_of("slack", web)}) as courier:
+            ended = await courier.attempt_digest(notices)
+        (posted,) = web.arrived
+    assert ended.judgement == Judgement(Verdict.DELIVERED, "HTTP 200; in a digest of 7")
+    said = posted.json()["blocks"][0]["text"]["text"]
+    assert all(each.incident_id in said for each in notices)
+    async with Courier({}) as courier:
+        ended = await courier.attempt_digest(notices)
+    assert ended.judgement.verdict is Verdict.GIVE_UP
+
+
+# -- the library ----------------------------------------------------------------------------------
+
+
+def relayed(web: HttpReceiver, **given: Any) -> Channel:
+    return DECLARED["apprise"](url=f"json://user:a-password@127.0.0.1:{web.port}/hook", **given)
+
+
+async def test_apprise_sends_and_says_no_more_than_whether() -> None:
+    """Otherwise the services that only the library knows would hear nothing, or a fault would pass for success."""
+    async with HttpReceiver() as web:
+        web.then(Answer(200), Answer(500))
+        async with Courier({"somewhere": relayed(web)}) as courier:
+            ended = [(await courier.attempt(notice(channel="somewhere"))).judgement for _ in "12"]
+    assert ended == [
+        Judgement(Verdict.DELIVERED, "sent by apprise"),
+        Judgement(Verdict.TRY_AGAIN, "apprise could not send it"),
+    ]
+    assert web.arrived[0].json()["title"].startswith("INCIDENT DETECTED")
+
+
+async def test_an_address_that_apprise_does_not_know_is_given_up() -> None:
+    """Otherwise a typing error would be tried for hours."""
+    channel = DECLARED["apprise"](url="nosuchservice://secret")
+    reason = "apprise knows no service for the channel's address"
+    assert await judged(channel) == Judgement(Verdict.GIVE_UP, reason)
+
+
+async def test_a_service_that_hangs_in_apprise_takes_its_share_and_no_more() -> None:
+    """Otherwise messages that nobody answers would pile up as threads until the worker falls."""
+    async with HttpReceiver() as web:
+        web.always(HANG)
+        channel = relayed(web, answers_within=SOON)
+        async with Courier({"somewhere": channel}) as courier:
+            ended = await asyncio.gather(
+                *(
+                    courier.attempt(notice(channel="somewhere", number=number))
+                    for number in range(1, SIDE_BY_SIDE + 2)
+                )
+            )
+        reasons = sorted(each.judgement.reason for each in ended)
+    assert reasons == [
+        "earlier messages still hang in apprise",
+        *["no answer within 0.1 s"] * SIDE_BY_SIDE,
+    ]

@@ -1,0 +1,162 @@
+"""The end of a worker that notifies: no attempt begins once it was asked to stop, and what takes too long is given back."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from schemas.notices import NoticeV1
+from schemas.topics import RECEIPTS
+from streams.agents import notify as under_test
+from streams.agents.notify import Notifier, NotifyDesk
+from streams.agents.outgoing import Outgoing
+from streams.notifications.channel import Judgement, Verdict
+from streams.notifications.delivery import Attempted, Deliveries
+from streams.policy import Policy
+from tests.told import notice
+
+NOTICE = notice()
+TOOK = Attempted(Judgement(Verdict.DELIVERED, "HTTP 200"), "webhook", under_test.OWED_AFTER)
+
+
+class App:
+    """What a notifier needs of the app: it hears of the end, and remembers crashes."""
+
+    def __init__(self) -> None:
+        self.on_before_shutdown = self
+        self.ends: list[Callable[..., Any]] = []
+        self.tasks: list[Callable[..., Any]] = []
+        self.faults: list[BaseException] = []
+        self.crashed = asyncio.Event()
+
+    def connect(self, end: Callable[..., Any]) -> None:
+        self.ends.append(end)
+
+    def task(self, what: Callable[..., Any]) -> None:
+        self.tasks.append(what)
+
+    async def crash(self, fault: BaseException) -> None:
+        self.faults.append(fault)
+        self.crashed.set()
+
+
+class Receiver:
+    """Answers when it is allowed to."""
+
+    def __init__(self) -> None:
+        self.asked: list[NoticeV1] = []
+        self.has_been_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.fault: Exception | None = None
+
+    def use(self, policy: Policy) -> None:
+        del policy
+
+    async def attempt(self, told: NoticeV1, first: str | None) -> Attempted:
+        del first
+        self.asked.append(told)
+        self.has_been_asked.set()
+        await self.may_answer.wait()
+        if self.fault is not None:
+            raise self.fault
+        return TOOK
+
+
+class Piece:
+    """A slice whose journal can be slow, and whose producer is closed at the end."""
+
+    def __init__(self) -> None:
+        deliveries = Deliveries()
+        assert deliveries.accept(NOTICE)
+        self.desk = NotifyDesk(deliveries, lambda: None, lambda _: None)
+        self.flushing = asyncio.Event()
+        self.may_write = asyncio.Event()
+        self.sent: list[Outgoing] = []
+        self.closed = False
+
+    async def flush(self) -> None:
+        self.flushing.set()
+        await self.may_write.wait()
+
+    async def decide(self, act: Callable[[], Iterable[Outgoing]]) -> None:
+        if self.closed:
+            message = "the producer is closed"
+            raise ConnectionError(message)
+        self.sent.extend(act())
+
+
+class Worker:
+    """A notifier with one partition."""
+
+    def __init__(self) -> None:
+        self.app, self.receiver, self.piece = App(), Receiver(), Piece()
+        made = Notifier(self.app, self.receiver, Policy())  # type: ignore[arg-type]
+        made.hop = SimpleNamespace(slices={0: self.piece})  # type: ignore[assignment]
+        self.delivering = asyncio.create_task(self.app.tasks[0]())
+        made.wake()
+
+    async def stop(self) -> None:
+        for end in self.app.ends:
+            await end(self.app)
+        self.piece.closed = True
+
+    async def settled(self) -> None:
+        """Let everything run that can."""
+        self.piece.may_write.set()
+        self.receiver.may_answer.set()
+        await self.delivering
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "FINISH_WITHIN", 0.0)
+
+
+async def test_no_attempt_begins_once_the_worker_stops() -> None:
+    """It could end after the producer was closed: who was told would be told again."""
+    worker = Worker()
+    await worker.piece.flushing.wait()
+    await worker.stop()
+    await worker.settled()
+    assert worker.receiver.asked == []
+    assert worker.app.faults == []
+
+
+async def test_what_is_under_way_is_waited_for() -> None:
+    worker = Worker()
+    worker.piece.may_write.set()
+    await worker.receiver.has_been_asked.wait()
+    stopping = asyncio.create_task(worker.stop())
+    worker.receiver.may_answer.set()
+    await stopping
+    assert [each.topic for each in worker.piece.sent] == [RECEIPTS.name]
+    await worker.settled()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("fault", [None, ConnectionError("closed")])
+async def test_what_takes_too_long_is_given_back(fault: Exception | None) -> None:
+    """The producer is closed by then, and so is the connection: the end would count as a crash."""
+    worker = Worker()
+    worker.receiver.fault = fault
+    worker.piece.may_write.set()
+    await worker.receiver.has_been_asked.wait()
+    await worker.stop()
+    await worker.settled()
+    assert worker.piece.sent == []
+    assert worker.app.faults == []
+
+
+async def test_a_fault_of_ours_ends_the_worker() -> None:
+    worker = Worker()
+    worker.receiver.fault = ZeroDivisionError()
+    worker.piece.may_write.set()
+    worker.receiver.may_answer.set()
+    await worker.app.crashed.wait()
+    assert isinstance(worker.app.faults[0], ZeroDivisionError)
+    await worker.stop()
+    await worker.settled()
