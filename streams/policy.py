@@ -5,7 +5,7 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +39,7 @@ from streams.policy_duty import PARTS as DUTY_PARTS
 from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
+from streams.policy_references import channels_of, combination_fault
 from streams.telemetry import formats
 from streams.telemetry.format import Format
 from streams.warehouse.levels import Promise
@@ -241,7 +242,7 @@ class _Reading:
         for document, place, rule in self._combining:
             for setting, names in rule.combines().items():
                 for name in names:
-                    wrong = _combination_fault(rule.name, name, known, combined)
+                    wrong = combination_fault(rule.name, name, known, combined)
                     if wrong is not None:
                         self._say(document, (*place, setting), wrong)
         intervals = {each.name for each in self._time_intervals}
@@ -321,7 +322,7 @@ class _Reading:
         for place, each in self._each(document, "routes", value):
             route = self._model(document, place, each, Route)
             self._references.extend(
-                (document, where, name) for where, name in _channels_of(place, each)
+                (document, where, name) for where, name in channels_of(place, each)
             )
             if route is not None:
                 self.written.routes.append(Placed(document, place, route))
@@ -461,44 +462,3 @@ class _Reading:
         else:
             line = document.problem(place, "").line
             self._named[what, str(name)] = f"{document.name}:{line}"
-
-
-def _combination_fault(
-    rule: str,
-    name: str,
-    known: Collection[str],
-    combined: Mapping[str, Mapping[str, tuple[str, ...]]],
-) -> str | None:
-    """Return what is wrong with *rule* naming the rule *name*; None where nothing is."""
-    if name not in known:
-        return f"{name!r} is no rule; {meant(name, set(known) - {rule})}"
-    # Who is named leads back to whom names it: along the way that was found first.
-    ways: list[tuple[str, ...]] = [(name,)]
-    seen = {name}
-    while ways:
-        way = ways.pop(0)
-        if way[-1] == rule:
-            if len(way) == 1:
-                return f"{name!r} is the rule itself"
-            return f"{name!r} combines {rule!r} itself: {' → '.join((rule, *way))}"
-        for names in combined.get(way[-1], {}).values():
-            ways.extend((*way, each) for each in names if each not in seen)
-            seen.update(names)
-    return None
-
-
-def _channels_of(place: Place, route: dict[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Yield the channels that a route names, and where."""
-    one, several = route.get("channel"), route.get("channels")
-    for key, named in (("channel", one), ("channels", several)):
-        if isinstance(named, str):
-            yield (*place, key), named
-        elif isinstance(named, list):
-            for number, name in enumerate(named):
-                if isinstance(name, str):
-                    yield (*place, key, number), name
-    nested = route.get("routes")
-    if isinstance(nested, list):
-        for number, each in enumerate(nested):
-            if isinstance(each, dict):
-                yield from _channels_of((*place, "routes", number), each)
