@@ -181,9 +181,9 @@ def test_state_that_is_restored_goes_on_as_if_nothing_had_happened(given_inputs,
 
     expected = before + run(once, given_inputs[cut:], cut)
     assert before + run(again, given_inputs[cut:], cut) == expected
-    assert {n: e for n, e in again.changes().entries.items() if e} == {
-        n: e for n, e in once.changes().entries.items() if e
-    }
+    # What time alone does to a series that is calm is done when it is next needed: what is told in the end is the same.
+    end = moment(100_000)
+    assert again.tick(end) == once.tick(end)
 
 
 @given(inputs)
