@@ -56,6 +56,8 @@ class HopApp(faust.App):
             # How soon a worker hears that another one came or went.
             broker_heartbeat_interval=HEARTBEAT,
             broker_commit_interval=1.0,
+            # Bytes of one partition that one fetch brings: what is read while the next one is under way.
+            consumer_max_fetch_size=4 * 1024 * 1024,
             # An agent that raises stops its worker: Faust's other supervisors acknowledge what it was given, and go on.
             agent_supervisor=CrashingSupervisor,
             # A hop finishes the work in hand itself, within a time limit: see hop.py.

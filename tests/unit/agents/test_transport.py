@@ -4,6 +4,7 @@ import inspect
 from collections import deque
 from importlib.metadata import version
 
+from aiokafka import AIOKafkaConsumer
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -21,7 +22,7 @@ CHECK = """
 Faust is another version than the one whose private methods streams/agents/transport.py overrides. Before the pin is moved, read
 in faust/transport/consumer.py and faust/transport/drivers/aiokafka.py whether these still mean what transport.py relies on:
 _getmany, _to_message, _new_offset, _filter_tps_with_pending_acks, _add_gap, perform_seek, seek, on_partitions_revoked,
-on_partitions_assigned, _drain_messages (drops what lies below _read_offset), _acked, _acked_index; and in faust/tables/recovery.py
+on_partitions_assigned, _new_consumer_thread, AIOKafkaConsumerThread._create_consumer, _drain_messages (drops what lies below _read_offset), _acked, _acked_index; and in faust/tables/recovery.py
 whether partitions are still resumed before the seek to the committed offsets. Then run `make test-kafka`.
 """
 
@@ -33,6 +34,7 @@ OVERRIDDEN = {
     "_add_gap": ["self", "tp", "offset_from", "offset_to"],
     "perform_seek": ["self"],
     "seek": ["self", "partition", "offset"],
+    "_new_consumer_thread": ["self"],
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
 }
@@ -46,6 +48,9 @@ def test_what_is_overridden_is_still_there() -> None:
     for name, parameters in OVERRIDDEN.items():
         method = getattr(driver.Consumer, name)
         assert list(inspect.signature(method).parameters) == parameters, f"{name}: {CHECK}"
+    thread = inspect.signature(driver.AIOKafkaConsumerThread._create_consumer)
+    assert list(thread.parameters) == ["self", "loop"], CHECK
+    assert "_fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start), CHECK
     source = inspect.getsource(faust_consumer.Consumer._drain_messages)
     assert "offset >= r_offset" in source, CHECK
 
