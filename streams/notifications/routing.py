@@ -20,13 +20,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas import limits
 from schemas.contract import Name, Severity
-from schemas.lifecycle import IncidentV1, StepKind, StepV1
+from schemas.lifecycle import CallV1, IncidentV1, StepKind, StepV1
 from schemas.notices import NoticeV1, Purpose, TimingV1
 from streams.durations import Duration
 from streams.matchers import Matchers, Predicate, predicate
 from streams.notifications.ids import fitted
 from streams.notifications.waiting import PATIENT
 
+#: Messages of steps that name whom they call.
+CALLED: Final = {
+    StepKind.ESCALATED: Purpose.ESCALATION,
+    StepKind.HANDED_OVER: Purpose.HANDOVER,
+}
 #: When the next message can be expected, until the incident is resolved.
 UPDATE_EVERY: Final = timedelta(minutes=30)
 
@@ -42,7 +47,7 @@ TOLD: Final = {
     StepKind.SEVERITY_CHANGED: Purpose.SEVERITY,
     StepKind.MITIGATED: Purpose.UPDATE,
     StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
-    StepKind.AT_RISK: Purpose.UPDATE,
+    StepKind.AT_RISK: Purpose.AT_RISK,
     StepKind.MISSED: Purpose.UPDATE,
     StepKind.RESOLVED: Purpose.RESOLUTION,
     # Whoever was called for it is told that it is over; the other incident goes on.
@@ -226,7 +231,7 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     if purpose is None:
         # Whoever is called may hear of it for the first time.
         return [
-            _notice(step, Purpose.INITIAL, each.channel, each.reason, people=each.people)
+            _notice(step, CALLED.get(step.kind, Purpose.INITIAL), each.channel, each)
             for each in step.calls
         ]
     incident = step.incident
@@ -235,9 +240,9 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     called = _newly_concerned(step, routes)
     others = _channels(incident, severity, purpose, routes)
     return [
-        *(_routed(step, Purpose.INITIAL, channel, chosen) for channel, chosen in called.items()),
+        *(_notice(step, Purpose.INITIAL, channel, chosen) for channel, chosen in called.items()),
         *(
-            _routed(step, purpose, channel, chosen)
+            _notice(step, purpose, channel, chosen)
             for channel, chosen in others.items()
             if channel not in called
         ),
@@ -276,19 +281,11 @@ def _channels(
     return told
 
 
-def _routed(step: StepV1, purpose: Purpose, channel: str, chosen: Chosen) -> NoticeV1:
-    when = timing(chosen, step.incident, purpose)
-    return _notice(step, purpose, channel, chosen.reason, timing=when)
-
-
-def _notice(  # noqa: PLR0913 - what a notice says, part by part
+def _notice(
     step: StepV1,
     purpose: Purpose,
     channel: str,
-    reason: str,
-    *,
-    people: tuple[str, ...] | None = None,
-    timing: TimingV1 | None = None,
+    chosen: Chosen | CallV1,
 ) -> NoticeV1:
     ends = purpose is Purpose.RESOLUTION
     return NoticeV1(
@@ -299,11 +296,12 @@ def _notice(  # noqa: PLR0913 - what a notice says, part by part
         step=step.kind,
         purpose=purpose,
         channel=channel,
-        people=people,
-        reason=reason,
+        people=chosen.people if isinstance(chosen, CallV1) else None,
+        reason=chosen.reason,
         update=_update(step),
         next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
-        timing=timing,
+        # Whoever is called by name is called at once.
+        timing=None if isinstance(chosen, CallV1) else timing(chosen, step.incident, purpose),
         incident=step.incident,
     )
 

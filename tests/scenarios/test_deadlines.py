@@ -64,7 +64,7 @@ def test_both_deadlines_warn_and_are_missed_to_the_second(desk: Desk) -> None:
     told = [(each.step, each.purpose) for each in desk.notices]
     assert told == [
         (StepKind.OPENED, Purpose.INITIAL),
-        *[(StepKind.AT_RISK, Purpose.UPDATE), (StepKind.MISSED, Purpose.UPDATE)] * 2,
+        *[(StepKind.AT_RISK, Purpose.AT_RISK), (StepKind.MISSED, Purpose.UPDATE)] * 2,
     ]
 
 

@@ -90,7 +90,7 @@ def test_each_step_has_its_message_or_none(kind: StepKind) -> None:
         StepKind.SEVERITY_CHANGED: Purpose.SEVERITY,
         StepKind.MITIGATED: Purpose.UPDATE,
         StepKind.UNACKNOWLEDGED: Purpose.UPDATE,
-        StepKind.AT_RISK: Purpose.UPDATE,
+        StepKind.AT_RISK: Purpose.AT_RISK,
         StepKind.MISSED: Purpose.UPDATE,
         StepKind.RESOLVED: Purpose.RESOLUTION,
         StepKind.MERGED: Purpose.RESOLUTION,
@@ -105,7 +105,11 @@ def test_an_escalation_tells_whom_it_calls_and_asks_no_route() -> None:
     call = CallV1(channel="ada-sms", people=("Ada",), reason="Ada is on call in primary")
     of = step(StepKind.ESCALATED).model_copy(update={"calls": (call,)})
     (notice,) = told(of, [Route(channels=("chat",))])
-    assert (notice.channel, notice.people, notice.purpose) == ("ada-sms", ("Ada",), Purpose.INITIAL)
+    assert (notice.channel, notice.people, notice.purpose) == (
+        "ada-sms",
+        ("Ada",),
+        Purpose.ESCALATION,
+    )
     assert notice.reason == "Ada is on call in primary"
     assert notice.notice_id == notice_id(of, "ada-sms")
     over = of.model_copy(update={"incident": of.incident.model_copy(update={"resolved_at": AT})})
