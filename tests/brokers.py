@@ -23,6 +23,7 @@ CANNOT: Final[Mapping[str, Mapping[str, str]]] = {
     "wheel": {
         "idempotence": "the wheel broker answers no InitProducerId",
         "keeping state": "the wheel broker keeps everything in memory",
+        "long runs": "minutes of kills are for `make test-kafka`, which proves more",
     },
     "docker": {"restart": "the broker runs in a container, its start is not ours"},
     "address": {"restart": "the broker is somebody else's"},

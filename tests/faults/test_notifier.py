@@ -11,6 +11,7 @@ import pytest
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Outcome, ReceiptV1
 from schemas.topics import NOTICES, RECEIPTS
+from tests.brokers import BrokerUnderTest
 from tests.pipeline import Pipeline, eventually, publish, read_topic
 from tests.receivers import Answer, HttpReceiver
 from tests.told import notice
@@ -31,9 +32,10 @@ def notices(number: int) -> list[NoticeV1]:
 
 
 async def test_killing_the_notifier_at_random_loses_nothing_and_repeats_nothing_confirmed(
-    pipeline: Pipeline, tmp_path: Path
+    broker: BrokerUnderTest, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     """Otherwise a crash in a storm would be silence, or call everybody a second time."""
+    broker.skip_unless("long runs")
     chance = random.Random(7)
     arrived: dict[str, list[datetime]] = defaultdict(list)
 

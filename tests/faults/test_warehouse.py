@@ -14,6 +14,7 @@ from streams.cli.report import declared_reports
 from streams.cli.warehouse import warehouse as warehouse_command
 from streams.gateways.clickhouse import ClickHouse, WarehouseUnavailable
 from streams.gateways.reporting import told
+from tests.brokers import BrokerUnderTest
 from tests.integration.comparing import differences
 from tests.integration.recomputed import RECOMPUTED
 from tests.integration.truth import BEGIN, END, Truth, made_up
@@ -61,9 +62,10 @@ async def compare(clickhouse: ClickHouse, truth: Truth) -> None:
 
 
 async def test_every_row_is_there_once_after_random_kills_and_after_a_rebuild(
-    pipeline: Pipeline, warehouse: RunningWarehouse, tmp_path: Path
+    broker: BrokerUnderTest, pipeline: Pipeline, warehouse: RunningWarehouse, tmp_path: Path
 ) -> None:
     """A crash, or the loss of the warehouse, would change figures that people decide by."""
+    broker.skip_unless("long runs")
     chance = random.Random(7)
     truth = made_up(400, 7)
     topics = (
