@@ -89,7 +89,7 @@ async def throughput(  # noqa: PLR0913 - a setting each
 
         counts = await fill(settings)
         bare = await _bare(settings, signals)
-        plain = await _plain(settings, min(_PLAIN, counts[METRICS.name]))
+        plain = await _plain(settings, folder, min(_PLAIN, counts[METRICS.name]))
         figures.tell("bare aiokafka and orjson", bare.events, "events/s", by_cpu=bare.by_cpu)
         figures.tell("plain Faust agent with a table", plain, "events/s")
 
@@ -233,10 +233,12 @@ async def _bare(settings: Settings, wanted: int) -> Rate:
         await consumer.stop()
 
 
-async def _plain(settings: Settings, wanted: int) -> float:
+async def _plain(settings: Settings, folder: Path, wanted: int) -> float:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "streams.laptop.benches.plain"),
         *(settings.broker, METRICS.name, str(wanted), str(settings.partitions)),
+        # Faust makes a folder for the table where it runs.
+        cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
