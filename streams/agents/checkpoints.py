@@ -136,6 +136,15 @@ class Slice:
         return self._positions
 
     @property
+    def read_again(self) -> dict[str, int]:
+        """Where reading must resume, of the inputs that had been read further."""
+        return {
+            topic: position
+            for topic, position in self._positions.items()
+            if position < self._answered.get(topic, 0)
+        }
+
+    @property
     def partition(self) -> int:
         """Number of the partition."""
         return self._journal.partition

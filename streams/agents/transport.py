@@ -101,6 +101,12 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001 - Faust has no setting for it
         return consumer
 
+    def move(self, partition: TP, offset: int) -> None:
+        """Seek, in this thread, unless the partition has been taken away meanwhile."""
+        consumer = self._ensure_consumer()
+        if partition in consumer.assignment():
+            consumer.seek(partition, offset)
+
 
 class ChunkConsumer(driver.Consumer):
     """Faust's aiokafka consumer, delivering chunked topics a chunk at a time."""
@@ -209,7 +215,9 @@ class ChunkConsumer(driver.Consumer):
     async def seek(self, partition: TP, offset: int) -> None:
         """Move one partition; what was in flight of it will not be committed."""
         self._forget([partition])
-        await super().seek(partition, offset)
+        # Faust would do it in the caller's thread, while its own hands out the records that this throws away.
+        await self._thread.call_thread(self._thread.move, partition, offset)
+        self._read_offset[ensure_TP(partition)] = offset or None
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let Faust wait for the agents and commit, then forget."""
