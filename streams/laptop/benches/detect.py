@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.alerts import AlertState, AlertV1
 from schemas.topics import ALERTS, HEALTH, LOGS, METRICS
+from streams.errors import Unavailable
 from streams.gateways.topics import create_topics
 from streams.laptop.benches.figures import Figures
 from streams.laptop.benches.rules import rules
@@ -53,6 +54,8 @@ _LOOK_EVERY: Final = 0.05
 _INTERVAL: Final = 10.0
 _LATENCY_RATE: Final = 10_000
 _LATENCY_SECONDS: Final = 20
+#: Alerts without which a percentile says nothing.
+_ENOUGH: Final = 100
 _GIVES_UP: Final = 600.0
 
 
@@ -140,6 +143,9 @@ async def latency(figures: Figures, broker: str, *, series: int, partitions: int
             after = await hearing
     # The first seconds are those in which every series is new.
     steady = [each for at, each in after if at > begin + timedelta(seconds=_LATENCY_SECONDS / 4)]
+    if len(steady) < _ENOUGH:
+        message = f"only {len(steady)} alerts came in time: the latency cannot be told"
+        raise Unavailable(message)
     cuts = quantiles(steady, n=100)
     figures.tell(
         "event to alert, p50", cuts[49], "ms", rate=_LATENCY_RATE, series=series, alerts=len(steady)
