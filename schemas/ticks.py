@@ -8,12 +8,14 @@ from schemas.contract import Contract, Count, Name
 
 
 class TickV1(Contract):
-    """The time, for one partition of every stateful hop."""
+    """The time, for one partition of every stateful hop, or of one of them."""
 
     event_type: ClassVar[str] = "tocsin.tick.v1"
 
     partition: Count
     """The partition that this tick is for."""
+    hop: Name | None = None
+    """The only hop that it is for; all where none is named."""
     reached: Annotated[dict[Name, Count], Field(max_length=64)] = {}
     """
     End offset of this partition in each input topic when the tick was made.

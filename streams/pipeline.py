@@ -7,7 +7,7 @@ hop        reads                                   writes
 detect     telemetry.*, policies, clock.ticks      alerts
 incidents  alerts, changes, silences,              incidents.lifecycle, incidents.current,
            incidents.commands, policies,           notices, alerts.withheld; alerts (about silences);
-           clock.ticks                             clock.ticks (the leader)
+           clock.ticks                             clock.ticks (the leader; and early ones of its own)
 notify     notices, policies, clock.ticks          receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse
            receipts
@@ -19,6 +19,7 @@ Every hop puts what it cannot process into the dead-letter topic of where it cam
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from streams.agents.collecting import collect_rarely
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
 from streams.agents.governed import Folder, Remade, governed
+from streams.agents.haste import EarlyTicks
 from streams.agents.hop import Hop
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
 from streams.agents.incidents import IncidentsDesk
@@ -85,13 +87,17 @@ def _detect(app: HopApp) -> None:
 
 def _incidents(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
+    early = EarlyTicks("incidents", app.emitter, time.monotonic)
 
     def desk(given: Policy) -> IncidentsDesk:
         return IncidentsDesk.under(
-            given, clock=now, coverage=Coverage(given.schedules, given.plan.calendars)
+            given,
+            clock=now,
+            coverage=Coverage(given.schedules, given.plan.calendars),
+            haste=early,
         )
 
-    Hop(
+    early.hop = Hop(
         app,
         name="incidents",
         inputs=INCIDENTS_INPUTS,
@@ -101,6 +107,7 @@ def _incidents(app: HopApp) -> None:
     ticker = Ticker(app.settings, app.emitter)
     app.need(ticker)
     app.task(lambda: ticker.keep_ticking(app.is_leader))
+    app.task(early.keep_ticking)
 
 
 def _notify(app: HopApp) -> None:

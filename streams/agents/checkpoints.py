@@ -269,7 +269,8 @@ class Slice:
         try:
             tick = TickV1.from_wire(record.value)
             _check_clock(tick, record)
-            self._gate.hold(tick, record)
+            ours = tick.hop is None or tick.hop == self._hop
+            self._gate.hold(tick if ours else None, record)
         except (Unreadable, Rejected) as refusal:
             # In line with the others: its position must not pass those that wait.
             self._put_aside(TICKS, record, str(refusal))

@@ -15,7 +15,7 @@ from schemas.ticks import TickV1
 
 @dataclass(frozen=True, slots=True)
 class HeldTick:
-    """A tick, and the record that brought it; None where the record could not be read."""
+    """A tick, and the record that brought it; None where it could not be read, or is for another hop."""
 
     tick: TickV1 | None
     record: Any

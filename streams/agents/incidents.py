@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from schemas import limits
-from schemas.alerts import AlertV1
+from schemas.alerts import AlertState, AlertV1
 from schemas.changes import ChangeV1
 from schemas.commands import CommandV1
 from schemas.contract import Unreadable
@@ -40,7 +40,7 @@ from streams.incidents.book import TOCSIN, Cause
 from streams.incidents.coverage import Coverage, Finding
 from streams.incidents.promises import OUT_AFTER
 from streams.incidents.register import REMEMBERED, Register
-from streams.notifications.routing import Route, told
+from streams.notifications.routing import WORST, Route, told
 from streams.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -52,10 +52,20 @@ INPUTS = (ALERTS, CHANGES, SILENCES, COMMANDS, POLICIES, TICKS)
 _OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 
 
+class Haste(Protocol):
+    """Whom the desk tells that something cannot wait for the leader's next tick."""
+
+    def ask(self, partition: int) -> None:
+        """Have *partition* ticked soon."""
+
+    def ticked(self, tick: TickV1) -> None:
+        """Learn that a tick passed."""
+
+
 class IncidentsDesk:
     """One partition of incidents: places alerts, obeys commands, lets time pass, says who is told."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what decides, and what only a live partition has
         self,
         register: Register,
         correlation: Correlation,
@@ -63,12 +73,14 @@ class IncidentsDesk:
         *,
         clock: Callable[[], datetime] | None = None,
         coverage: Coverage | None = None,
+        haste: Haste | None = None,
     ) -> None:
         self._register = register
         self._correlation = correlation
         self._routes = routes
         self._clock = clock
         self._coverage = coverage
+        self._haste = haste
         self._said_behind = False
 
     @classmethod
@@ -78,12 +90,13 @@ class IncidentsDesk:
         *,
         clock: Callable[[], datetime] | None = None,
         coverage: Coverage | None = None,
+        haste: Haste | None = None,
     ) -> Self:
         """
         Return the desk of an empty partition, as *policy* wants it.
 
         *clock* is the one on the wall, against which ticks are old; there is none where time is simulated. *coverage* looks
-        after schedules; nobody does where the past is run again under a policy of today.
+        after schedules; nobody does where the past is run again under a policy of today. *haste* brings the next tick forward.
         """
         correlation = Correlation(
             policy.correlation,
@@ -91,13 +104,17 @@ class IncidentsDesk:
             reopen_within=policy.incidents.reopen_within,
         )
         register = Register(policy.incidents, policy.plan)
-        return cls(register, correlation, policy.routes, clock=clock, coverage=coverage)
+        return cls(
+            register, correlation, policy.routes, clock=clock, coverage=coverage, haste=haste
+        )
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one record; alerts and changes are decided about with the next tick. See ``Desk.hear``."""
         if topic is ALERTS:
             alert = AlertV1.from_wire(record.value)
             self._correlation.intake.hear(Arrival.of(alert, origin_of(record), record.timestamp))
+            if self._haste and alert.severity == WORST and alert.state is not AlertState.RESOLVED:
+                self._haste.ask(record.partition)
             return []
         if topic is CHANGES:
             self._correlation.changed(ChangeV1.from_wire(record.value))
@@ -111,6 +128,8 @@ class IncidentsDesk:
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
         """Decide about the alerts before *tick*, then let happen what is due."""
         at = tick.occurred_at
+        if self._haste:
+            self._haste.ticked(tick)
         if not self._register.begin(at):
             return []
         behind = self._behind(at)

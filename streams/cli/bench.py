@@ -31,7 +31,7 @@ def idle(broker: str, seconds: float) -> None:
 @click.option("--broker", default="auto", show_default=True, metavar="auto|apache|wheel|HOST:PORT")
 @click.option("--alerts", type=click.IntRange(10, 10_000), default=50, show_default=True)
 @click.option("--burst", type=click.IntRange(1, 10_000), default=200, show_default=True)
-@click.option("--every", type=click.FloatRange(0, 60), default=0.1, show_default=True)
+@click.option("--every", type=click.FloatRange(0, 60), default=0.25, show_default=True)
 def notify(broker: str, alerts: int, burst: int, every: float) -> None:
     """From an alert to its receivers, also with one that hangs, answers 429 or 500."""
     from streams.laptop.benches.notify import measure  # noqa: PLC0415 - as above

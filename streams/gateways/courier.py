@@ -1,13 +1,15 @@
 """
 The courier: sends what channels compose, and says how it ended.
 
-Each channel has connections of its own, few of them, and a time limit for each attempt: one that hangs holds up only itself.
+Each channel has connections of its own, few of them, and a time limit for each attempt: one that hangs holds up only itself. There are threads enough
+to look up the names of all hosts at once: a name server that is silent about one keeps its threads longer than the attempts last.
 No failure of a receiver is raised; each becomes a judgement, in words that hold no address: an address can be its own password.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: Attempts that one channel makes side by side.
 SIDE_BY_SIDE: Final = 8
+#: Threads that look up names of hosts, at most; they are made when they are needed.
+MOST_LOOKUPS: Final = 512
 #: Bytes of an answer that are read: no receiver has more to say that concerns us.
 ANSWER_BYTES: Final = 64 * 1024
 #: Messages that are kept for the next channel.
@@ -64,6 +68,8 @@ class Courier:
 
     async def start(self) -> None:
         """Make a client for each channel; nothing is connected yet."""
+        places = min(max(len(self._channels), 1) * 2 * SIDE_BY_SIDE, MOST_LOOKUPS)
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(places, "names"))
         limits = httpx.Limits(max_connections=SIDE_BY_SIDE, max_keepalive_connections=2)
         trusted = httpx.create_ssl_context()
         for name in self._channels:

@@ -116,6 +116,11 @@ class HttpReceiver:
         """Answer the next requests so."""
         self._answers.extend(answers)
 
+    def release(self) -> None:
+        """End the connections that hang; they get no answer."""
+        ends, self._ends = self._ends, asyncio.Event()
+        ends.set()
+
     def always(self, answer: Answer | None) -> None:
         """Answer every request so, until told otherwise; None for what the service answers when all is well."""
         self._always = answer

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import socket
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -463,3 +466,33 @@ async def test_what_arrives_is_what_was_composed(receivers: Receivers) -> None:
     assert body["id"] == notice(channel="somewhere").notice_id
     assert posted.headers["Content-Type"] == "application/cloudevents+json; charset=utf-8"
     assert int(posted.headers["Content-Length"]) == len(posted.body)
+
+
+async def test_a_name_that_nobody_answers_for_holds_up_no_other_channel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Looking names up takes threads that all channels share: one silent name server would have them all."""
+    lookup, answered = socket.getaddrinfo, threading.Event()
+
+    def slow(host: Any, *args: Any, **given: Any) -> Any:
+        if "silent" in str(host):
+            answered.wait(20)
+        return lookup("127.0.0.1", *args, **given)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    async with HttpReceiver() as web:
+        silent = Webhook(url="http://silent.test:9/hook", secret="a-shared-secret")
+        named = Webhook(url=f"http://named.test:{web.port}/hook", secret="a-shared-secret")
+        async with Courier({"silent": silent, "named": named}) as courier:
+            hanging = [
+                asyncio.create_task(courier.attempt(notice(channel="silent", number=number)))
+                for number in range(1, SIDE_BY_SIDE + 1)
+            ]
+            await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                told = await courier.attempt(notice(channel="named"))
+            answered.set()
+            ended = await asyncio.gather(*hanging)
+    assert told.judgement.verdict is Verdict.DELIVERED
+    assert {each.judgement.verdict for each in ended} == {Verdict.TRY_AGAIN}

@@ -2,15 +2,20 @@
 ``notify``: from an alert on its topic to a request at its receivers, and what one bad receiver does to the others.
 
 A whole fresh installation with webhooks to one server in this process. Each alert opens an incident of its own; the time runs from before
-the alert is published until a receiver has the request. What a scenario could not deliver goes on being tried during the next. Alerts come one after the other, so nothing waits for anything else but for the
-two machines that measure and are measured; then many at once, for notices a second.
+the alert is published until a receiver has the request. Alerts come one after the other with pauses of chance, so that they meet each moment
+between two ticks; then many at once, for notices a second.
+
+What a receiver that hangs does to the others is measured on the same ten, who are well and not well by turns: each turn is compared with the one before
+it, because other work on the machine comes and goes. In its bad turn the first takes every request and says nothing until its time
+limit; the next turn begins when it has got all that it missed.
 """
 
 import asyncio
 import os
+import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -28,24 +33,26 @@ from streams.laptop.receivers import HANG, Answer, HttpReceiver, Posted
 
 #: Seconds from an alert to its receivers, unloaded.
 TARGET_P99: Final = 1.0
-#: p99 of healthy receivers beside one that hangs, in proportion to ten healthy ones.
+#: Median of healthy receivers while another one hangs, in proportion to theirs while it does not.
 TARGET_RATIO: Final = 1.2
 _READY_WITHIN: Final = timedelta(seconds=120)
 _ARRIVES_WITHIN: Final = 60.0
 #: Receivers of each scenario, and how its first one answers; None as well as the others.
 SCENARIOS: Final[Mapping[str, tuple[int, Answer | None]]] = {
     "1 receiver": (1, None),
-    "100 receivers": (100, None),
-    # Side by side, because other work on the machine comes and goes.
     "10 receivers": (10, None),
-    "10 receivers, 1 hangs": (10, HANG),
+    "100 receivers": (100, None),
     "10 receivers, 1 answers 429": (10, Answer(429, b"", {"Retry-After": "30"})),
     "10 receivers, 1 answers 500": (10, Answer(500)),
+    # Its first one hangs by turns.
+    "10 receivers, by turns": (10, None),
 }
-#: The one that is compared with ten healthy ones.
-_HUNG: Final = "10 receivers, 1 hangs"
-_HEALTHY: Final = "10 receivers"
-_FIFTHS: Final = 5
+_TURNS: Final = "10 receivers, by turns"
+_MANY: Final = "10 receivers"
+#: Pairs of turns: all well, then one that hangs.
+_PAIRS: Final = 6
+#: How long a receiver that hangs is waited for.
+_HANGS_FOR: Final = "2s"
 #: Warms connections and code up; not counted.
 _WARM_UP: Final = 3
 _SECRET: Final = "a-shared-secret-of-the-measurement"  # noqa: S105 - of receivers that live for one run
@@ -76,17 +83,14 @@ async def measure(broker: str, alerts: int, burst: int, every: float) -> None:
                 async with Publisher(settings, source="bench") as publisher:
                     run = _Run(inbox, publisher, figures)
                     found = {}
-                    for number, name in enumerate(SCENARIOS):
-                        found[name] = await run.one_by_one(number, name, alerts, every)
+                    for name in SCENARIOS:
+                        if name != _TURNS:
+                            found[name] = await run.one_by_one(name, alerts, every)
+                    ratio = await run.by_turns(alerts, every, web.release)
                     await run.at_once(burst)
-    figures.judge(
-        "alert to received p99, 1 receiver", found["1 receiver"]["p99"], at_most=TARGET_P99
-    )
-    figures.judge(
-        "healthy p99 of the middle fifth while one hangs / all healthy",
-        found[_HUNG]["steady"] / found[_HEALTHY]["steady"],
-        at_most=TARGET_RATIO,
-    )
+    for name in ("1 receiver", _MANY, "100 receivers"):
+        figures.judge(f"alert to received p99, {name}", found[name], at_most=TARGET_P99)
+    figures.judge("healthy p50, one hangs / none hangs", ratio, at_most=TARGET_RATIO)
     figures.close()
 
 
@@ -95,6 +99,10 @@ class Inbox:
 
     def __init__(self) -> None:
         self.arrived: dict[str, dict[str, float]] = defaultdict(dict)
+        #: Whether the first of those that are well by turns is not.
+        self.hangs = False
+        #: Whom each alert was told to and who answered.
+        self._took: dict[str, set[str]] = defaultdict(set)
         self.news = asyncio.Event()
 
     def take(self, posted: Posted) -> Answer:
@@ -103,13 +111,23 @@ class Inbox:
         _, number, receiver = posted.path.strip("/").split("/")
         alert = posted.json()["data"]["notice"]["incident"]["summary"]
         self.arrived[alert].setdefault(receiver, at)
+        name, (_, bad) = list(SCENARIOS.items())[int(number)]
+        answer = Answer(204, b"") if bad is None or receiver != "0" else bad
+        if self.hangs and name == _TURNS and receiver == "0":
+            answer = HANG
+        else:
+            self._took[alert].add(receiver)
         self.news.set()
-        answer = list(SCENARIOS.values())[int(number)][1]
-        return answer if answer is not None and receiver == "0" else Answer(204, b"")
+        return answer
+
+    def forget(self, alert: str) -> dict[str, float]:
+        """Forget an alert, and return when each receiver was told of it."""
+        self._took.pop(alert, None)
+        return self.arrived.pop(alert)
 
     async def until(self, alerts: Sequence[str], receivers: Sequence[str]) -> None:
         """
-        Wait until each of *receivers* was told of each of *alerts*.
+        Wait until each of *receivers* was told of each of *alerts*, and was not silent.
 
         Raises:
             InstallationFailed: It takes too long.
@@ -117,11 +135,11 @@ class Inbox:
         wanted = set(receivers)
         try:
             async with asyncio.timeout(_ARRIVES_WITHIN):
-                while not all(wanted <= self.arrived[alert].keys() for alert in alerts):
+                while not all(wanted <= self._took[alert] for alert in alerts):
                     self.news.clear()
                     await self.news.wait()
         except TimeoutError:
-            missing = sum(len(wanted - self.arrived[alert].keys()) for alert in alerts)
+            missing = sum(len(wanted - self._took[alert]) for alert in alerts)
             message = f"{missing} notices did not arrive within {_ARRIVES_WITHIN:g} s"
             raise InstallationFailed(message) from None
 
@@ -134,36 +152,77 @@ class _Run:
         self._publisher = publisher
         self._figures = figures
         self._sequence = 0
+        #: The same in every run.
+        self._chance = random.Random(7)  # noqa: S311 - pauses, no secrets
 
-    async def one_by_one(
-        self, number: int, name: str, alerts: int, every: float
-    ) -> dict[str, float]:
-        """Tell the latencies of one scenario, and return what is judged."""
-        loop = asyncio.get_running_loop()
+    async def one_by_one(self, name: str, alerts: int, every: float) -> float:
+        """Tell the latencies of one scenario, and return their p99."""
         count, bad = SCENARIOS[name]
         healthy = [str(each) for each in range(count) if bad is None or each]
+        await self._timed(name, healthy, _WARM_UP, every)
+        took, _ = await self._timed(name, healthy, alerts, every)
+        return self._tell(name, took, receivers=count, alerts=alerts)
+
+    async def by_turns(self, alerts: int, every: float, release: Callable[[], None]) -> float:
+        """Tell the latencies of the same receivers while another one is well, and while it hangs; return how their medians compare."""
+        count, _ = SCENARIOS[_TURNS]
+        healthy = [str(each) for each in range(1, count)]
+        each_turn = max(alerts // _PAIRS, 1)
+        await self._timed(_TURNS, healthy, _WARM_UP, every)
+        well: list[float] = []
+        beside: list[float] = []
+        ratios: list[float] = []
+        for _ in range(_PAIRS):
+            before, _ = await self._timed(_TURNS, healthy, each_turn, every)
+            self._inbox.hangs = True
+            during, names = await self._timed(_TURNS, healthy, each_turn, every, keep=True)
+            self._inbox.hangs = False
+            release()
+            await self._inbox.until(names, ["0"])
+            for name in names:
+                self._inbox.forget(name)
+            ratios.append(_quantile(during, 0.5) / _quantile(before, 0.5))
+            well.extend(before)
+            beside.extend(during)
+        self._tell("9 receivers beside one that is well", well, turns=_PAIRS)
+        self._tell("9 receivers beside one that hangs", beside, turns=_PAIRS)
+        ratio = _quantile(ratios, 0.5)
+        self._figures.tell("healthy p50, one hangs / none hangs", ratio, "", of_each_pair=ratios)
+        return ratio
+
+    async def _timed(
+        self, name: str, healthy: Sequence[str], alerts: int, every: float, *, keep: bool = False
+    ) -> tuple[list[float], list[str]]:
+        """Return how long each of *healthy* waited for each alert, and the alerts; they are forgotten unless they are to be kept."""
+        loop = asyncio.get_running_loop()
+        number = list(SCENARIOS).index(name)
         took: list[float] = []
-        for turn in range(alerts + _WARM_UP):
+        told = []
+        for _ in range(alerts):
             alert = self._alert(number)
             began = loop.time()
             await self._publisher.send_all(ALERTS, [alert])
             await self._inbox.until([alert.summary], healthy)
-            arrived = self._inbox.arrived.pop(alert.summary)
-            if turn >= _WARM_UP:
-                took.extend(arrived[receiver] - began for receiver in healthy)
-            await asyncio.sleep(every)
-        more = {"receivers": count, "alerts": alerts, "samples": len(took)}
-        self._figures.tell(f"alert to received p50, {name}", _quantile(took, 0.5), "s", **more)
+            arrived = self._inbox.arrived[alert.summary]
+            took.extend(arrived[receiver] - began for receiver in healthy)
+            told.append(alert.summary)
+            if not keep:
+                self._inbox.forget(alert.summary)
+            await asyncio.sleep(self._chance.uniform(0, 2 * every))
+        return took, told
+
+    def _tell(self, name: str, took: Sequence[float], **more: int) -> float:
         p99 = _quantile(took, 0.99)
-        self._figures.tell(f"alert to received p99, {name}", p99, "s", **more)
-        steady = _steady(took)
-        self._figures.tell(f"alert to received p99 of the middle fifth, {name}", steady, "s")
-        return {"p99": p99, "steady": steady}
+        for part, value in (("p50", _quantile(took, 0.5)), ("p99", p99)):
+            self._figures.tell(
+                f"alert to received {part}, {name}", value, "s", samples=len(took), **more
+            )
+        return p99
 
     async def at_once(self, burst: int) -> None:
         """Tell notices a second: many alerts at once, ten receivers each."""
-        number = list(SCENARIOS).index(_HEALTHY)
-        count, _ = SCENARIOS[_HEALTHY]
+        number = list(SCENARIOS).index(_MANY)
+        count, _ = SCENARIOS[_MANY]
         receivers = [str(each) for each in range(count)]
         alerts = [self._alert(number) for _ in range(burst)]
         loop = asyncio.get_running_loop()
@@ -199,7 +258,7 @@ class _Run:
 def _policy(url: str) -> dict[str, object]:
     channels = {}
     routes = []
-    for number, (count, _) in enumerate(SCENARIOS.values()):
+    for number, (scenario, (count, _)) in enumerate(SCENARIOS.items()):
         names = [f"s{number}-{each}" for each in range(count)]
         channels.update(
             {
@@ -207,7 +266,7 @@ def _policy(url: str) -> dict[str, object]:
                     "kind": "webhook",
                     "url": f"{url}/{os.getpid()}/{number}/{each}",
                     "secret": _SECRET,
-                    "answers_within": "10s",
+                    "answers_within": _HANGS_FOR if scenario == _TURNS else "10s",
                 }
                 for each, name in enumerate(names)
             }
@@ -220,10 +279,3 @@ def _quantile(values: Sequence[float], part: float) -> float:
     """Return the smallest value that *part* of all are not above (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(round(part * len(ordered) + 0.5) - 1, 0)]
-
-
-def _steady(took: Sequence[float]) -> float:
-    """Return the middle one of the p99s of the run's fifths: what other work does to one moment is not the receiver's doing."""
-    size = len(took) // _FIFTHS or 1
-    parts = [took[start : start + size] for start in range(0, size * _FIFTHS, size)]
-    return sorted(_quantile(part, 0.99) for part in parts if part)[len(parts) // 2]

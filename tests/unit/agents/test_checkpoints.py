@@ -308,3 +308,15 @@ async def test_a_record_without_key_and_value_is_a_dead_letter_that_can_be_sent(
     # It is read back from the journal as it was.
     await opened(emitter)
     assert emitter.sent == [letter, letter]
+
+
+async def test_a_tick_for_another_hop_tells_no_time() -> None:
+    """Its positions say nothing of what this hop reads: time would run ahead of the records before it."""
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+    for offset, hop in enumerate(["incidents", "detect", None]):
+        said = TickV1(occurred_at=NOON.replace(second=offset), partition=0, hop=hop)
+        await piece.take([Record(TICKS.name, 0, offset, b"0", said.to_wire())], Event())
+    assert desk.ticks == [NOON.replace(second=1), NOON.replace(second=2)]
+    assert piece.positions[TICKS.name] == 3
+    assert emitter.sent == []
