@@ -31,12 +31,13 @@ from streams.incidents.settings import IncidentSettings
 from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
-from streams.notifications.routing import Route, silent, times_named
+from streams.notifications.duty import Duty
+from streams.notifications.routing import Route, schedules_named, silent, times_named
 from streams.notifications.times import TimeInterval
 from streams.notifications.wording import Wording
 from streams.policy_doubts import Placed, Written, doubts
 from streams.policy_duty import PARTS as DUTY_PARTS
-from streams.policy_duty import DutyParts, plan_of
+from streams.policy_duty import DutyParts, duty_of, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.policy_references import channels_of, combination_fault
@@ -111,6 +112,11 @@ class Policy(BaseModel):
     def plan(self) -> Plan:
         """What is promised about every incident."""
         return plan_of(self.severities, self.calendars, self.roster, self.escalations)
+
+    @property
+    def duty(self) -> Duty:
+        """What routes ask who is on call."""
+        return duty_of(self.roster)
 
     def promises(self) -> list[Promise]:
         """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
@@ -233,6 +239,7 @@ class _Reading:
     def check_references(self) -> None:
         """Find names of what is nowhere, and rules that combine themselves."""
         self.problems.extend(self._duty.check(self._channel_names))
+        self.written.called.extend(self._duty.channels())
         for document, place, name in self._references:
             if name not in self._channel_names:
                 hint = meant(name, self._channel_names)
@@ -315,7 +322,7 @@ class _Reading:
                 self._channels[str(name)] = self._model(document, place, each, model)
                 if isinstance(each.get("fallback"), str) and each["fallback"]:
                     self._references.append((document, (*place, "fallback"), each["fallback"]))
-                    self.written.fallbacks.append(each["fallback"])
+                    self.written.called.append(each["fallback"])
                 self.written.channels.append(Placed(document, place, str(name)))
 
     def _take_routes(self, document: Document, value: Any) -> None:
@@ -328,6 +335,8 @@ class _Reading:
                 self.written.routes.append(Placed(document, place, route))
                 for deeper in silent([route]):
                     self._say(document, (*place, *deeper[2:]), "tells nobody: name channels")
+                for where, name in schedules_named(route):
+                    self._duty.refer(document, (*place, *where), "schedules", name)
                 self._times.extend(
                     (document, (*place, *where), name) for where, name in times_named(route)
                 )

@@ -1,16 +1,19 @@
 """The parts of a policy that say who is on duty: calendars, people, teams, schedules and escalations, read and checked together."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from streams.incidents.calendars import BUSINESS, Calendar
 from streams.incidents.escalation import Chain
+from streams.incidents.local_time import zone
 from streams.incidents.people import Person, Roster, Team
 from streams.incidents.promises import Plan
-from streams.incidents.schedules import Schedule
+from streams.incidents.schedules import Schedule, Shift, chosen
 from streams.incidents.severities import SeverityLevel
+from streams.notifications.duty import Duty, OnDuty
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem
 
@@ -76,6 +79,12 @@ class DutyParts:
                 yield document.problem(place, f"{name!r} is not defined under {part}; {hint}")
         yield from self._cycles()
 
+    def channels(self) -> Iterator[str]:
+        """Yield the channels that people, teams and escalations name."""
+        for _, _, part, name in self._references:
+            if part == "channels":
+                yield name
+
     def _cycles(self) -> Iterator[Problem]:
         """Yield the teams that belong to themselves."""
         teams: Mapping[str, Team] = self._read["teams"]
@@ -109,6 +118,26 @@ def plan_of(
     """Return what the incidents hop promises under these parts of a policy."""
     hours = {name: each.opening for name, each in {"business": BUSINESS, **calendars}.items()}
     return Plan(levels, hours, roster, chains)
+
+
+def duty_of(roster: Roster) -> Duty:
+    """Return what answers routes who is on call, and how that person is reached."""
+
+    def on_duty(name: str, at: datetime) -> OnDuty | None:
+        schedule = roster.schedules.get(name)
+        found = chosen(schedule, at) if schedule else None
+        person = roster.people.get(found[0]) if found else None
+        if schedule is None or found is None or person is None:
+            return None
+        who, through = found
+        if isinstance(through, Shift):
+            _, ends = through.span(zone(schedule.time_zone))
+            by = f"by an override until {ends.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        else:
+            by = f"by layer {through + 1} of {len(schedule.layers)}"
+        return OnDuty(who, person.channels, f"{who} is on call in {name} {by}")
+
+    return on_duty
 
 
 def _named(given: Any, key: str, part: str) -> Iterator[tuple[Place, str, str]]:

@@ -11,6 +11,7 @@ from schemas.changes import ChangeV1
 from schemas.commands import CommandV1
 from schemas.contract import Unreadable
 from schemas.lifecycle import Bond, IncidentV1, Status, StepV1
+from schemas.notices import NoticeV1
 from schemas.silences import SilenceV1
 from schemas.ticks import TickV1
 from schemas.topics import (
@@ -40,7 +41,7 @@ from streams.incidents.book import TOCSIN, Cause
 from streams.incidents.coverage import Coverage, Finding
 from streams.incidents.promises import OUT_AFTER
 from streams.incidents.register import REMEMBERED, Register
-from streams.notifications.routing import WORST, Route, told
+from streams.notifications.routing import WORST, told
 from streams.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class IncidentsDesk:
         self,
         register: Register,
         correlation: Correlation,
-        routes: Sequence[Route],
+        tells: Callable[[StepV1], Iterable[NoticeV1]],
         *,
         clock: Callable[[], datetime] | None = None,
         coverage: Coverage | None = None,
@@ -77,7 +78,7 @@ class IncidentsDesk:
     ) -> None:
         self._register = register
         self._correlation = correlation
-        self._routes = routes
+        self._tells = tells
         self._clock = clock
         self._coverage = coverage
         self._haste = haste
@@ -104,8 +105,14 @@ class IncidentsDesk:
             reopen_within=policy.incidents.reopen_within,
         )
         register = Register(policy.incidents, policy.plan)
+        duty = policy.duty
         return cls(
-            register, correlation, policy.routes, clock=clock, coverage=coverage, haste=haste
+            register,
+            correlation,
+            lambda step: told(step, policy.routes, duty),
+            clock=clock,
+            coverage=coverage,
+            haste=haste,
         )
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
@@ -348,9 +355,7 @@ class IncidentsDesk:
         for step in steps:
             decided.append(outgoing(LIFECYCLE, step, source=NAME))
             latest[step.tenant, step.incident_id] = step.incident
-            decided.extend(
-                outgoing(NOTICES, notice, source=NAME) for notice in told(step, self._routes)
-            )
+            decided.extend(outgoing(NOTICES, notice, source=NAME) for notice in self._tells(step))
         # Compacted: what an incident was between two steps of one tick is of no use there.
         decided.extend(outgoing(CURRENT, incident, source=NAME) for incident in latest.values())
         return decided

@@ -13,7 +13,15 @@ from schemas.notices import Purpose
 from streams.durations import written
 from streams.errors import TocsinError
 from streams.gateways.clock import now
-from streams.notifications.routing import Chosen, choose, subject, timing
+from streams.notifications.routing import (
+    Chosen,
+    Subject,
+    choose,
+    receivers,
+    schedules_named,
+    subject,
+    timing,
+)
 from streams.notifications.waiting import muted, opens
 from streams.policy import Policy, read_policy
 from streams.settings import read_settings
@@ -56,29 +64,38 @@ def test(
         raise click.ClickException(str(error)) from None
     purpose = Purpose(message)
     click.echo(f"{message} message, severity {severity}, at {_said(moment)}")
-    chosen = choose(rules.routes, subject(incident, severity, purpose))
-    told = list(_told(rules, chosen, incident, purpose, moment))
+    of = subject(incident, severity, purpose, rules.duty, moment)
+    told = list(_told(rules, of, incident, moment))
     if not told:
         click.echo("nobody is told: no route fits")
+        for name in _empty(rules, moment):
+            click.echo(
+                f"  nobody is on call in {name}: a route that names nothing else is passed over"
+            )
     for line in told:
         click.echo(line)
 
 
-def _told(
-    policy: Policy, chosen: list[Chosen], incident: IncidentV1, purpose: Purpose, at: datetime
-) -> Iterator[str]:
+def _told(policy: Policy, of: Subject, incident: IncidentV1, at: datetime) -> Iterator[str]:
     """Yield a line for each channel."""
     seen: set[str] = set()
-    for each in chosen:
-        for name in each.route.channels:
+    for each in choose(policy.routes, of):
+        for name, why in receivers(each, of):
             if name in seen:
                 continue
             seen.add(name)
             channel = policy.channels[name]
             missing = channel.missing()
             off = f"; turned off: its {missing} is empty" if missing else ""
-            when = _when(policy, each, incident, purpose, at)
-            yield f"  {name} ({channel.kind}) {when}, by {each.reason}{off}"
+            when = _when(policy, each, incident, of.purpose, at)
+            whom = f" of {', '.join(why.people)}" if why.people else ""
+            yield f"  {name} ({channel.kind}{whom}) {when}, by {why.reason}{off}"
+
+
+def _empty(policy: Policy, at: datetime) -> list[str]:
+    """Return the schedules of routes that have nobody at *at*."""
+    named = dict.fromkeys(name for each in policy.routes for _, name in schedules_named(each))
+    return [name for name in named if policy.duty(name, at) is None]
 
 
 def _when(

@@ -141,14 +141,20 @@ class Turn:
 
 def on_call(schedule: Schedule, at: datetime) -> str | None:
     """Return who is on call at *at*."""
+    found = chosen(schedule, at)
+    return found[0] if found else None
+
+
+def chosen(schedule: Schedule, at: datetime) -> tuple[str, Shift | int] | None:
+    """Return who is on call at *at*, and by which override, or by the layer of which number from 0."""
     where = zone(schedule.time_zone)
     for override in reversed(schedule.overrides):
         if override.holds(at, where):
-            return override.person
-    for layer in reversed(schedule.layers):
-        person = in_layer(layer, where, at)
+            return override.person, override
+    for number in range(len(schedule.layers) - 1, -1, -1):
+        person = in_layer(schedule.layers[number], where, at)
         if person is not None:
-            return person
+            return person, number
     return None
 
 

@@ -6,12 +6,12 @@ only where it says ``continue``. An incident that becomes worse is told to more 
 everybody whom the worst moment was told to. After its end nobody is told anything until it is reopened: people still correct and
 assign then, and a pager would take that for a new call.
 
-Escalations and handovers name whom they call; routes are not asked.
+Escalations and handovers name whom they call; routes are not asked. A route can name schedules: whoever is on call then is told.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Final, NamedTuple
 
@@ -24,6 +24,7 @@ from schemas.lifecycle import CallV1, IncidentV1, StepKind, StepV1
 from schemas.notices import NoticeV1, Purpose, TimingV1
 from streams.durations import Duration
 from streams.matchers import Matchers, Predicate, predicate
+from streams.notifications.duty import Duty, OnDuty, nobody
 from streams.notifications.ids import fitted
 from streams.notifications.waiting import PATIENT
 
@@ -61,7 +62,7 @@ _AT_ONCE: Final = timedelta(0)
 _EACH: Final = "..."
 _GROUPED_BY: Final = r"^(\.\.\.|[A-Za-z_][A-Za-z0-9_./-]*)$"
 #: What a route takes from the one above where it says nothing else. Times are not among it, as in Alertmanager.
-_INHERITED: Final = ("channels", "group_by", "group_wait", "group_interval", "repeat_interval")
+_INHERITED: Final = ("group_by", "group_wait", "group_interval", "repeat_interval")
 
 Wait = Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))]
 
@@ -92,7 +93,9 @@ class Route(BaseModel):
     continue_: Annotated[bool, Field(alias="continue")] = False
     """Whether the routes after it are looked at as well where it fits."""
     channels: Annotated[tuple[Name, ...], Field(min_length=1)] = ()
-    """Names of the channels that are told; without it those of the route above."""
+    """Names of the channels that are told; without it, and without ``schedules``, those of the route above."""
+    schedules: Annotated[tuple[Name, ...], Field(min_length=1)] = ()
+    """Names of the schedules of which whoever is on call at that time is told."""
     group_by: tuple[Annotated[str, Field(pattern=_GROUPED_BY)], ...] | None = None
     """Labels that grouped incidents have in common; ``...`` keeps each by itself, as it is without it."""
     group_wait: Wait | None = None
@@ -119,10 +122,10 @@ class Route(BaseModel):
         if above is None:
             return self
         inherited = {
-            name: getattr(above, name)
-            for name in _INHERITED
-            if getattr(self, name) is None or getattr(self, name) == ()
+            name: getattr(above, name) for name in _INHERITED if getattr(self, name) is None
         }
+        if not self.channels and not self.schedules:
+            inherited |= {"channels": above.channels, "schedules": above.schedules}
         return self.model_copy(update=inherited)
 
 
@@ -136,6 +139,8 @@ class Subject(NamedTuple):
     purpose: Purpose
     at_worst: bool = False
     """Whether the severity is that of the worst moment, and no longer the incident's."""
+    duty: Callable[[str], Sequence[OnDuty]] = lambda _: ()
+    """Who is told for a schedule."""
 
 
 class Chosen(NamedTuple):
@@ -144,10 +149,25 @@ class Chosen(NamedTuple):
     route: Route
     place: str
     reason: str
+    people: tuple[str, ...] | None = None
+    """Whom it is for, where a schedule chose the person."""
 
 
-def subject(incident: IncidentV1, severity: int, purpose: Purpose) -> Subject:
-    """Return what routes look at when *incident* has *severity* and *purpose* is to be told."""
+def subject(
+    incident: IncidentV1,
+    severity: int,
+    purpose: Purpose,
+    duty: Duty = nobody,
+    at: datetime | None = None,
+) -> Subject:
+    """
+    Return what routes look at when *incident* has *severity* and *purpose* is to be told at *at*.
+
+    Whoever was on call when it began hears of its end, too.
+    """
+    moments = [at or incident.occurred_at]
+    if purpose is Purpose.RESOLUTION:
+        moments.append(incident.detected_at)
     labels = {
         # Labels of the alerts may be called so, too: then matchers see those.
         "severity": str(severity),
@@ -165,6 +185,9 @@ def subject(incident: IncidentV1, severity: int, purpose: Purpose) -> Subject:
         incident.owner or "",
         purpose,
         severity != incident.severity,
+        lambda schedule: list(
+            dict.fromkeys(found for moment in moments if (found := duty(schedule, moment)))
+        ),
     )
 
 
@@ -175,7 +198,7 @@ def choose(
     Return the routes that *of* is sent to.
 
     The first that fits is taken, and after it those that fit as long as each says ``continue``; a route whose branches fit stands
-    back for them.
+    back for them. One that has nobody to tell, because it names schedules in which nobody is on call, does not fit.
     """
     found: list[Chosen] = []
     for number, branch in enumerate(routes):
@@ -184,10 +207,25 @@ def choose(
         where = f"{place}routes[{number}]"
         route = branch.below(above)
         deeper = choose(branch.routes, of, route, f"{where}.")
+        if not deeper and not route.channels and not any(map(of.duty, route.schedules)):
+            continue
         found.extend(deeper or [Chosen(route, where, _reason(where, route, of))])
         if not branch.continue_:
             break
     return found
+
+
+def receivers(chosen: Chosen, of: Subject) -> Iterator[tuple[str, Chosen]]:
+    """Yield the channels that the route which was *chosen* tells, each with why."""
+    absent = [name for name in chosen.route.schedules if not of.duty(name)]
+    missing = "".join(f"; nobody is on call in {name}" for name in absent)
+    for channel in chosen.route.channels:
+        yield channel, chosen._replace(reason=f"{chosen.reason}{missing}"[: limits.LINE_LENGTH])
+    for name in chosen.route.schedules:
+        for each in of.duty(name):
+            why = f"{chosen.reason}; {each.reason}"[: limits.LINE_LENGTH]
+            for channel in each.channels:
+                yield channel, chosen._replace(reason=why, people=(each.person,))
 
 
 def silent(
@@ -196,7 +234,7 @@ def silent(
     """Yield the places of routes that would be taken and tell nobody."""
     for number, branch in enumerate(routes):
         here = (*place, "routes", number)
-        tells = told or bool(branch.channels)
+        tells = told or bool(branch.channels or branch.schedules)
         if not tells and not branch.routes:
             yield here
         yield from silent(branch.routes, here, told=tells)
@@ -207,6 +245,16 @@ def channels_of(route: Route) -> Iterator[str]:
     yield from route.channels
     for branch in route.routes:
         yield from channels_of(branch)
+
+
+def schedules_named(
+    route: Route, place: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the schedules that *route* and its branches name, and where."""
+    for number, name in enumerate(route.schedules):
+        yield (*place, "schedules", number), name
+    for number, branch in enumerate(route.routes):
+        yield from schedules_named(branch, (*place, "routes", number))
 
 
 def times_named(
@@ -220,7 +268,7 @@ def times_named(
         yield from times_named(branch, (*place, "routes", number))
 
 
-def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
+def told(step: StepV1, routes: Sequence[Route], duty: Duty = nobody) -> list[NoticeV1]:
     """Return one notice for each channel that hears of *step*; the same step gives the same ids."""
     purpose = TOLD.get(step.kind)
     over = step.incident.resolved_at is not None and (
@@ -237,8 +285,8 @@ def told(step: StepV1, routes: Sequence[Route]) -> list[NoticeV1]:
     incident = step.incident
     worst = step.kind in _BY_THE_WORST
     severity = incident.severity_peak if worst else incident.severity
-    called = _newly_concerned(step, routes)
-    others = _channels(incident, severity, purpose, routes)
+    called = _newly_concerned(step, routes, duty)
+    others = _channels(step, severity, purpose, routes, duty)
     return [
         *(_notice(step, Purpose.INITIAL, channel, chosen) for channel, chosen in called.items()),
         *(
@@ -254,7 +302,7 @@ def notice_id(step: StepV1, channel: str) -> str:
     return fitted(f"{step.step_id}/{channel}")
 
 
-def _newly_concerned(step: StepV1, routes: Sequence[Route]) -> dict[str, Chosen]:
+def _newly_concerned(step: StepV1, routes: Sequence[Route], duty: Duty) -> dict[str, Chosen]:
     """Return the channels that are called because the incident became worse, and why."""
     incident, before = step.incident, step.severity_before
     # 1 is the worst.
@@ -264,20 +312,21 @@ def _newly_concerned(step: StepV1, routes: Sequence[Route]) -> dict[str, Chosen]
     earlier = {
         channel
         for severity in (before, incident.severity_first)
-        for channel in _channels(incident, severity, Purpose.INITIAL, routes)
+        for channel in _channels(step, severity, Purpose.INITIAL, routes, duty)
     }
-    now = _channels(incident, incident.severity, Purpose.INITIAL, routes)
+    now = _channels(step, incident.severity, Purpose.INITIAL, routes, duty)
     return {channel: chosen for channel, chosen in now.items() if channel not in earlier}
 
 
 def _channels(
-    incident: IncidentV1, severity: int, purpose: Purpose, routes: Sequence[Route]
+    step: StepV1, severity: int, purpose: Purpose, routes: Sequence[Route], duty: Duty
 ) -> dict[str, Chosen]:
-    """Return the channels that hear of *incident* at *severity*, each with the first route that says so."""
+    """Return the channels that hear of *step* at *severity*, each with the first route that says so."""
     told: dict[str, Chosen] = {}
-    for chosen in choose(routes, subject(incident, severity, purpose)):
-        for channel in chosen.route.channels:
-            told.setdefault(channel, chosen)
+    of = subject(step.incident, severity, purpose, duty, step.occurred_at)
+    for chosen in choose(routes, of):
+        for channel, why in receivers(chosen, of):
+            told.setdefault(channel, why)
     return told
 
 
@@ -296,7 +345,7 @@ def _notice(
         step=step.kind,
         purpose=purpose,
         channel=channel,
-        people=chosen.people if isinstance(chosen, CallV1) else None,
+        people=chosen.people,
         reason=chosen.reason,
         update=_update(step),
         next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,

@@ -225,6 +225,8 @@ def test_a_channel_that_nothing_leads_to_is_told(tmp_path: Path) -> None:
     assert doubted(tmp_path, ROUTES + "  - {channels: [pager]}\n") == [
         "a.yaml:3: channels.chat: no route leads to it: it is never told anything"
     ]
+    people = "people:\n  ada: {channels: [chat]}\n"
+    assert doubted(tmp_path, people + ROUTES + "  - {channels: [pager]}\n") == []
 
 
 def test_services_that_the_catalogue_does_not_have_are_told(tmp_path: Path) -> None:

@@ -116,3 +116,81 @@ def test_a_policy_whose_routes_name_what_is_not_there_is_refused(policy: Path) -
         "  policy.yaml:20: routes[1]: tells nobody: name channels\n"
         "  policy.yaml:21: routes[2].routes[0]: tells nobody: name channels\n"
     )
+
+
+ON_CALL = """
+channels:
+  ada-sms: {kind: pagerduty}
+  bob-sms: {kind: pagerduty}
+people:
+  ada: {channels: [ada-sms]}
+  bob: {channels: [bob-sms]}
+schedules:
+  primary:
+    time_zone: Europe/Berlin
+    layers:
+      - {rotation: [ada], begins: "2024-01-01 09:00", hours: {mon-fri: 09:00-17:00}}
+      - shifts: [{person: bob, from: "2024-03-02 00:00", until: "2024-03-03 00:00"}]
+    overrides:
+      - {person: bob, from: "2024-03-01 12:00", until: "2024-03-01 14:00"}
+routes:
+  - schedules: [primary]
+    matchers: ['owner="shop"', 'severity=~"1|2"']
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (
+            "2024-03-01T10:00+01:00",
+            (
+                "  ada-sms (pagerduty of ada) at once, by routes[0]: severity 2, initial message, "
+                'owner="shop", severity=~"1|2"; ada is on call in primary by layer 1 of 2; '
+                "turned off: its routing_key is empty"
+            ),
+        ),
+        (
+            "2024-03-01T12:00+01:00",
+            (
+                "  bob-sms (pagerduty of bob) at once, by routes[0]: severity 2, initial message, "
+                'owner="shop", severity=~"1|2"; bob is on call in primary by an override until '
+                "2024-03-01 13:00 UTC; turned off: its routing_key is empty"
+            ),
+        ),
+        (
+            "2024-03-02T12:00+01:00",
+            (
+                "  bob-sms (pagerduty of bob) at once, by routes[0]: severity 2, initial message, "
+                'owner="shop", severity=~"1|2"; bob is on call in primary by layer 2 of 2; '
+                "turned off: its routing_key is empty"
+            ),
+        ),
+        (
+            "2024-03-03T12:00+01:00",
+            (
+                "nobody is told: no route fits\n"
+                "  nobody is on call in primary: a route that names nothing else is passed over"
+            ),
+        ),
+    ],
+)
+def test_it_says_through_which_schedule_and_override(tmp_path: Path, at: str, said: str) -> None:
+    """Otherwise nobody could see why a colleague was woken."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(ON_CALL)
+    code, answered = asked(path, "--labels", "owner=shop", "--at", at)
+    assert (code, answered.partition("\n")[2].rstrip()) == (0, said)
+
+
+def test_a_route_to_a_schedule_that_is_nowhere_is_refused(tmp_path: Path) -> None:
+    """Otherwise a typing error would be nobody."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(ON_CALL.replace("schedules: [primary]", "schedules: [primry]"))
+    code, answered = asked(path)
+    assert code == 1
+    assert answered == (
+        f"Error: {path} cannot be used:\n"
+        "  policy.yaml:17: routes[0].schedules[0]: 'primry' is not defined under schedules; "
+        "did you mean 'primary'?\n"
+    )
