@@ -16,6 +16,7 @@ def application(
     """Return what answers over HTTP; commands go to *publisher*, the time comes from *now*."""
     app = FastAPI(title="Tocsin", docs_url=None, redoc_url=None)
 
+    @app.get("/readyz", response_class=PlainTextResponse, summary="Whether it is connected")
     @app.get("/livez", response_class=PlainTextResponse, summary="Whether it answers")
     async def live() -> str:
         return "ok"

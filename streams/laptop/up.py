@@ -35,7 +35,9 @@ from streams.laptop.warehouse.authentication import User, read_passwords, write_
 from streams.policy import read_policy
 from streams.settings import RUN_FILE, Settings, read_settings
 
-ROLES: Final = ("detect", "incidents", "notify", "record", "probe")
+ROLES: Final = ("detect", "incidents", "notify", "record", "probe", "board")
+#: How a role is started that is no worker.
+_COMMANDS: Final[Mapping[str, str]] = {"probe": "probe", "board": "board --port {port}"}
 DATABASE: Final = "tocsin"
 
 _READY_WITHIN: Final = 60.0
@@ -203,7 +205,7 @@ class Installation:
     def _worker(self, role: str, settings: Settings) -> Child:
         port = self._ports[role]
         check_free(port, role)
-        command = [role] if role == "probe" else ["worker", role]
+        command = _COMMANDS.get(role, f"worker {role}").format(port=port).split()
         return Child(
             role,
             [sys.executable, "-m", "streams", *command],

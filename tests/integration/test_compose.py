@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 #: From the start of the containers to the last row.
 WITHIN = 300.0
 PASSWORD = "a-password-for-one-test-only"
-PORTS = ("KAFKA_PORT", "CLICKHOUSE_PORT", "GRAFANA_PORT")
+PORTS = ("KAFKA_PORT", "CLICKHOUSE_PORT", "BOARD_PORT", "GRAFANA_PORT")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ async def test_what_compose_starts_opens_and_keeps_an_incident(installation: Ins
     wanted = {
         **dict.fromkeys(("topics", "migrate"), "exited 0"),
         **dict.fromkeys(("kafka", "clickhouse", "grafana"), "healthy"),
-        **dict.fromkeys(("detect", "incidents", "notify", "record", "probe"), "healthy"),
+        **dict.fromkeys(("detect", "incidents", "notify", "record", "probe", "board"), "healthy"),
     }
     await until(lambda: installation.states() == wanted)
 

@@ -146,6 +146,10 @@ async def test_a_worker_that_dies_is_told_of_and_started_again(installation):
         run = up.run()
         assert (up.state / "run.json").stat().st_mode & 0o077 == 0
         assert set(run["ready"]) >= {"warehouse", "detect", "incidents", "notify", "record"}
+        # Nobody who calls back without a signature is heard.
+        async with httpx.AsyncClient(trust_env=False) as client:
+            board = run["ready"]["board"].removesuffix("/readyz")
+            assert (await client.post(f"{board}/callbacks/chat", content=b"x")).status_code == 401
 
         up.kill("worker detect")
         told = await up.hear("detect .*ended")

@@ -292,5 +292,5 @@ async def test_it_describes_itself(broker: Broker) -> None:
     transport = httpx.ASGITransport(app=application(CHANNELS, broker, lambda: AT))
     async with httpx.AsyncClient(transport=transport, base_url="http://board") as client:
         described = (await client.get("/openapi.json")).json()
-        assert set(described["paths"]) == {"/livez", "/callbacks/{channel}"}
-        assert (await client.get("/livez")).text == "ok"
+        assert set(described["paths"]) >= {"/livez", "/readyz", "/callbacks/{channel}"}
+        assert (await client.get("/livez")).text == (await client.get("/readyz")).text == "ok"
