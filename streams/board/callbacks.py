@@ -63,8 +63,9 @@ def callbacks(
                 heard.incident_id,
                 heard.author,
             )
-        # Without a body: Slack would show it, and Twilio send it as a text.
-        return Response()
+        # Where nothing is expected, without a body: Slack would show it, and Twilio send it as a text.
+        said = channels[channel].reply(Callback(dict(request.headers), body))
+        return Response(said, media_type="application/json" if said else None)
 
     return router
 

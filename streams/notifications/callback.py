@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from schemas.lifecycle import INCIDENT_ID
 
@@ -102,3 +104,18 @@ def command_id(*parts: str) -> str:
     """Return an id that the same callback makes again."""
     whole = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
     return f"callback/{whole[:32]}"
+
+
+def json_object(raw: bytes) -> dict[str, Any]:
+    """Return the object that a body is; an empty one where it is none."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def part(of: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return an object within another; an empty one where there is none."""
+    found = of.get(name)
+    return found if isinstance(found, dict) else {}

@@ -54,6 +54,14 @@ WAYS = [
         for each in DECLARED
         if kind_of(each) == "sms"
     ),
+    *(
+        (each, given)
+        for each in DECLARED
+        for given in {
+            "telegram": [{"webhook_secret": "a-secret", "page": PAGE}],
+            "ntfy": [{"reply_secret": "a-secret", "reply_url": "https://tocsin.example.org/x"}],
+        }.get(kind_of(each), [])
+    ),
 ]
 #: Everything that a text could try.
 HOSTILE = (

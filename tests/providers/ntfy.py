@@ -11,6 +11,19 @@ MESSAGE = closed(
         "priority": {"type": "integer", "minimum": 1, "maximum": 5},
         "tags": {"type": "array", "items": text(64)},
         "click": LINK,
+        "actions": {
+            "type": "array",
+            "maxItems": 3,
+            "items": closed(
+                {"action": {"const": "http"}, "label": text(64), "url": LINK},
+                {
+                    "method": {"enum": ["POST", "PUT", "GET"]},
+                    "body": text(4_096),
+                    "headers": {"type": "object"},
+                    "clear": {"type": "boolean"},
+                },
+            ),
+        },
     },
 )
 

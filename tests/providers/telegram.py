@@ -10,7 +10,15 @@ SHARED = {
         {
             "inline_keyboard": {
                 "type": "array",
-                "items": {"type": "array", "items": closed({"text": text(64), "url": LINK})},
+                "items": {
+                    "type": "array",
+                    "items": {
+                        "oneOf": [
+                            closed({"text": text(64), "url": LINK}),
+                            closed({"text": text(64), "callback_data": text(64)}),
+                        ]
+                    },
+                },
             }
         }
     ),
@@ -36,6 +44,9 @@ def answer(posted: Posted) -> Answer:
     if schema is None:
         return said(404, ok=False, error_code=404, description="Not Found")
     wrong = fault(schema, posted)
+    rows = posted.json().get("reply_markup", {}).get("inline_keyboard", []) if not wrong else []
+    if any(len(each.get("callback_data", "").encode()) > 64 for row in rows for each in row):
+        return said(400, ok=False, error_code=400, description="Bad Request: BUTTON_DATA_INVALID")
     # Telegram counts UTF-16 code units.
     if wrong or len(posted.json()["text"].encode("utf-16-le")) // 2 > 4_096:
         return said(400, ok=False, error_code=400, description=f"Bad Request: {wrong}"[:200])

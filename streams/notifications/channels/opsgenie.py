@@ -3,10 +3,10 @@ Opsgenie by Alert API: an alert is created, noted on, acknowledged and closed un
 
 Sources: Opsgenie documentation, "Alert API" (message at most 130 characters, alias 512, description 15000, entity 512, source 100,
 note 25000, at most 20 tags of 50 characters; 202 with a requestId), "Alert fields", "API rate limiting" (429), "Alert deduplication" (creating under an
-alias that is open counts up and calls nobody).
+alias that is open counts up and calls nobody); "Webhook integration" (headers of one's own, and what an action posts).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
@@ -15,11 +15,30 @@ from pydantic import ConfigDict, SecretStr
 
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Purpose
+from streams.notifications.callback import (
+    Action,
+    Callback,
+    Heard,
+    Refused,
+    check_fresh,
+    check_signature,
+    command_id,
+    incident_of,
+    json_object,
+    part,
+    person,
+)
 from streams.notifications.channel import Channel, WebAddress, document, field_of, trimmed
 from streams.notifications.rendering import Message
 
 API: Final = "https://api.opsgenie.com"
 
+#: Who we are over there.
+US: Final = "Tocsin"
+SECRET_HEADER: Final = "x-tocsin-secret"  # noqa: S105 - a header's name
+_HEARD: Final = {"Acknowledge": Action.ACKNOWLEDGE, "Close": Action.RESOLVE}
+#: Digits of the seconds since 1970, until 2286.
+_SECONDS_DIGITS: Final = 10
 #: Messages that call somebody: the others are notes on the alert.
 _CALLS: Final = frozenset({Purpose.INITIAL, Purpose.ESCALATION})
 
@@ -48,6 +67,8 @@ class Opsgenie(Channel):
     """Key of an API integration."""
     url: WebAddress = API
     """Opsgenie's address; ``https://api.eu.opsgenie.com`` in the EU."""
+    webhook_secret: SecretStr = SecretStr("")
+    """What the webhook integration that calls `tocsin board` back sends in its own header ``X-Tocsin-Secret``."""
 
     def missing(self) -> str | None:
         """Nothing can be sent without a key."""
@@ -62,7 +83,7 @@ class Opsgenie(Channel):
         del at, first
         alias = trimmed(f"{notice.tenant}/{notice.incident_id}", self.limits["alias"])
         action = _action(notice)
-        body: dict[str, Any] = {"source": "Tocsin"}
+        body: dict[str, Any] = {"source": US, "user": US}
         path = "/v2/alerts"
         if action == "create":
             body |= self._alert(notice, message, alias)
@@ -89,6 +110,30 @@ class Opsgenie(Channel):
             },
         }
 
+    def heard(self, callback: Callback, at: datetime) -> list[Heard]:
+        """
+        Somebody acknowledged or closed it there.
+
+        Opsgenie signs nothing: it is known by a header that the integration was given. What it tells a second time makes the same command.
+        """
+        secret = self.webhook_secret.get_secret_value()
+        if not secret:
+            message = "webhook_secret is not set"
+            raise Refused(message)
+        check_signature(secret, callback.headers.get(SECRET_HEADER, ""))
+        body = json_object(callback.body)
+        alert = part(body, "alert")
+        changed_at = alert.get("updatedAt")
+        check_fresh(_moment(changed_at), at)
+        action, about = _HEARD.get(str(body.get("action"))), incident_of(alert.get("alias"))
+        # What we told Opsgenie ourselves comes back.
+        ours = US in {alert.get("username"), part(body, "source").get("name")}
+        if action is None or about is None or ours:
+            return []
+        author = person(alert.get("username"), alert.get("userId"))
+        said = command_id("opsgenie", str(alert.get("alertId")), action, str(changed_at))
+        return [Heard(action, *about, author, said)]
+
     def provider_id(self, response: httpx.Response) -> str | None:
         """Opsgenie answers with the id of the request."""
         return field_of(response, "requestId")
@@ -97,6 +142,15 @@ class Opsgenie(Channel):
         """Opsgenie says in a sentence what is wrong."""
         said = document(response).get("message")
         return (self.redacted(said) or None) if isinstance(said, str) else None
+
+
+def _moment(changed_at: object) -> datetime:
+    """Return the time that a number of milliseconds or nanoseconds is, as both are sent."""
+    if isinstance(changed_at, bool) or not isinstance(changed_at, int) or changed_at <= 0:
+        message = "it has no time"
+        raise Refused(message)
+    fractions = max(len(str(changed_at)) - _SECONDS_DIGITS, 0)
+    return datetime.fromtimestamp(changed_at // 10**fractions, UTC)
 
 
 def _action(notice: NoticeV1) -> str:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
 import httpx
-import orjson
 from pydantic import ConfigDict, SecretStr
 
 from schemas.lifecycle import StepKind
@@ -25,6 +24,8 @@ from streams.notifications.callback import (
     command_id,
     hmac_sha256,
     incident_of,
+    json_object,
+    part,
     person,
 )
 from streams.notifications.channel import Channel, WebAddress, document, field_of, trimmed
@@ -120,7 +121,7 @@ class PagerDuty(Channel):
         given = callback.headers.get("x-pagerduty-signature", "").split(",")
         expected = f"v1={hmac_sha256(secret, callback.body)}"
         check_signature(expected, *(each.strip() for each in given))
-        event = _part(_body(callback.body), "event")
+        event = part(json_object(callback.body), "event")
         try:
             said_at = datetime.fromisoformat(str(event.get("occurred_at")))
         except ValueError:
@@ -130,8 +131,8 @@ class PagerDuty(Channel):
             message = "its time has no zone"
             raise Refused(message)
         check_fresh(said_at, at)
-        agent, action = _part(event, "agent"), _HEARD.get(str(event.get("event_type")))
-        about = incident_of(_part(event, "data").get("incident_key"))
+        agent, action = part(event, "agent"), _HEARD.get(str(event.get("event_type")))
+        about = incident_of(part(event, "data").get("incident_key"))
         # What we told PagerDuty ourselves comes back without a person.
         if action is None or about is None or agent.get("type") != "user_reference":
             return []
@@ -163,19 +164,6 @@ class PagerDuty(Channel):
         said = listed if isinstance(listed, list) else []
         errors = [each for each in said if isinstance(each, str)]
         return self.redacted("; ".join(errors)) or None
-
-
-def _body(raw: bytes) -> dict[str, Any]:
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
-    part = of.get(name)
-    return part if isinstance(part, dict) else {}
 
 
 def _action(notice: NoticeV1) -> str:

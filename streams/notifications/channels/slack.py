@@ -39,6 +39,7 @@ from streams.notifications.channel import (
     plain,
     trimmed,
 )
+from streams.notifications.offers import offered, reference
 from streams.notifications.rendering import Message, slack_escaped
 
 API: Final = "https://slack.com/api"
@@ -135,7 +136,7 @@ class Slack(Channel):
                         "verbatim": True,
                     },
                 },
-                *(_buttons(notice, self.link(notice)) if message.about == 1 else ()),
+                *(_buttons(notice, message, self.link(notice)) if message.about == 1 else ()),
             ],
             # A link in somebody's log line is not a page to be shown.
             "unfurl_links": False,
@@ -200,16 +201,12 @@ def _word(text: str) -> str | None:
     return text if _WORD.fullmatch(text) else None
 
 
-def _buttons(notice: NoticeV1, link: str) -> list[dict[str, Any]]:
+def _buttons(notice: NoticeV1, message: Message, link: str) -> list[dict[str, Any]]:
     """Offer what a responder does next; the payload says which incident it is."""
-    elements = []
-    if notice.incident.resolved_at is None:
-        offered = [] if notice.incident.acknowledged_at else [("Acknowledge", "acknowledge")]
-        value = f"{notice.tenant}/{notice.incident_id}"
-        elements = [
-            _button(label, action) | {"value": value}
-            for label, action in [*offered, ("Resolve", "resolve")]
-        ]
+    elements = [
+        _button(label, action) | {"value": reference(notice)}
+        for label, action in offered(notice, message)
+    ]
     if link:
         elements.append(_button("Open", "open") | {"url": link})
     return [{"type": "actions", "block_id": "tocsin", "elements": elements}] if elements else []

@@ -7,7 +7,8 @@ replayed with another of the other.
 
 import hashlib
 import hmac
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal
 
 import httpx
@@ -15,11 +16,24 @@ import orjson
 from pydantic import ConfigDict, SecretStr
 
 from schemas.notices import NoticeV1
+from streams.notifications.callback import (
+    Action,
+    Callback,
+    Heard,
+    Refused,
+    check_fresh,
+    check_signature,
+    command_id,
+    incident_of,
+    json_object,
+    person,
+)
 from streams.notifications.channel import Channel, SecretAddress, as_header
 from streams.notifications.rendering import Message
 
 SIGNATURE: Final = "X-Tocsin-Signature"
 TIMESTAMP: Final = "X-Tocsin-Timestamp"
+_STAMP: Final = re.compile(r"[0-9]{1,11}")
 
 
 class Webhook(Channel):
@@ -42,6 +56,8 @@ class Webhook(Channel):
     """The address; it can hold a password."""
     secret: SecretStr = SecretStr("")
     """What both sides know: the receiver checks the signature with it."""
+    callbacks: bool = False
+    """Whether the receiver may call `tocsin board` back, signed in the same way: it can then acknowledge and resolve."""
 
     def missing(self) -> str | None:
         """An address is needed, and a secret: an unsigned message could be anybody's."""
@@ -81,6 +97,23 @@ class Webhook(Channel):
                 SIGNATURE: signature(self.secret.get_secret_value(), timestamp, body),
             },
         )
+
+    def heard(self, callback: Callback, at: datetime) -> list[Heard]:
+        """The receiver says ``{"action": "acknowledge", "incident": "TENANT/INC-…", "author": "…"}``."""
+        secret = self.secret.get_secret_value()
+        stamp = callback.headers.get(TIMESTAMP.lower(), "")
+        if not self.callbacks or not secret or not _STAMP.fullmatch(stamp):
+            message = "callbacks is not set" if not self.callbacks else "it has no timestamp"
+            raise Refused(message)
+        given = callback.headers.get(SIGNATURE.lower(), "")
+        check_signature(signature(secret, stamp, callback.body), given)
+        check_fresh(datetime.fromtimestamp(int(stamp), UTC), at)
+        said = json_object(callback.body)
+        action, about = str(said.get("action")), incident_of(said.get("incident"))
+        if about is None or action not in set(Action):
+            return []
+        author = person(said.get("author"))
+        return [Heard(Action(action), *about, author, command_id("webhook", given))]
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
