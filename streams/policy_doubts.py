@@ -49,6 +49,8 @@ class Written:
     #: Channels that stand in for others, or that people, teams and escalations are reached through.
     called: list[str] = field(default_factory=list)
     probes: list[Placed[Probe]] = field(default_factory=list)
+    #: Channels in whose place nobody is told.
+    alone: list[str] = field(default_factory=list)
     #: By name.
     channels: list[Placed[str]] = field(default_factory=list)
     #: Names of the catalogue; nothing is unknown where there is none.
@@ -106,6 +108,11 @@ def _of_routes(written: Written) -> Iterator[Problem]:
     for channel in written.channels:
         if channel.setting not in reached:
             yield channel.problem(text="no route leads to it: it is never told anything")
+        elif channel.setting in written.alone:
+            yield channel.problem(
+                text="nobody hears of what it cannot deliver: no other channel tells people of new incidents; "
+                "add one, or name a fallback"
+            )
 
 
 def _of_services(written: Written) -> Iterator[Problem]:

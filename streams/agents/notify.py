@@ -26,8 +26,10 @@ from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
 from streams.gateways.couriers import Couriers
 from streams.notifications.channel import Verdict
-from streams.notifications.delivery import Attempted, Deliveries, Fallback, Rules
+from streams.notifications.delivery import Attempted, Deliveries, Rules
+from streams.notifications.fallbacks import Fallback
 from streams.notifications.pacing import Pace
+from streams.notifications.substitutes import substitutes
 from streams.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -87,11 +89,13 @@ def delivery_rules(policy: Policy) -> Rules:
     """Return what *policy* says of deliveries."""
     return Rules(
         intervals=policy.time_intervals,
+        # One that is not set up delivers nothing by intention: only what its author names stands in for it.
         fallbacks={
             name: Fallback(channel.fallback, channel.fallback_after)
             for name, channel in policy.channels.items()
-            if channel.fallback
+            if channel.fallback or channel.missing() is None
         },
+        substitutes=substitutes(policy.channels, policy.routes),
         kinds={name: channel.kind for name, channel in policy.channels.items()},
     )
 

@@ -72,6 +72,8 @@ class Channel(BaseModel):
     usual: ClassVar[int] = 60
     #: Whether several incidents can be told in one message; not where each has an alert of its own over there.
     merges: ClassVar[bool] = True
+    #: Whether people of our own read it, so that it can stand in for another channel that fails.
+    stands_in: ClassVar[bool] = False
 
     kind: str
     """What sort of channel it is."""
@@ -90,11 +92,11 @@ class Channel(BaseModel):
     )
     """What ``at_most`` is counted in."""
     fallback: str = ""
-    """Channel that is told instead, where this one gives up or fails for ``fallback_after``."""
+    """Channel that is told instead, where this one gives up or fails for ``fallback_after``; without it any other, once for each incident."""
     fallback_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=1))] = timedelta(
         minutes=5
     )
-    """How long this channel may take nothing before its fallback is told."""
+    """How long this channel may take nothing before another one is told."""
 
     def pace(self) -> Limit:
         """Return how much is sent at most."""

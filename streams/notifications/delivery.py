@@ -16,10 +16,10 @@ import orjson
 
 from schemas import limits
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
-from streams.durations import written
 from streams.notifications.backoff import wait
 from streams.notifications.channel import Judgement, Verdict
-from streams.notifications.ids import derived
+from streams.notifications.fallbacks import Fallback, Fallbacks
+from streams.notifications.ids import entry_name
 from streams.notifications.reminders import Line, Reminders, line_of
 from streams.notifications.times import TimeInterval
 from streams.notifications.waiting import PATIENT, Groups, minute_after, muted
@@ -27,9 +27,6 @@ from streams.notifications.waiting import PATIENT, Groups, minute_after, muted
 #: How long a settled notice is remembered. Repeats come within seconds of a crash; a week outlasts any outage of ours, and is what a
 #: person who replays a topic by hand can still do without calling anybody a second time.
 REMEMBERED: Final = timedelta(days=7)
-
-#: Channels that may stand in for one another, one after the other.
-_FALLBACKS: Final = 8
 
 
 @dataclass(slots=True)
@@ -56,19 +53,13 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class Fallback:
-    """Which channel stands in for another, and after how long without a delivery."""
-
-    channel: str
-    after: timedelta
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """What the policy says of deliveries."""
 
     intervals: Sequence[TimeInterval] = ()
     fallbacks: Mapping[str, Fallback] = field(default_factory=dict)
+    #: Channels that may stand in for any that names no other.
+    substitutes: Sequence[str] = ()
     #: Sorts of channels, by name.
     kinds: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,7 +68,8 @@ class Deliveries:
     """The notices of one partition."""
 
     def __init__(self, rules: Rules | None = None) -> None:
-        self._rules = rules or Rules()
+        self._fallbacks = Fallbacks()
+        self.follow(rules or Rules())
         self._pending: dict[str, Pending] = {}
         #: Each line's notices, in order; a line without any is not here.
         self._lines: dict[Line, dict[str, None]] = {}
@@ -88,8 +80,6 @@ class Deliveries:
         self._settled: dict[str, datetime] = {}
         #: By what id each receiver knows the first message about an incident, and when it last took one.
         self._firsts: dict[Line, tuple[str, datetime]] = {}
-        #: Since when each channel has taken nothing.
-        self._failing: dict[str, datetime] = {}
         self._groups = Groups()
         self._reminders = Reminders()
         self._receipts: list[ReceiptV1] = []
@@ -100,6 +90,7 @@ class Deliveries:
     def follow(self, rules: Rules) -> None:
         """Keep to other *rules* from now on."""
         self._rules = rules
+        self._fallbacks.follow(rules.fallbacks, rules.substitutes)
 
     # -- what comes in ----------------------------------------------------------------------------
 
@@ -154,16 +145,11 @@ class Deliveries:
         for reminder in self._reminders.due(at):
             if line_of(reminder) not in self._lines:
                 yield reminder
-        for channel, since in self._failing.items():
-            fallback = self._rules.fallbacks.get(channel)
-            if fallback is None or at - since < fallback.after:
-                continue
-            why = f"{channel} has taken nothing for {written(fallback.after)}"
+        for channel, why in self._fallbacks.overdue(at):
             for pending in self._pending.values():
                 held = not pending.attempts and pending.retry_at and pending.retry_at > at
                 if pending.notice.channel == channel and not pending.fell_back and not held:
-                    yield from self._fall_back(pending, why)
-                    self._keep(pending.notice.notice_id)
+                    yield from self._fall_back(pending, why, at)
 
     def overdue(self, at: datetime, after: timedelta) -> dict[str, int]:
         """Return how many notices each channel owes since *after* or longer."""
@@ -200,7 +186,7 @@ class Deliveries:
         pending.attempts += 1
         pending.first_at = pending.first_at or at
         outcome, reason, retry_at = _outcome(pending, judged, at, chance)
-        self._note_health(notice.channel, outcome, at)
+        self._fallbacks.note(notice.channel, outcome, at)
         if outcome is Outcome.RETRYING and retry_at:
             pending.retry_at = retry_at
             heapq.heappush(self._waiting, (retry_at, line_of(notice)))
@@ -229,7 +215,12 @@ class Deliveries:
     def changes(self) -> Mapping[str, bytes | None]:
         """Return the entries that changed since the last call; None where one is gone."""
         changed, self._changed = self._changed, {}
-        return {**changed, **self._groups.changes(), **self._reminders.changes()}
+        return {
+            **changed,
+            **self._groups.changes(),
+            **self._reminders.changes(),
+            **self._fallbacks.changes(),
+        }
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take what ``changes`` returned, accumulated."""
@@ -242,8 +233,8 @@ class Deliveries:
                 tenant, incident_id, channel = said["line"]
                 at = datetime.fromisoformat(said["at"])
                 self._firsts[tenant, incident_id, channel] = (said["first"], at)
-            elif "failing" in said:
-                self._failing[said["failing"]] = datetime.fromisoformat(said["since"])
+            elif self._fallbacks.restore(said):
+                pass
             elif "open" in said:
                 self._groups.restore(name, said)
             elif "count" in said:
@@ -387,43 +378,23 @@ class Deliveries:
             self._note_first(line_of(notice), provider_id, at)
         elif not pending.fell_back:
             why = f"{notice.channel} gave up: {reason}"
-            self._follow_ups.extend(self._fall_back(pending, why))
+            self._follow_ups.extend(self._fall_back(pending, why, at))
 
-    def _fall_back(self, pending: Pending, why: str) -> Iterator[NoticeV1]:
-        """Yield what the fallback of the notice's channel is told, if it has one that was not tried before."""
-        notice = pending.notice
-        fallback = self._rules.fallbacks.get(notice.channel)
-        tried = (*notice.instead_of, notice.channel)
-        if fallback is None or fallback.channel in tried or len(tried) > _FALLBACKS:
-            return
-        pending.fell_back = True
-        yield notice.model_copy(
-            update={
-                "notice_id": derived(notice.notice_id, f">{fallback.channel}"),
-                "channel": fallback.channel,
-                "reason": f"{why}; {notice.reason}"[: limits.LINE_LENGTH],
-                "timing": None,
-                "instead_of": tried,
-            }
-        )
-
-    def _note_health(self, channel: str, outcome: Outcome, at: datetime) -> None:
-        failing = channel in self._failing
-        if outcome is Outcome.DELIVERED and failing:
-            del self._failing[channel]
-            self._changed[_named("failing", channel)] = None
-        elif outcome is not Outcome.DELIVERED and not failing:
-            self._failing[channel] = at
-            self._changed[_named("failing", channel)] = orjson.dumps(
-                {"failing": channel, "since": at}
-            )
+    def _fall_back(self, pending: Pending, why: str, at: datetime) -> Iterator[NoticeV1]:
+        """Yield what another channel is told instead, if there is one that was not tried before."""
+        notice = self._fallbacks.instead(pending.notice, why, at)
+        if notice is not None:
+            pending.fell_back = True
+            if pending.notice.notice_id in self._pending:
+                self._keep(pending.notice.notice_id)
+            yield notice
 
     def _note_first(self, line: Line, provider_id: str | None, at: datetime) -> None:
         known = self._firsts.get(line)
         first = known[0] if known else provider_id
         if first is not None:
             self._firsts[line] = (first, at)
-            self._changed[_named("first", *line)] = orjson.dumps(
+            self._changed[entry_name("first", *line)] = orjson.dumps(
                 {"first": first, "line": line, "at": at}
             )
 
@@ -438,8 +409,9 @@ class Deliveries:
             self._changed[notice_id] = None
         for line in [each for each, (_, when) in self._firsts.items() if when < before]:
             del self._firsts[line]
-            self._changed[_named("first", *line)] = None
+            self._changed[entry_name("first", *line)] = None
         self._groups.forget(before)
+        self._fallbacks.forget(before)
 
     def _keep(self, notice_id: str) -> None:
         pending = self._pending.get(notice_id)
@@ -481,11 +453,6 @@ def _outcome(
 
 def _order(pending: Pending) -> tuple[int, datetime]:
     return pending.notice.incident.sequence, pending.notice.occurred_at
-
-
-def _named(*parts: str) -> str:
-    # JSON, because names may hold any separator; no notice's id begins so.
-    return orjson.dumps(parts).decode()
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import orjson
+
 from schemas import limits
 
 #: Hexadecimal digits that tell cut ids apart.
@@ -14,6 +16,12 @@ def fitted(whole: str) -> str:
         return whole
     rest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGITS]
     return f"{whole[: limits.ID_LENGTH - len(rest) - 1]}#{rest}"
+
+
+def entry_name(*parts: str) -> str:
+    """Return the name of a state entry that is no notice's."""
+    # JSON, because names may hold any separator; no notice's id begins so.
+    return orjson.dumps(parts).decode()
 
 
 def derived(notice_id: str, suffix: str) -> str:

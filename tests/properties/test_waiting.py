@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1, TimingV1
 from streams.notifications.channel import Judgement, Verdict
-from streams.notifications.delivery import Attempted, Deliveries, Fallback, Rules
+from streams.notifications.delivery import Attempted, Deliveries, Rules
+from streams.notifications.fallbacks import Fallback
 from streams.notifications.times import TimeInterval
 from tests.told import AT, notice
 

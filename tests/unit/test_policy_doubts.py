@@ -200,6 +200,10 @@ channels:
   chat: {kind: slack, url: "http://127.0.0.1:1"}
 routes:
 """
+ALONE = (
+    "nobody hears of what it cannot deliver: no other channel tells people of new incidents; "
+    "add one, or name a fallback"
+)
 
 
 def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
@@ -223,10 +227,36 @@ def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
 def test_a_channel_that_nothing_leads_to_is_told(tmp_path: Path) -> None:
     """Somebody waits for a page that never comes."""
     assert doubted(tmp_path, ROUTES + "  - {channels: [pager]}\n") == [
-        "a.yaml:3: channels.chat: no route leads to it: it is never told anything"
+        f"a.yaml:2: channels.pager: {ALONE}",
+        "a.yaml:3: channels.chat: no route leads to it: it is never told anything",
     ]
     people = "people:\n  ada: {channels: [chat]}\n"
-    assert doubted(tmp_path, people + ROUTES + "  - {channels: [pager]}\n") == []
+    assert doubted(tmp_path, people + ROUTES + "  - {channels: [pager]}\n") == [
+        f"a.yaml:5: channels.pager: {ALONE}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("routes", "alone"),
+    [
+        ("  - {channels: [pager, chat]}\n", set()),
+        ("  - {channels: [pager]}\n  - {routes: [{channels: [chat]}], channels: [pager]}\n", set()),
+        # Whoever hears of ends only is not told of what begins.
+        ("  - {channels: [pager]}\n  - {channels: [chat], purposes: [resolution]}\n", {"pager"}),
+        # A program reads it.
+        ("  - {channels: [pager, program]}\n", {"pager"}),
+    ],
+)
+def test_a_channel_in_whose_place_nobody_is_told_is_told(
+    tmp_path: Path, routes: str, alone: set[str]
+) -> None:
+    """It would be silent, and nobody would hear of that."""
+    program = '  program: {kind: webhook, url: "http://127.0.0.1:1", secret: a-secret}\n'
+    text = ROUTES.replace("routes:\n", program + "routes:\n") + routes
+    said = [each for each in doubted(tmp_path, text) if ALONE in each]
+    assert {each.partition("channels.")[2].partition(":")[0] for each in said} == alone
+    named = text.replace("a-routing-key}", "a-routing-key, fallback: chat}")
+    assert [each for each in doubted(tmp_path, named) if ALONE in each] == []
 
 
 def test_services_that_the_catalogue_does_not_have_are_told(tmp_path: Path) -> None:
@@ -247,10 +277,11 @@ routes:
     assert doubted(tmp_path, text) == [
         "a.yaml:5: rules[0].service: 'shpo' is not defined under services; did you mean 'shop'?",
         "a.yaml:7: probes[0].service: 'databse' is not defined under services; did you mean 'database'?",
+        f"a.yaml:9: channels.pager: {ALONE}",
         "a.yaml:11: routes[0].services: 'web' is not defined under services; there are database, shop",
     ]
     # Where there is no catalogue, every service may be.
-    assert doubted(tmp_path, text[text.index("rules:") :]) == []
+    assert doubted(tmp_path, text[text.index("rules:") :]) == [f"a.yaml:6: channels.pager: {ALONE}"]
 
 
 @pytest.mark.parametrize("kind", declared_in(kinds), ids=lambda kind: kind.__name__)

@@ -34,6 +34,7 @@ class Apprise(Channel):
     )
 
     # The library cuts to what each service takes; this is what any text may be at all.
+    stands_in: ClassVar = True
     limits: ClassVar = {"title": 250, "body": 16_000}
 
     kind: Literal["apprise"] = "apprise"

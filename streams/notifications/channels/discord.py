@@ -38,6 +38,7 @@ class Discord(Channel):
         json_schema_extra={"examples": [{"url": "http://127.0.0.1:9/api/webhooks/7/secret"}]}
     )
 
+    stands_in: ClassVar = True
     limits: ClassVar = {"title": 256, "description": 4_096}
     usual: ClassVar = 30
 

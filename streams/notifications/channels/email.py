@@ -50,6 +50,7 @@ class Email(Mailing):
     )
 
     # RFC 5322 allows lines of 998 characters; people read fewer.
+    stands_in: ClassVar = True
     limits: ClassVar = {"Subject": 200}
 
     kind: Literal["email"] = "email"

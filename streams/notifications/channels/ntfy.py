@@ -44,6 +44,7 @@ class Ntfy(Channel):
         json_schema_extra={"examples": [{"topic": "a-topic-name", "url": "http://127.0.0.1:9"}]}
     )
 
+    stands_in: ClassVar = True
     limits: ClassVar = {"title": 250, "message": 4_096}
 
     kind: Literal["ntfy"] = "ntfy"

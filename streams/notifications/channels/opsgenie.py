@@ -50,6 +50,7 @@ class Opsgenie(Channel):
         json_schema_extra={"examples": [{"api_key": "an-api-key", "url": "http://127.0.0.1:9"}]}
     )
 
+    stands_in: ClassVar = True
     limits: ClassVar = {
         "message": 130,
         "alias": 512,

@@ -55,6 +55,7 @@ class PagerDuty(Channel):
         }
     )
 
+    stands_in: ClassVar = True
     limits: ClassVar = {"summary": 1_024, "dedup_key": 255}
     usual: ClassVar = 120
     # Each incident is an alert there, under a key of its own.

@@ -69,6 +69,7 @@ class Slack(Channel):
         json_schema_extra={"examples": [{"url": "http://127.0.0.1:9/services/T0/B0/secret"}]}
     )
 
+    stands_in: ClassVar = True
     limits: ClassVar = {"text": 3_000, "section": 3_000, "block_id": 255}
 
     kind: Literal["slack"] = "slack"

@@ -73,6 +73,7 @@ class Sms(Channel):
     )
 
     # Characters of the GSM alphabet in two segments: what people read, and pay for.
+    stands_in: ClassVar = True
     limits: ClassVar = {"Body": 306}
 
     kind: Literal["sms"] = "sms"

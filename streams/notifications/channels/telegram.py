@@ -64,6 +64,7 @@ class Telegram(Channel):
         }
     )
 
+    stands_in: ClassVar = True
     limits: ClassVar = {"text": 4_096, "callback_data": 64}
     # In a group.
     usual: ClassVar = 20

@@ -9,7 +9,8 @@ import pytest
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1, TimingV1
 from streams.notifications.channel import Judgement, Verdict
-from streams.notifications.delivery import Attempted, Deliveries, Fallback, Rules
+from streams.notifications.delivery import Attempted, Deliveries, Rules
+from streams.notifications.fallbacks import Fallback
 from streams.notifications.times import TimeInterval
 from tests.told import AT, notice
 
@@ -320,6 +321,65 @@ def test_what_may_not_go_out_yet_is_not_late() -> None:
     waits = TimingV1(group="h", wait=timedelta(hours=1))
     assert deliveries.accept(said(timing=waits, incident_id="INC-2024-03-01-008"))
     assert [each.incident_id for each in deliveries.tick(AT + 5 * MINUTE)] == [said().incident_id]
+
+
+#: A channel without a fallback of its own.
+OPEN = {
+    "fallbacks": {"chat": Fallback("", 2 * MINUTE), "mail": Fallback("", 2 * MINUTE)},
+    "substitutes": ["chat", "mail", "pager"],
+}
+
+
+def test_what_has_no_fallback_is_told_through_another_channel_once_for_each_incident() -> None:
+    """Otherwise a channel that fails would be silence that nobody hears of; or every update would be told twice."""
+    deliveries = holding(said(timing=None), **OPEN)
+    sent(deliveries, AT, Verdict.TRY_AGAIN)
+    assert list(deliveries.tick(AT + 2 * MINUTE - SECOND)) == []
+    (told,) = deliveries.tick(AT + 2 * MINUTE)
+    assert (told.channel, told.instead_of, told.timing) == ("mail", ("chat",), None)
+    assert told.reason == "chat has taken nothing for 2m; routes[0]: severity 2"
+    assert deliveries.accept(said(StepKind.ACKNOWLEDGED, 3 * MINUTE, timing=None))
+    assert list(deliveries.tick(AT + 4 * MINUTE)) == []
+    entries = dict(deliveries.changes())
+    again = restarted(deliveries, entries, **OPEN)
+    assert list(again.tick(AT + 5 * MINUTE)) == []
+    assert again.accept(said(after=5 * MINUTE, timing=None, incident_id="INC-2024-03-01-008"))
+    assert [each.incident_id for each in again.tick(AT + 8 * MINUTE)] == ["INC-2024-03-01-008"]
+    # Known for a week, and forgotten after it.
+    list(again.tick(AT + timedelta(days=9)))
+    assert [name for name, raw in again.changes().items() if raw is None and "instead" in name]
+
+
+def test_the_first_that_works_stands_in() -> None:
+    """Otherwise what one failing channel owes would be given to another one."""
+    deliveries = holding(
+        said(channel="mail", timing=None, incident_id="INC-2024-03-01-009"), **OPEN
+    )
+    sent(deliveries, AT, Verdict.TRY_AGAIN)
+    assert deliveries.accept(said(timing=None))
+    sent(deliveries, AT, Verdict.GIVE_UP)
+    (instead,) = deliveries.follow_ups()
+    assert (instead.channel, instead.reason) == (
+        "pager",
+        "chat gave up: HTTP 200; routes[0]: severity 2",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "rules"),
+    [
+        # Its end wakes nobody.
+        (StepKind.RESOLVED, OPEN),
+        # It is not set up: its author knows.
+        (StepKind.OPENED, OPEN | {"fallbacks": {}}),
+        (StepKind.OPENED, OPEN | {"substitutes": ["chat"]}),
+    ],
+)
+def test_nobody_is_told_without_need(kind: StepKind, rules: dict[str, Any]) -> None:
+    """Otherwise a channel that is off would call somebody for each message."""
+    deliveries = holding(said(kind, timing=None), **rules)
+    sent(deliveries, AT, Verdict.GIVE_UP)
+    assert deliveries.follow_ups() == []
 
 
 def test_what_is_owed_is_counted() -> None:
