@@ -259,7 +259,7 @@ async def _mail(channel: Any, mail: EmailMessage, within: float) -> Judgement:
     try:
         async with asyncio.timeout(within):
             await server.connect()
-            refused, _ = await server.send_message(mail)
+            refused, _ = await server.sendmail(*_posted(mail))
         # It has the message: whatever becomes of the good-bye, sending it again would be a repeat.
         with suppress(TimeoutError, OSError, aiosmtplib.SMTPException):
             async with asyncio.timeout(GOOD_BYE_WITHIN):
@@ -273,6 +273,13 @@ async def _mail(channel: Any, mail: EmailMessage, within: float) -> Judgement:
         server.close()
     reason = f"SMTP 250; {len(refused)} of the receivers were refused" if refused else "SMTP 250"
     return Judgement(Verdict.DELIVERED, reason, provider_id=str(mail["Message-ID"]))
+
+
+def _posted(mail: EmailMessage) -> tuple[str, list[str], bytes]:
+    """Return sender, receivers and what goes out: in the mail's own form, which the library would replace, and for servers that know ASCII alone."""
+    form = mail.policy.clone(linesep="\r\n", cte_type="7bit")
+    (sender, *_), receivers = mail["From"].addresses, mail["To"].addresses
+    return sender.addr_spec, [each.addr_spec for each in receivers], mail.as_bytes(policy=form)
 
 
 async def post(channel: Mailing, mail: EmailMessage) -> Judgement:

@@ -186,8 +186,8 @@ class MailReceiver:
     """
     A mail server that keeps what it takes.
 
-    ``replies`` holds what it answers instead to ``MAIL``, ``RCPT`` or ``DATA``: a reply such as ``451 later``, or ``hang`` or ``drop``.
-    With *tls* it offers encryption; *encrypted* ones do not speak without it.
+    ``replies`` holds what it answers instead to ``MAIL``, ``RCPT`` or ``DATA``: a reply such as ``451 later``, or ``hang``, ``drop`` or ``half``.
+    What *fault* finds something wrong with is refused. With *tls* it offers encryption; *encrypted* ones do not speak without it.
     """
 
     def __init__(
@@ -196,8 +196,10 @@ class MailReceiver:
         *,
         tls: ssl.SSLContext | None = None,
         encrypted: bool = False,
+        fault: Callable[[bytes], str | None] = lambda _: None,
     ) -> None:
         self._tls = tls
+        self._fault = fault
         self._encrypted = encrypted
         self.arrived: list[EmailMessage] = []
         self.replies: dict[str, str] = {}
@@ -277,6 +279,9 @@ class MailReceiver:
         """Take the mail."""
         del session
         replied = await self._reply("DATA", server)
+        wrong = self._fault(envelope.content)
+        if wrong is not None:
+            return f"550 5.6.0 {wrong}"
         if replied is None:
             mail = message_from_bytes(envelope.content, policy=default)
             self.arrived.append(mail)
@@ -286,6 +291,11 @@ class MailReceiver:
         reply = self.replies.get(stage)
         if reply == "hang":
             await self._ends.wait()
+        if reply == "half":
+            server.transport.write(b"25")
+            # What was written still goes out; the rest never comes.
+            server.transport.close()
+            return "421 gone"
         if reply in {"hang", "drop"}:
             server.transport.abort()
             return "421 gone"

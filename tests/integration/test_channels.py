@@ -6,6 +6,7 @@ import shutil
 import ssl
 import subprocess
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from streams.discovery import declared_in, example_of, kind_of
 from streams.gateways.courier import SIDE_BY_SIDE, Courier
 from streams.notifications import channels
 from streams.notifications.channel import Channel, Judgement, Verdict
+from streams.notifications.rendering import render
 from tests.providers import provider_of
+from tests.providers.email import fault as mail_fault
 from tests.receivers import DROP, HALF, HANG, Answer, HttpReceiver, MailReceiver
 from tests.told import notice
 
@@ -284,6 +287,96 @@ async def test_a_digest_is_one_message() -> None:
 
 def relayed(web: HttpReceiver, **given: Any) -> Channel:
     return DECLARED["apprise"](url=f"json://user:a-password@127.0.0.1:{web.port}/hook", **given)
+
+
+async def test_its_service_takes_what_apprise_sends() -> None:
+    """Otherwise what the library makes of a message would be refused for its form."""
+    async with HttpReceiver(provider_of("apprise")) as web:
+        for step in (StepKind.OPENED, StepKind.ACKNOWLEDGED, StepKind.RESOLVED):
+            ended = await judged(relayed(web), step)
+            assert ended == Judgement(Verdict.DELIVERED, "sent by apprise"), web.refused
+    assert [posted.json()["type"] for posted in web.arrived] == ["failure", "failure", "success"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [DROP, HALF, Answer(500), Answer(429, b"", {"Retry-After": "7"}), Answer(401)],
+    ids=["drop", "half", "500", "429", "401"],
+)
+async def test_what_fails_in_apprise_is_tried_again(answer: Answer) -> None:
+    """Otherwise a service that is down for a minute would never hear of an incident."""
+    async with HttpReceiver(provider_of("apprise")) as web:
+        web.then(answer)
+        async with Courier({"somewhere": relayed(web)}) as courier:
+            ended = [(await courier.attempt(notice(channel="somewhere"))).judgement for _ in "12"]
+    assert ended == [
+        Judgement(Verdict.TRY_AGAIN, "apprise could not send it"),
+        Judgement(Verdict.DELIVERED, "sent by apprise"),
+    ]
+
+
+async def test_apprise_tells_nobody_whom_nobody_trusts_or_who_is_not_there(
+    certificate: tuple[ssl.SSLContext, Path],
+) -> None:
+    """Otherwise whoever stands in between would read the message and its credentials."""
+    context, _ = certificate
+    failed = Judgement(Verdict.TRY_AGAIN, "apprise could not send it")
+    async with HttpReceiver(provider_of("apprise"), tls=context) as web:
+        address = f"jsons://user:a-password@127.0.0.1:{web.port}/hook"
+        assert await judged(DECLARED["apprise"](url=address)) == failed
+        assert web.arrived + web.refused == []
+        known = relayed(web)
+    assert await judged(known) == failed
+
+
+# -- mail -----------------------------------------------------------------------------------------
+
+
+async def test_a_strict_mail_server_takes_every_message_of_a_thread() -> None:
+    """Otherwise a mail would be refused for its form, or an incident be as many threads as it has messages."""
+    async with MailReceiver(fault=mail_fault) as mail:
+        channel = DECLARED["email"](
+            host="127.0.0.1",
+            port=mail.port,
+            security="none",
+            sender="tocsin@example.org",
+            to=["a@example.org", "b@example.org"],
+            page="https://tocsin.example.org/{tenant}/{incident}",
+        )
+        async with Courier({"somewhere": channel}) as courier:
+            for number, kind in enumerate(
+                (StepKind.OPENED, StepKind.ACKNOWLEDGED, StepKind.RESOLVED), start=1
+            ):
+                told = notice(kind, "somewhere", number, summary="Überall ⚠ <b>&" * 60)
+                ended = (await courier.attempt(told)).judgement
+                assert ended.verdict is Verdict.DELIVERED, ended
+    first, *others = mail.arrived
+    assert [each["References"] for each in others] == [first["Message-ID"]] * 2
+    assert first["References"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((b"Message-ID: <", b"Message-ID: "), "Message-ID is none"),
+        ((b"\r\nDate:", b"\r\nX-Date:"), "Date is missing"),
+        ((b"In-Reply-To:", b"X-Reply-To:"), "a reply has In-Reply-To"),
+        ((b"Auto-Submitted: auto-generated", b"Auto-Submitted: no"), "that a program wrote it"),
+        ((b"text/plain", b"text/html"), "not a text and a page"),
+        ((b"Subject: ", b"Subject: a\nBcc: b"), "does not end with CR LF"),
+        ((b"From: ", b"From: a@b.c\r\nFrom: "), "From stands more than once"),
+        ((b"Subject: ", b"Subject: " + b"x" * 990), "more than 998 bytes"),
+        ((b"Subject: ", "Subject: ü".encode()), "bytes beyond ASCII"),
+    ],
+)
+def test_the_strict_mail_server_is_strict(change: tuple[bytes, bytes], said: str) -> None:
+    """Otherwise a mail that programs show wrongly would pass all tests."""
+    told = notice(StepKind.ACKNOWLEDGED, "somewhere", 2)
+    channel = DECLARED["email"](**example_of(DECLARED["email"]))
+    mail = channel.compose(told, render(told), told.occurred_at)
+    assert isinstance(mail, EmailMessage)
+    assert mail_fault(mail.as_bytes()) is None
+    assert said in str(mail_fault(mail.as_bytes().replace(*change, 1)))
 
 
 async def test_apprise_sends_and_says_no_more_than_whether() -> None:

@@ -320,6 +320,7 @@ async def test_an_endless_answer_is_not_read_to_its_end() -> None:
         ({"MAIL": "hang"}, (Verdict.TRY_AGAIN, "no answer within 0.1 s")),
         ({"DATA": "hang"}, (Verdict.TRY_AGAIN, "no answer within 0.1 s")),
         ({"DATA": "drop"}, (Verdict.TRY_AGAIN, "no complete answer: SMTPServerDisconnected")),
+        ({"DATA": "half"}, (Verdict.TRY_AGAIN, "no complete answer: SMTPServerDisconnected")),
     ],
 )
 async def test_replies_of_a_mail_server(

@@ -33,8 +33,8 @@ class Apprise(Channel):
         json_schema_extra={"examples": [{"url": "json://user:a-password@127.0.0.1:9/hook"}]}
     )
 
-    # The library cuts to what each service takes; this is what any text may be at all.
     stands_in: ClassVar = True
+    # The library cuts to what each service takes; this is what any text may be at all.
     limits: ClassVar = {"title": 250, "body": 16_000}
 
     kind: Literal["apprise"] = "apprise"

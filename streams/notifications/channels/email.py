@@ -2,7 +2,7 @@
 Email by SMTP: text and HTML, one thread for each incident.
 
 Sources: RFC 5322, section 3.6.4 (Message-ID, In-Reply-To, References); RFC 3834, section 5 (Auto-Submitted); RFC 2156, section
-5.3.4 (Importance).
+5.3.4 (Importance); RFC 2047, section 2 (an encoded word has at most 75 characters).
 """
 
 import hashlib
@@ -20,6 +20,8 @@ from streams.notifications.channel import as_header, trimmed
 from streams.notifications.mailing import Mailing
 from streams.notifications.rendering import Message
 
+#: Lines are folded so that no encoded word is longer than it may be.
+_FORM: Final = SMTP.clone(max_line_length=76)
 #: Incidents of this severity are marked as important.
 _URGENT: Final = 1
 
@@ -49,8 +51,8 @@ class Email(Mailing):
         }
     )
 
-    # RFC 5322 allows lines of 998 characters; people read fewer.
     stands_in: ClassVar = True
+    # RFC 5322 allows lines of 998 characters; people read fewer.
     limits: ClassVar = {"Subject": 200}
 
     kind: Literal["email"] = "email"
@@ -65,7 +67,7 @@ class Email(Mailing):
         """Return the mail; its id is a function of the notice, so a repeat can be told from a new one."""
         # Threads are made of ids that are known beforehand.
         del first
-        mail = EmailMessage(policy=SMTP)
+        mail = EmailMessage(policy=_FORM)
         mail["Subject"] = trimmed(message.subject, self.limits["Subject"])
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.to)

@@ -72,8 +72,8 @@ class Sms(Channel):
         }
     )
 
-    # Characters of the GSM alphabet in two segments: what people read, and pay for.
     stands_in: ClassVar = True
+    # Characters of the GSM alphabet in two segments: what people read, and pay for.
     limits: ClassVar = {"Body": 306}
 
     kind: Literal["sms"] = "sms"

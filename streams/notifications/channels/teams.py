@@ -27,8 +27,8 @@ class Teams(Channel):
         json_schema_extra={"examples": [{"url": "http://127.0.0.1:9/workflows/secret"}]}
     )
 
-    # Of a message's 28 KB, JSON can make six bytes of one.
     stands_in: ClassVar = True
+    # Of a message's 28 KB, JSON can make six bytes of one.
     limits: ClassVar = {"message": 28 * 1024, "title": 256, "text": 4_000}
 
     kind: Literal["teams"] = "teams"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 from schemas.notices import NoticeV1
 from schemas.topics import RECEIPTS
 from streams.agents import notify as under_test
-from streams.agents.notify import Notifier, NotifyDesk
+from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
 from streams.agents.outgoing import Outgoing
 from streams.notifications.channel import Judgement, Verdict
+from streams.notifications.channels.pagerduty import PagerDuty
+from streams.notifications.channels.slack import Slack
+from streams.notifications.channels.webhook import Webhook
 from streams.notifications.delivery import Attempted, Deliveries
+from streams.notifications.fallbacks import Fallback
 from streams.policy import Policy
 from tests.told import notice
 
@@ -160,3 +165,31 @@ async def test_a_fault_of_ours_ends_the_worker() -> None:
     assert isinstance(worker.app.faults[0], ZeroDivisionError)
     await worker.stop()
     await worker.settled()
+
+
+def test_who_stands_in_follows_from_the_policy() -> None:
+    """Otherwise a channel that is off would call somebody, or customers would read what is meant for us."""
+    rules = delivery_rules(
+        Policy.model_validate(
+            {
+                "channels": {
+                    "chat": Slack(url="https://example.org/x"),
+                    "off": Slack(),
+                    "named": Slack(fallback="chat", fallback_after="1m"),
+                    "pager": PagerDuty(routing_key="R"),
+                    "program": Webhook(url="https://example.org/x", secret="s"),
+                    "ends": PagerDuty(routing_key="R"),
+                    "private": PagerDuty(routing_key="R"),
+                },
+                "routes": [
+                    {"channels": ["off", "program"], "routes": [{"channels": ["pager"]}]},
+                    {"channels": ["ends"], "purposes": ["resolution"]},
+                    {"channels": ["chat", "pager"]},
+                ],
+            }
+        )
+    )
+    assert rules.substitutes == ["pager", "chat"]
+    assert rules.fallbacks["named"] == Fallback("chat", timedelta(minutes=1))
+    assert rules.fallbacks["chat"] == Fallback("", timedelta(minutes=5))
+    assert "off" not in rules.fallbacks
