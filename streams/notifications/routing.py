@@ -207,7 +207,8 @@ def choose(
         where = f"{place}routes[{number}]"
         route = branch.below(above)
         deeper = choose(branch.routes, of, route, f"{where}.")
-        if not deeper and not route.channels and not any(map(of.duty, route.schedules)):
+        gap = route.schedules and not route.channels and not any(map(of.duty, route.schedules))
+        if gap and not deeper:
             continue
         found.extend(deeper or [Chosen(route, where, _reason(where, route, of))])
         if not branch.continue_:

@@ -167,7 +167,7 @@ class _Run:
         """Tell the latencies of the same receivers while another one is well, and while it hangs; return how their medians compare."""
         count, _ = SCENARIOS[_TURNS]
         healthy = [str(each) for each in range(1, count)]
-        each_turn = max(alerts // _PAIRS, 1)
+        each_turn = max(alerts // 3, 1)
         await self._timed(_TURNS, healthy, _WARM_UP, every)
         well: list[float] = []
         beside: list[float] = []

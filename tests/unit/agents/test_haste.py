@@ -11,10 +11,12 @@ from aiokafka.errors import KafkaConnectionError
 from schemas.alerts import AlertState, AlertV1
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, COMMANDS, TICKS
+from streams import pipeline
 from streams.agents import haste
 from streams.agents.haste import EarlyTicks
 from streams.agents.incidents import IncidentsDesk
 from streams.agents.outgoing import Outgoing
+from streams.settings import Settings
 from tests.life import Life, alert, policy
 from tests.recording import Record
 
@@ -132,6 +134,9 @@ class Asked:
     def ticked(self, tick: TickV1) -> None:
         self.ticks.append(tick)
 
+    async def keep_ticking(self) -> None:
+        """Tick."""
+
 
 @pytest.mark.parametrize(
     ("given", "asks"),
@@ -182,3 +187,28 @@ def test_topics_that_a_partition_has_read_are_waited_for() -> None:
     worker.early.ask(0)
     (tick,) = worker.early.due()
     assert tick.reached == {ALERTS.name: 3, COMMANDS.name: 2}
+
+
+def test_the_hop_of_a_worker_hurries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would notice that the parts are not connected."""
+    made: list[dict[str, Any]] = []
+    asked = Asked()
+    monkeypatch.setattr(pipeline, "Hop", lambda _, **given: made.append(given) or given["name"])
+    monkeypatch.setattr(pipeline, "EarlyTicks", lambda *_: asked)
+    tasks: list[Any] = []
+    app = SimpleNamespace(
+        settings=Settings(),
+        emitter=None,
+        is_leader=lambda: False,
+        need=lambda _: None,
+        task=tasks.append,
+    )
+
+    pipeline.ROLES["incidents"](app)  # type: ignore[arg-type]
+
+    (hop,) = made
+    wire = alert(severity=1).to_wire()
+    assert not list(hop["desk"]().hear(ALERTS, Record(ALERTS.name, 2, 0, b"default", wire)))
+    assert asked.partitions == [2]
+    assert asked.keep_ticking in tasks
+    assert vars(asked)["hop"] == "incidents"

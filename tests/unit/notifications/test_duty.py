@@ -56,6 +56,8 @@ def test_a_route_without_anybody_on_call_leaves_it_to_the_next() -> None:
     gap = Route(schedules=("empty",))
     assert who(told(step(), [gap, CHAT], duty)) == {"chat": None}
     assert told(step(), [gap], duty) == []
+    # What names nobody at all is a decision, and stands as it did.
+    assert told(step(), [Route(routes=(Route(severities=(4,)),)), CHAT], duty) == []
 
 
 def test_a_gap_is_said_to_those_who_are_told_besides() -> None:
