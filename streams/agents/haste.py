@@ -18,7 +18,6 @@ from schemas.ticks import TickV1
 from schemas.topics import TICKS
 from streams.agents.hop import Hop
 from streams.agents.outgoing import Emitter, outgoing
-from streams.agents.tick import EVERY
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +25,8 @@ log = logging.getLogger(__name__)
 SETTLES: Final = 0.1
 #: Seconds between two such ticks of one worker at least: a storm is not placed alert by alert.
 APART: Final = 0.25
+#: Seconds that early ticks go on without one of the leader's: it may be late, and it may be gone.
+AHEAD: Final = 5.0
 
 
 class EarlyTicks:
@@ -52,6 +53,11 @@ class EarlyTicks:
         """Learn that a tick passed."""
         if tick.hop is None:
             self._passed[tick.partition] = tick.occurred_at, self._clock()
+            return
+        passed = self._passed.get(tick.partition)
+        if passed is not None and tick.occurred_at <= passed[0]:
+            # A tick of the leader's came before it with a later time: nothing was placed by it.
+            self.ask(tick.partition)
 
     def due(self) -> list[TickV1]:
         """Return a tick for each partition that asked; those that work through a backlog go on asking."""
@@ -65,7 +71,7 @@ class EarlyTicks:
                 self.ask(partition)
                 continue
             # By the leader's clock: two that disagree must not race.
-            since = min(self._clock() - passed[1], EVERY)
+            since = min(self._clock() - passed[1], AHEAD)
             tick = TickV1(
                 occurred_at=passed[0] + timedelta(seconds=since),
                 partition=partition,

@@ -8,12 +8,14 @@ No failure of a receiver is raised; each becomes a judgement, in words that hold
 
 import asyncio
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
+from importlib.util import find_spec
 from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
@@ -31,6 +33,10 @@ from streams.notifications.rendering import OUR_WORDS, Message, digest, render, 
 from streams.notifications.wording import Wording
 
 log = logging.getLogger(__name__)
+
+if find_spec("sniffio") is None:
+    # httpcore tries to import it several times a request, and each time Python would look for it in every folder.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 #: Attempts that one channel makes side by side.
 SIDE_BY_SIDE: Final = 8

@@ -84,8 +84,22 @@ def test_early_ticks_never_run_ahead_of_a_leader_that_is_gone() -> None:
     for _ in "12":
         worker.early.ask(0)
         (tick,) = worker.early.due()
-        assert tick.occurred_at == NOON + timedelta(seconds=1)
+        assert tick.occurred_at == NOON + timedelta(seconds=haste.AHEAD)
         worker.early.ticked(tick)
+
+
+def test_an_early_tick_that_was_overtaken_comes_again() -> None:
+    """The alert would wait for the second after all."""
+    worker = Worker()
+    worker.leader_ticks(0)
+    worker.early.ask(0)
+    (tick,) = worker.early.due()
+    worker.early.ticked(tick.model_copy(update={"occurred_at": NOON + timedelta(seconds=0.5)}))
+    assert worker.early.due() == []
+    worker.leader_ticks(0, NOON + timedelta(seconds=1))
+    worker.early.ticked(tick)
+    (again,) = worker.early.due()
+    assert again.occurred_at == NOON + timedelta(seconds=1)
 
 
 def test_who_works_through_a_backlog_asks_again_and_who_has_no_time_or_no_partition_is_silent() -> (
