@@ -128,7 +128,7 @@ class Opsgenie(Channel):
         check_fresh(_moment(changed_at), at)
         action, about = _HEARD.get(str(body.get("action"))), incident_of(alert.get("alias"))
         # What we told Opsgenie ourselves comes back.
-        ours = US in {alert.get("username"), part(body, "source").get("name")}
+        ours = US in (alert.get("username"), part(body, "source").get("name"))
         if action is None or about is None or ours:
             return []
         author = person(alert.get("username"), alert.get("userId"))

@@ -238,6 +238,7 @@ async def test_opsgenie_tells_nanoseconds_as_well(broker: Broker) -> None:
         ("opsgenie", opsgenie(action="Create")),
         ("opsgenie", opsgenie(username="Tocsin")),
         ("opsgenie", opsgenie(alias="somebody else's")),
+        ("opsgenie", opsgenie(alias=["x"], username=["Tocsin"])),
         ("webhook", webhook(action="open")),
         ("webhook", webhook(action=["acknowledge"])),
         ("webhook", webhook(incident=7)),
