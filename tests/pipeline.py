@@ -175,7 +175,11 @@ class producing:  # noqa: N801 - reads as a verb at the call site
 async def read_topic(
     settings: Settings, name: str, partitions: int | None = None, *, quiet: float = 1.5
 ) -> list[Any]:
-    """Return every record of a topic, partition by partition, in order; it ends when nothing comes for a while."""
+    """
+    Return every record of a topic, partition by partition, in order.
+
+    It ends when nothing comes for *quiet* seconds; where that is 0, with what is there now.
+    """
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -185,8 +189,16 @@ async def read_topic(
         ]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
+        ends = {} if quiet else await consumer.end_offsets(places)
+
+        async def all_read() -> bool:
+            return all([await consumer.position(place) >= end for place, end in ends.items()])
+
         found: dict[int, list[Any]] = defaultdict(list)
-        while fetched := await consumer.getmany(timeout_ms=int(quiet * 1_000)):
+        while not ends or not await all_read():
+            fetched = await consumer.getmany(timeout_ms=int((quiet or WITHIN) * 1_000))
+            if not fetched:
+                break
             for place, records in fetched.items():
                 found[place.partition].extend(records)
         return [record for number in sorted(found) for record in found[number]]
