@@ -122,7 +122,10 @@ class Sla(ChosenInSpan):
 
     def notes(self) -> tuple[str, ...]:
         """Return what a reader must know."""
-        return ("What can still be kept is waiting, and not in the share.",)
+        return (
+            "What can still be kept is waiting, and not in the share.",
+            "What the policy grants is shown as if around the clock; each incident is judged by what it recorded, also in business hours.",
+        )
 
 
 def _label(row: Row) -> str:
