@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from streams.durations import written as duration
+from streams.durations import reworded
 from streams.policy_files import Document, Place, Problem
 
 _REWORDED: Final = (
@@ -21,9 +20,9 @@ _REWORDED: Final = (
     (re.compile(r"a valid (integer|number|boolean)"), r"a \1"),
     (re.compile(r"\ba integer"), "an integer"),
     (re.compile(r", unable to parse string as an? \w+"), ""),
+    # A limit of durations.
+    (re.compile(r"datetime\.timedelta\(([^)]*)\)"), reworded),
 )
-#: A duration as pydantic shows limits.
-_SPAN: Final = re.compile(r"datetime\.timedelta\(([^)]*)\)")
 #: Parts whose values may hold something that nobody should read.
 _UNQUOTED: Final = frozenset({"channels", "url", "headers"})
 
@@ -80,7 +79,6 @@ def _text(document: Document, where: Place, model: type[BaseModel], fault: Any) 
     if kind == "extra_forbidden":
         return f"is not known here; {meant(str(where[-1]), _names(model))}"
     text = str(fault["msg"])
-    text = _SPAN.sub(_duration, text)
     for pattern, instead in _REWORDED:
         text = pattern.sub(instead, text)
     written = document.written_at(where)
@@ -98,11 +96,6 @@ def _text(document: Document, where: Place, model: type[BaseModel], fault: Any) 
             else f"{written!r} {text}"
         )
     return f"{written!r} {text}"
-
-
-def _duration(found: re.Match[str]) -> str:
-    parts = re.findall(r"(days|seconds|microseconds)=(\d+)", found[1])
-    return duration(timedelta(**{name: int(count) for name, count in parts}))
 
 
 def _names(model: type[BaseModel]) -> list[str]:

@@ -42,15 +42,15 @@ class Roster:
         #: Whether no tick has come since the rules were others.
         self._restored = False
 
-    def series_of(self, rule: str) -> list[Series]:
-        """Return the series that the rule called *rule* watches: for explanations."""
-        watch = self._watches.get(rule)
-        return [each.series for each in watch.series.values()] if watch else []
-
     def series_at(self, fingerprint: str) -> Series | None:
         """Return the series with that identity, if it is watched: for explanations."""
         watched = self._watched.get(fingerprint)
         return watched.series if watched else None
+
+    def series_of(self, rule: str) -> list[Series]:
+        """Return the series that the rule called *rule* watches: for explanations."""
+        watch = self._watches.get(rule)
+        return [each.series for each in watch.series.values()] if watch else []
 
     def _remember(self, entries: Mapping[str, bytes], *, besides: str) -> None:
         """Take the entries of series and of crowded rules, which are all *besides* one."""
