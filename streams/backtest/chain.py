@@ -74,8 +74,15 @@ class Chain:
 
     def __init__(self, policy: Policy, *, watched: bool = False) -> None:
         self.policy = policy
+        self.detector = Detector(policy.rules)
+        self._hops = (
+            (DETECT_INPUTS, DetectDesk(self.detector, formats=Formats(policy.formats))),
+            (
+                INCIDENTS_INPUTS,
+                IncidentsDesk.under(policy, coverage=_coverage(policy) if watched else None),
+            ),
+        )
         self._watched = watched
-        self._begin()
         #: What the journals of the hops have.
         self._kept: tuple[dict[str, bytes], ...] = tuple({} for _ in self._hops)
         self._offsets: dict[str, int] = defaultdict(int)
@@ -85,26 +92,17 @@ class Chain:
         #: By id, as they stand, in the order in which they opened.
         self.incidents: dict[tuple[str, str], IncidentV1] = {}
 
-    def _begin(self) -> None:
-        policy = self.policy
-        self.detector = Detector(policy.rules)
-        coverage = Coverage(policy.schedules, policy.plan.calendars) if self._watched else None
-        self._hops: tuple[tuple[Collection[TopicDeclaration], DetectDesk | IncidentsDesk], ...] = (
-            (DETECT_INPUTS, DetectDesk(self.detector, formats=Formats(policy.formats))),
-            (INCIDENTS_INPUTS, IncidentsDesk.under(policy, coverage=coverage)),
-        )
-
     def restart(self) -> None:
         """Let other workers go on with what was kept."""
-        for kept, (_, desk) in zip(self._kept, self._hops, strict=True):
-            for name, value in desk.changes().items():
+        fresh = Chain(self.policy, watched=self._watched)
+        for kept, (_, before), (_, desk) in zip(self._kept, self._hops, fresh._hops, strict=True):
+            for name, value in before.changes().items():
                 if value is None:
                     kept.pop(name, None)
                 else:
                     kept[name] = value
-        self._begin()
-        for kept, (_, desk) in zip(self._kept, self._hops, strict=True):
             desk.restore(kept)
+        self.detector, self._hops = fresh.detector, fresh._hops
 
     def hear(self, topic: TopicDeclaration, message: Contract, at: datetime) -> None:
         """Take in *message* at *at*, as if it were written to *topic* then."""
@@ -163,3 +161,7 @@ class Chain:
             self._told.notices.append(NoticeV1.from_wire(written.value))
         elif topic is WITHHELD:
             self._told.withheld.append(WithheldV1.from_wire(written.value))
+
+
+def _coverage(policy: Policy) -> Coverage:
+    return Coverage(policy.schedules, policy.plan.calendars)
