@@ -72,6 +72,9 @@ class Told:
 class Chain:
     """Detection and incidents under one policy; nobody looks after its schedules unless they are *watched*."""
 
+    #: What each hop reads, and the hop.
+    _hops: tuple[tuple[Collection[TopicDeclaration], DetectDesk | IncidentsDesk], ...]
+
     def __init__(self, policy: Policy, *, watched: bool = False) -> None:
         self.policy = policy
         self.detector = Detector(policy.rules)
