@@ -332,22 +332,18 @@ def test_settings_that_would_leave_the_door_open_are_refused(
         kind(**settings_given)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    *("callback_query", "message", "chat", "id", "data", "from", "alert"),
-                    *("action", "incident", "until", "signature", "author", "updatedAt", "source"),
-                ]
-            ),
-            inner,
-            max_size=5,
-        )
-    ),
-    max_leaves=12,
+NAMES = st.sampled_from(
+    [
+        *("callback_query", "message", "chat", "id", "data", "from", "alert", "name", "username"),
+        *("action", "incident", "until", "signature", "author", "updatedAt", "source", "alias"),
+    ]
+)
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
+)
+INNER = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(NAMES, LEAVES, max_size=5)
+json_values = INNER | st.dictionaries(
+    NAMES, INNER | st.dictionaries(NAMES, INNER, max_size=5), max_size=5
 )
 
 
