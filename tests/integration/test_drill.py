@@ -68,10 +68,11 @@ async def test_a_drill_tells_who_was_reached_and_who_instead(
     assert isinstance(result, Done)
     assert result.step.incident.drill
     outcomes = {
-        notice.channel: followed.receipts[name].outcome for name, notice in followed.notices.items()
+        (*notice.instead_of, notice.channel): followed.receipts[name].outcome
+        for name, notice in followed.notices.items()
     }
-    assert outcomes["mail"] is Outcome.DELIVERED
-    assert outcomes["chat"] is Outcome.GIVEN_UP
+    assert outcomes["chat", "mail"] is Outcome.DELIVERED
+    assert outcomes["chat",] is outcomes["pager",] is Outcome.GIVEN_UP
     (mail,) = receivers.mail.arrived
     assert mail["Subject"].startswith("[DRILL] INCIDENT DETECTED - CRITICAL")
     said = mail.get_body(("plain",)).get_content()

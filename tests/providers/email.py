@@ -55,9 +55,8 @@ def _head(head: str) -> Iterator[str]:
             yield "a header is folded with an empty line"
         if not folded:
             names.append(name)
-            # A value can begin on the next line.
-            spaced = not value or value.startswith(" ")
-            if not colon or not re.fullmatch(r"[!-9;-~]+", name) or not spaced:
+            # One that begins on the next line is shown with a space before it.
+            if not colon or not re.fullmatch(r"[!-9;-~]+", name) or not value.startswith(" "):
                 yield f"no header: {line[:60]}"
     if any(len(word) > 75 for word in ENCODED_WORD.findall(head)):
         yield "an encoded word has more than 75 characters"

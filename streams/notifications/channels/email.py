@@ -20,8 +20,10 @@ from streams.notifications.channel import as_header, trimmed
 from streams.notifications.mailing import Mailing
 from streams.notifications.rendering import Message
 
-#: Lines are folded so that no encoded word is longer than it may be.
-_FORM: Final = SMTP.clone(max_line_length=76)
+#: A folded subject would begin on its second line, with a space; lines may have 998 characters.
+_FORM: Final = SMTP.clone(max_line_length=990)
+#: Folded so that no encoded word is longer than it may be.
+_ENCODED: Final = SMTP.clone(max_line_length=76)
 #: Incidents of this severity are marked as important.
 _URGENT: Final = 1
 
@@ -67,8 +69,9 @@ class Email(Mailing):
         """Return the mail; its id is a function of the notice, so a repeat can be told from a new one."""
         # Threads are made of ids that are known beforehand.
         del first
-        mail = EmailMessage(policy=_FORM)
-        mail["Subject"] = trimmed(message.subject, self.limits["Subject"])
+        subject = trimmed(message.subject, self.limits["Subject"])
+        mail = EmailMessage(policy=_FORM if subject.isascii() else _ENCODED)
+        mail["Subject"] = subject
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.to)
         mail["Date"] = at
