@@ -41,8 +41,10 @@ from streams.incidents.book import TOCSIN, Cause
 from streams.incidents.coverage import Coverage, Finding
 from streams.incidents.promises import OUT_AFTER
 from streams.incidents.register import REMEMBERED, Register
+from streams.notifications.publicity import public_notices
 from streams.notifications.routing import WORST, told
 from streams.policy import Policy
+from streams.status_page.settings import StatusPage
 
 log = logging.getLogger(__name__)
 
@@ -104,12 +106,15 @@ class IncidentsDesk:
             Topology(policy.services, policy.correlation.distance),
             reopen_within=policy.incidents.reopen_within,
         )
-        register = Register(policy.incidents, policy.plan)
+        register = Register(policy.incidents, policy.plan, policy.outside)
         duty = policy.duty
         return cls(
             register,
             correlation,
-            lambda step: told(step, policy.routes, duty),
+            lambda step: (
+                *told(step, policy.routes, duty),
+                *_public(step, policy.status_page),
+            ),
             clock=clock,
             coverage=coverage,
             haste=haste,
@@ -390,6 +395,13 @@ def gap_alert(finding: Finding, at: datetime) -> AlertV1:
         reason=finding.reason,
         started_at=finding.started_at,
     )
+
+
+def _public(step: StepV1, status_page: StatusPage | None) -> list[NoticeV1]:
+    if status_page is None:
+        return []
+    channels = status_page.told(step.incident.severity_peak)
+    return public_notices(step, status_page.page, channels)
 
 
 def _heard(arrival: Arrival, tie: Tie) -> Heard:

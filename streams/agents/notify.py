@@ -93,7 +93,8 @@ def delivery_rules(policy: Policy) -> Rules:
         fallbacks={
             name: Fallback(channel.fallback, channel.fallback_after)
             for name, channel in policy.channels.items()
-            if channel.fallback or channel.missing() is None
+            # What people outside are to hear is not for ours to be told at any hour.
+            if channel.fallback or (channel.missing() is None and not channel.outward)
         },
         substitutes=substitutes(policy.channels, policy.routes),
         kinds={name: channel.kind for name, channel in policy.channels.items()},

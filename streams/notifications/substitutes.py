@@ -27,7 +27,10 @@ def without_substitute(channels: Mapping[str, Channel], routes: Sequence[Route])
     return [
         name
         for name, channel in channels.items()
-        if channel.missing() is None and not channel.fallback and not {*others} - {name}
+        if channel.missing() is None
+        and not channel.outward
+        and not channel.fallback
+        and not {*others} - {name}
     ]
 
 
