@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
+from copy import copy
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -282,10 +283,21 @@ async def _mail(channel: Any, mail: EmailMessage, within: float) -> Judgement:
 
 
 def _posted(mail: EmailMessage) -> tuple[str, list[str], bytes]:
-    """Return sender, receivers and what goes out: in the mail's own form, which the library would replace, and for servers that know ASCII alone."""
+    """
+    Return sender, receivers and what goes out.
+
+    It goes in the mail's own form, which the library would replace, for servers that know ASCII alone, and names nobody who is to see nobody.
+    """
+    receivers = [
+        each.addr_spec
+        for name in ("To", "Cc", "Bcc")
+        for header in mail.get_all(name, [])
+        for each in header.addresses
+    ]
+    shown = copy(mail)
+    del shown["Bcc"]
     form = mail.policy.clone(linesep="\r\n", cte_type="7bit")
-    (sender, *_), receivers = mail["From"].addresses, mail["To"].addresses
-    return sender.addr_spec, [each.addr_spec for each in receivers], mail.as_bytes(policy=form)
+    return mail["From"].addresses[0].addr_spec, receivers, shown.as_bytes(policy=form)
 
 
 async def post(channel: Mailing, mail: EmailMessage) -> Judgement:
