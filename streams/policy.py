@@ -39,9 +39,10 @@ from streams.policy_duty import PARTS as DUTY_PARTS
 from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
-from streams.policy_references import channels_of, combination_fault
+from streams.policy_references import channels_of, combination_fault, mailing_fault
 from streams.telemetry import formats
 from streams.telemetry.format import Format
+from streams.warehouse.digests import Digest, ReportSettings
 from streams.warehouse.levels import Promise
 from streams.warehouse.retention import HistorySettings
 
@@ -58,6 +59,7 @@ PARTS: Final = (
     "services",
     "correlation",
     "history",
+    "reports",
     *DUTY_PARTS,
 )
 
@@ -91,6 +93,8 @@ class Policy(BaseModel):
     """How alerts become incidents."""
     history: HistorySettings = HistorySettings()
     """How long history is kept."""
+    reports: ReportSettings = ReportSettings()
+    """Which reports are mailed by themselves."""
     calendars: Mapping[str, Calendar] = {}
     """When somebody works, by name."""
     people: Mapping[str, Person] = {}
@@ -197,6 +201,7 @@ class _Reading:
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
         self._history: HistorySettings | None = None
+        self._reports: ReportSettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
         self._services: dict[str, Service] = {}
@@ -208,6 +213,8 @@ class _Reading:
         self._channel_names: set[str] = set()
         #: Channels that routes name.
         self._references: list[tuple[Document, Place, str]] = []
+        #: Channels that reports are mailed by.
+        self._mailing: list[tuple[Document, Place, str]] = []
         #: Rules that combine others.
         self._combining: list[tuple[Document, Place, Rule]] = []
         self._rule_kinds = {kind_of(each): each for each in declared_in(kinds)}
@@ -251,6 +258,14 @@ class _Reading:
                 hint = meant(name, intervals)
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
         self._check_services()
+        self._check_mailing()
+
+    def _check_mailing(self) -> None:
+        """Find reports that are mailed by what sends no mail."""
+        for document, place, name in self._mailing:
+            wrong = mailing_fault(name, self._channels)
+            if wrong is not None:
+                self._say(document, place, wrong)
 
     def _check_services(self) -> None:
         """Find services that are nowhere, and cycles among those that are."""
@@ -284,6 +299,7 @@ class _Reading:
             services=self._services,
             correlation=self._correlation or CorrelationSettings(),
             history=self._history or HistorySettings(),
+            reports=self._reports or ReportSettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -368,6 +384,21 @@ class _Reading:
     def _take_history(self, document: Document, value: Any) -> None:
         self._once(document, ("history",), "part", "history")
         self._history = self._model(document, ("history",), value, HistorySettings)
+
+    def _take_reports(self, document: Document, value: Any) -> None:
+        self._once(document, ("reports",), "part", "reports")
+        digests = value.get("digests") if isinstance(value, dict) else None
+        if isinstance(digests, dict):
+            found = {}
+            for name, each in digests.items():
+                place = ("reports", "digests", name)
+                digest = self._model(document, place, each, Digest)
+                if digest is not None:
+                    found[name] = digest
+                    self._mailing.append((document, (*place, "to"), digest.to))
+                    self.written.mailing.append(digest.to)
+            value = {**value, "digests": found}
+        self._reports = self._model(document, ("reports",), value, ReportSettings)
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
