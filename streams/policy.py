@@ -26,6 +26,7 @@ from streams.incidents.calendars import Calendar
 from streams.incidents.escalation import Chain
 from streams.incidents.people import Person, Roster, Team
 from streams.incidents.promises import Plan
+from streams.incidents.publishing import Outside
 from streams.incidents.schedules import Schedule
 from streams.incidents.settings import IncidentSettings
 from streams.incidents.severities import SEVERITIES, SeverityLevel
@@ -39,10 +40,13 @@ from streams.policy_duty import PARTS as DUTY_PARTS
 from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
-from streams.policy_references import channels_of, combination_fault, mailing_fault
+from streams.policy_references import channels_of, combination_fault
+from streams.policy_reports import ReportsPart
+from streams.policy_status import StatusPart, facing_outwards, outside_of
+from streams.status_page.settings import StatusPage
 from streams.telemetry import formats
 from streams.telemetry.format import Format
-from streams.warehouse.digests import Digest, ReportSettings
+from streams.warehouse.digests import ReportSettings
 from streams.warehouse.levels import Promise
 from streams.warehouse.retention import HistorySettings
 
@@ -60,6 +64,7 @@ PARTS: Final = (
     "correlation",
     "history",
     "reports",
+    "status_page",
     *DUTY_PARTS,
 )
 
@@ -105,6 +110,13 @@ class Policy(BaseModel):
     """Who is on call when, by name."""
     escalations: Mapping[str, Chain] = {}
     """Who is called next while nobody takes an incident, by name; the first that fits counts."""
+    status_page: StatusPage | None = None
+    """What people outside see."""
+
+    @property
+    def outside(self) -> Outside:
+        """What people outside can see of the service catalogue."""
+        return outside_of(self.status_page, self.services)
 
     @property
     def roster(self) -> Roster:
@@ -201,9 +213,10 @@ class _Reading:
         self._formats: list[Format] = []
         self._incidents: IncidentSettings | None = None
         self._history: HistorySettings | None = None
-        self._reports: ReportSettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
+        self._status = StatusPart()
+        self._reports = ReportsPart()
         self._services: dict[str, Service] = {}
         self._correlation: CorrelationSettings | None = None
         #: Services that are in the catalogue, usable or not, and where each is.
@@ -213,8 +226,6 @@ class _Reading:
         self._channel_names: set[str] = set()
         #: Channels that routes name.
         self._references: list[tuple[Document, Place, str]] = []
-        #: Channels that reports are mailed by.
-        self._mailing: list[tuple[Document, Place, str]] = []
         #: Rules that combine others.
         self._combining: list[tuple[Document, Place, Rule]] = []
         self._rule_kinds = {kind_of(each): each for each in declared_in(kinds)}
@@ -258,14 +269,12 @@ class _Reading:
                 hint = meant(name, intervals)
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
         self._check_services()
-        self._check_mailing()
-
-    def _check_mailing(self) -> None:
-        """Find reports that are mailed by what sends no mail."""
-        for document, place, name in self._mailing:
-            wrong = mailing_fault(name, self._channels)
-            if wrong is not None:
-                self._say(document, place, wrong)
+        self.problems.extend(
+            self._status.check(self._channels, self._channel_names, self._services, self._catalogue)
+        )
+        self.problems.extend(self._reports.check(self._channels))
+        named = [*self._references, *self._duty.naming("channels")]
+        self.problems.extend(facing_outwards(self._channels, named))
 
     def _check_services(self) -> None:
         """Find services that are nowhere, and cycles among those that are."""
@@ -296,10 +305,11 @@ class _Reading:
             severities=self._severities,
             formats=tuple(self._formats),
             **self._duty.read(),
+            status_page=self._status.page,
+            reports=self._reports.settings,
             services=self._services,
             correlation=self._correlation or CorrelationSettings(),
             history=self._history or HistorySettings(),
-            reports=self._reports or ReportSettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -385,21 +395,6 @@ class _Reading:
         self._once(document, ("history",), "part", "history")
         self._history = self._model(document, ("history",), value, HistorySettings)
 
-    def _take_reports(self, document: Document, value: Any) -> None:
-        self._once(document, ("reports",), "part", "reports")
-        digests = value.get("digests") if isinstance(value, dict) else None
-        if isinstance(digests, dict):
-            found = {}
-            for name, each in digests.items():
-                place = ("reports", "digests", name)
-                digest = self._model(document, place, each, Digest)
-                if digest is not None:
-                    found[name] = digest
-                    self._mailing.append((document, (*place, "to"), digest.to))
-                    self.written.mailing.append(digest.to)
-            value = {**value, "digests": found}
-        self._reports = self._model(document, ("reports",), value, ReportSettings)
-
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
             self._say(document, ("severities",), "must be a map from 1, 2, 3 and 4")
@@ -440,6 +435,14 @@ class _Reading:
             service = self._model(document, place, {} if each is None else each, Service)
             if service is not None:
                 self._services[name] = service
+
+    def _take_reports(self, document: Document, value: Any) -> None:
+        self.problems.extend(self._reports.take(document, value))
+        self.written.fallbacks.extend(self._reports.told())
+
+    def _take_status_page(self, document: Document, value: Any) -> None:
+        self.problems.extend(self._status.take(document, value))
+        self.written.fallbacks.extend(self._status.told())
 
     def _take_correlation(self, document: Document, value: Any) -> None:
         self._once(document, ("correlation",), "part", "correlation")

@@ -48,8 +48,6 @@ class Written:
     routes: list[Placed[Route]] = field(default_factory=list)
     #: Channels that stand in for others.
     fallbacks: list[str] = field(default_factory=list)
-    #: Channels that reports are mailed by.
-    mailing: list[str] = field(default_factory=list)
     probes: list[Placed[Probe]] = field(default_factory=list)
     #: By name.
     channels: list[Placed[str]] = field(default_factory=list)
@@ -104,7 +102,7 @@ def _of_routes(written: Written) -> Iterator[Problem]:
                 text=f"adds nobody: whatever it tells, the route before it ({before.where}) tells the same channels"
             )
     reached = {name for each in routes for name in channels_of(each.setting)}
-    reached.update(written.fallbacks, written.mailing)
+    reached.update(written.fallbacks)
     for channel in written.channels:
         if channel.setting not in reached:
             yield channel.problem(text="no route leads to it: it is never told anything")

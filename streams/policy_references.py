@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from streams.notifications.channels.email import Email
 from streams.policy_faults import meant
 from streams.policy_files import Place
 
@@ -47,11 +46,3 @@ def channels_of(place: Place, route: dict[str, Any]) -> Iterator[tuple[Place, st
         for number, each in enumerate(nested):
             if isinstance(each, dict):
                 yield from channels_of((*place, "routes", number), each)
-
-
-def mailing_fault(name: str, channels: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with mailing by the channel called *name*; None where nothing is."""
-    mailing = {each for each, channel in channels.items() if isinstance(channel, Email)}
-    if name in mailing:
-        return None
-    return f"{name!r} is no channel of kind email; {meant(name, mailing)}"
