@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from schemas.notices import Purpose
 from streams.correlation.catalogue import Service
 from streams.correlation.settings import CorrelationSettings
-from streams.correlation.topology import cycles
 from streams.detection import kinds
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
@@ -42,7 +41,7 @@ from streams.policy_duty import PARTS as DUTY_PARTS
 from streams.policy_duty import DutyParts, duty_of, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
-from streams.policy_references import channels_of, combination_fault
+from streams.policy_references import channels_of, combination_fault, service_faults
 from streams.policy_reports import ReportsPart
 from streams.policy_status import StatusPart, facing_outwards, outside_of
 from streams.status_page.settings import StatusPage
@@ -279,29 +278,13 @@ class _Reading:
             if name not in intervals:
                 hint = meant(name, intervals)
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
-        self._check_services()
+        self.problems.extend(service_faults(self._services, self._catalogue))
         self.problems.extend(
             self._status.check(self._channels, self._channel_names, self._services, self._catalogue)
         )
         self.problems.extend(self._reports.check(self._channels))
         named = [*self._references, *self._duty.naming("channels")]
         self.problems.extend(facing_outwards(self._channels, named))
-
-    def _check_services(self) -> None:
-        """Find services that are nowhere, and cycles among those that are."""
-        for service, each in self._services.items():
-            document, place = self._catalogue[service]
-            for number, needed in enumerate(each.depends_on):
-                if needed not in self._catalogue:
-                    hint = meant(needed, self._catalogue.keys() - {service})
-                    where = (*place, "depends_on", number)
-                    self._say(document, where, f"{needed!r} is not defined under services; {hint}")
-        known = {service: each.depends_on for service, each in self._services.items()}
-        for cycle in cycles(known):
-            document, place = self._catalogue[cycle[0]]
-            way = " → ".join(cycle)
-            text = f"is a cycle ({way}); leave out the dependency that is not needed to work"
-            self._say(document, (*place, "depends_on"), text)
 
     def policy(self) -> Policy:
         """Return what was read."""
@@ -451,7 +434,7 @@ class _Reading:
 
     def _take_reports(self, document: Document, value: Any) -> None:
         self.problems.extend(self._reports.take(document, value))
-        self.written.fallbacks.extend(self._reports.told())
+        self.written.called.extend(self._reports.told())
 
     def _take_status_page(self, document: Document, value: Any) -> None:
         self.problems.extend(self._status.take(document, value))

@@ -1,10 +1,12 @@
-"""How parts of a policy name each other: rules other rules, routes channels."""
+"""How parts of a policy name each other: rules other rules, routes channels, services what they need."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from streams.correlation.catalogue import Service
+from streams.correlation.topology import cycles
 from streams.policy_faults import meant
-from streams.policy_files import Place
+from streams.policy_files import Document, Place, Problem
 
 
 def combination_fault(
@@ -46,3 +48,22 @@ def channels_of(place: Place, route: dict[str, Any]) -> Iterator[tuple[Place, st
         for number, each in enumerate(nested):
             if isinstance(each, dict):
                 yield from channels_of((*place, "routes", number), each)
+
+
+def service_faults(
+    services: Mapping[str, Service], catalogue: Mapping[str, tuple[Document, Place]]
+) -> Iterator[Problem]:
+    """Yield the needs of *services* that are nowhere in the *catalogue*, and cycles among those that are."""
+    for service, each in services.items():
+        document, place = catalogue[service]
+        for number, needed in enumerate(each.depends_on):
+            if needed not in catalogue:
+                hint = meant(needed, catalogue.keys() - {service})
+                where = (*place, "depends_on", number)
+                yield document.problem(where, f"{needed!r} is not defined under services; {hint}")
+    known = {service: each.depends_on for service, each in services.items()}
+    for cycle in cycles(known):
+        document, place = catalogue[cycle[0]]
+        way = " → ".join(cycle)
+        text = f"is a cycle ({way}); leave out the dependency that is not needed to work"
+        yield document.problem((*place, "depends_on"), text)
