@@ -10,7 +10,7 @@ incidents  alerts, changes, silences,              incidents.lifecycle, incident
            clock.ticks                             clock.ticks (the leader)
 notify     notices, policies, clock.ticks          receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse
-           receipts
+           receipts, changes, telemetry.*
 =========  ======================================  ==================================================
 
 Every hop puts what it cannot process into the dead-letter topic of where it came from.
@@ -34,6 +34,7 @@ from streams.agents.incidents import IncidentsDesk
 from streams.agents.notify import INPUTS as NOTIFY_INPUTS
 from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
 from streams.agents.record import Recorder
+from streams.agents.rollups import RollUps
 from streams.agents.tick import Ticker
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
@@ -123,7 +124,10 @@ def _notify(app: HopApp) -> None:
 
 def _record(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
-    Recorder(app, ClickHouse(app.settings.warehouse), Formats(policy.formats))
+    warehouse, formats = ClickHouse(app.settings.warehouse), Formats(policy.formats)
+    Recorder(app, warehouse, formats)
+    if policy.history.count_signals:
+        RollUps(app, warehouse, formats)
 
 
 ROLES: Final[Mapping[str, Callable[[HopApp], None]]] = {

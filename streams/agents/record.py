@@ -22,9 +22,10 @@ from streams.agents.app import HopApp
 from streams.agents.dead_letters import dead_letter
 from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
 from streams.agents.hop import DRAIN_WITHIN
+from streams.agents.storing import stored
 from streams.agents.transport import ChunkSchema
 from streams.errors import Rejected
-from streams.gateways.clickhouse import ClickHouse, Row, WarehouseUnavailable
+from streams.gateways.clickhouse import ClickHouse, Row
 from streams.telemetry.reading import Formats
 
 log = logging.getLogger(__name__)
@@ -35,9 +36,6 @@ NAME = "record"
 BATCH: Final = 10_000
 #: How long a record waits for others.
 BATCH_EVERY: Final = timedelta(seconds=1)
-#: Waits between attempts while ClickHouse does not answer: they double from the first to the last.
-FIRST_WAIT: Final = timedelta(seconds=0.5)
-LAST_WAIT: Final = timedelta(seconds=15)
 
 
 @dataclass
@@ -119,18 +117,8 @@ class Recorder:
         self, table: str, rows: list[tuple[Row, TopicDeclaration, Any]]
     ) -> Iterable[tuple[TopicDeclaration, Any, str]]:
         """Store *rows* however long it takes, and return the records whose rows are refused."""
-        wait = FIRST_WAIT
-        while True:
-            try:
-                refused = await self._warehouse.insert_sparing(table, [row for row, _, _ in rows])
-            except WarehouseUnavailable as error:
-                log.warning(
-                    "warehouse unavailable retry_in=%.1f reason=%s", wait.total_seconds(), error
-                )
-                await asyncio.sleep(wait.total_seconds())
-                wait = min(2 * wait, LAST_WAIT)
-            else:
-                return [(rows[place][1], rows[place][2], reason) for place, reason in refused]
+        refused = await stored(self._warehouse, table, [row for row, _, _ in rows])
+        return [(rows[place][1], rows[place][2], reason) for place, reason in refused]
 
     async def _put_aside(self, refused: Iterable[tuple[TopicDeclaration, Any, str]]) -> None:
         letters = []

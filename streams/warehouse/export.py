@@ -19,6 +19,10 @@ SOURCES: Final = {
     "notice_outcomes": "requested_at",
     "changes_made": "occurred_at",
     "service_minutes": "minute",
+    "metric_minutes": "minute",
+    "log_minutes": "minute",
+    "external_minutes": "minute",
+    "signal_minutes": "minute",
 }
 _STATEMENT: Final = "SELECT * FROM {source} WHERE {moment} >= {since:DateTime64(6, 'UTC')} AND {moment} < {until:DateTime64(6, 'UTC')}"
 _LONGEST_MONTH: Final = timedelta(days=32)
