@@ -1,10 +1,13 @@
-"""Counts of telemetry worked out of the messages themselves, and what is left of rows when ClickHouse has merged them."""
+"""Telemetry to count, counts worked out of the messages themselves, and what is left of rows when ClickHouse has merged them."""
 
+import random
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.telemetry import ExternalV1, LogV1, MetricV1
+from schemas.telemetry import ExternalV1, LogV1, MetricV1, Signal
 from schemas.topics import EXTERNAL, LOGS, METRICS, TopicDeclaration
 
 LEVELS = {1: "trace", 5: "debug", 9: "info", 13: "warn", 17: "error", 21: "fatal"}
@@ -74,4 +77,54 @@ def recounted(messages: Iterable[tuple[TopicDeclaration, bytes]]) -> Figures:
             for key, its in values.items()
         },
         **{key: (count,) for key, count in counts.items()},
+    }
+
+
+@dataclass
+class Record:
+    """A record as a consumer gets it."""
+
+    value: bytes
+    offset: int
+    partition: int = 0
+    headers: tuple[Any, ...] = ()
+    timestamp: int = int(datetime(2024, 6, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+def records_of(signals: Iterable[Signal]) -> list[Record]:
+    """As they stand in one partition."""
+    return [Record(it.to_wire(), offset) for offset, it in enumerate(signals)]
+
+
+def made_up_signals(count: int, seed: int) -> dict[str, list[Signal]]:
+    """Ten minutes of metrics, logs and alerts of other systems, by topic; the same seed gives the same."""
+    chance = random.Random(f"signals {seed}")
+
+    def common() -> dict[str, Any]:
+        return {
+            "occurred_at": datetime(2024, 1, 10, 12, tzinfo=UTC)
+            + timedelta(microseconds=chance.randint(0, 600_000_000)),
+            "tenant": chance.choice(["default", "acme"]),
+            "service": chance.choice(["api", "web"]),
+        }
+
+    return {
+        METRICS.name: [
+            MetricV1(**common(), name=chance.choice(["load", "rate"]), value=chance.randint(-9, 9))
+            for _ in range(count)
+        ],
+        LOGS.name: [
+            LogV1(**common(), severity_number=chance.randint(1, 24), body="x") for _ in range(count)
+        ],
+        EXTERNAL.name: [
+            ExternalV1(
+                **common(),
+                source=chance.choice(["grafana", "datadog"]),
+                alert_id="a",
+                state=chance.choice(["firing", "resolved"]),
+                severity=chance.choice([None, 1, 2]),
+                summary="down",
+            )
+            for _ in range(count // 10)
+        ],
     }

@@ -16,7 +16,8 @@ from schemas.changes import ChangeKind, ChangeV1
 from schemas.contract import Contract
 from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
-from schemas.telemetry import HealthStatus, HealthV1
+from schemas.telemetry import HealthStatus, HealthV1, Signal
+from tests.counting import made_up_signals
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 #: From begin to the end of what happens.
@@ -40,6 +41,8 @@ class Truth:
     changes: list[ChangeV1] = field(default_factory=list)
     #: Each is at the offset of its place.
     checks: list[HealthV1] = field(default_factory=list)
+    #: Other telemetry, by topic, in the order of its offsets.
+    signals: dict[str, list[Signal]] = field(default_factory=dict)
 
     def messages(self) -> list[Contract]:
         """All messages but health checks, which are known by their offset."""
@@ -96,6 +99,7 @@ def made_up(count: int, seed: int) -> Truth:
     for number in range(count // 5):
         truth.changes.append(_change(number, chance))
     truth.checks.extend(_check(chance) for _ in range(4 * count))
+    truth.signals = made_up_signals(4 * count, seed)
     return truth
 
 
@@ -141,6 +145,8 @@ def _life(number: int, chance: random.Random) -> Life:
             firing_count=1,
             started_at=started,
             detected_at=detected,
+            respond_by=detected + severity * timedelta(minutes=20),
+            resolve_by=detected + severity * timedelta(hours=2),
             owner=chance.choice([None, "payments", "platform"]),
             drill=chance.random() < 0.05,
         )
@@ -187,6 +193,7 @@ def _work(life: Life, at: datetime, chance: random.Random) -> None:
             mitigated_at=None,
             reopen_count=life.now.reopen_count + 1,
             time_resolved=life.now.time_resolved + (at - since),
+            resolve_by=life.now.resolve_by and life.now.resolve_by + (at - since),
         )
     if chance.random() < 0.1:
         # A signal that came late says that it began earlier.
