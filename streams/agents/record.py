@@ -22,6 +22,7 @@ from streams.agents.app import HopApp
 from streams.agents.dead_letters import dead_letter
 from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
 from streams.agents.hop import DRAIN_WITHIN
+from streams.agents.lag import Lag
 from streams.agents.storing import stored
 from streams.agents.transport import ChunkSchema
 from streams.errors import Rejected
@@ -69,6 +70,8 @@ class Recorder:
         app.on_partitions_revoked.connect(self._on_revoked)
         app.on_before_shutdown.connect(self._on_shutdown)
         app.task(self._keep_writing)
+        # What is acknowledged is stored.
+        Lag(app, NAME, self._inputs, lambda _: None)
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -96,7 +99,6 @@ class Recorder:
         while not self._stopping:
             await asyncio.sleep(BATCH_EVERY.total_seconds())
             await self._write()
-            self._measure()
 
     async def _write(self) -> None:
         async with self._writing:
@@ -134,16 +136,6 @@ class Recorder:
             metrics.DEAD.labels(NAME, topic.name).inc()
             letters.append(dead_letter(topic, record, hop=NAME, reason=reason))
         await self._emitter.send(letters)
-
-    def _measure(self) -> None:
-        assigned = self._app.consumer.assignment()
-        for place in assigned:
-            if place.topic in self._inputs:
-                end = self._app.consumer.highwater(place) or 0
-                done = self._app.consumer._committed_offset.get(place) or 0  # noqa: SLF001 - Faust offers no other way
-                metrics.LAG.labels(NAME, self._inputs[place.topic].name, place.partition).set(
-                    max(end - done, 0)
-                )
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         # What is not stored yet is somebody else's from now on: twice stored counts once.

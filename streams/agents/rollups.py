@@ -18,6 +18,7 @@ from faust.types import TP
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.hop import DRAIN_WITHIN
+from streams.agents.lag import Lag
 from streams.agents.storing import stored
 from streams.agents.tallies import COUNTED, Part, Parts
 from streams.agents.transport import ChunkSchema
@@ -65,6 +66,7 @@ class RollUps:
         app.on_partitions_revoked.connect(self._on_revoked)
         app.on_before_shutdown.connect(self._on_shutdown)
         app.task(self._keep_writing)
+        Lag(app, NAME, self._inputs, self._stored.get)
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -85,7 +87,6 @@ class RollUps:
         while not self._stopping:
             await asyncio.sleep(WRITTEN_EVERY.total_seconds())
             await self._write()
-            self._measure()
 
     async def _write(self) -> None:
         async with self._writing:
@@ -108,17 +109,6 @@ class RollUps:
             # It stands for many records, which other hops have read: none of them is to blame.
             metrics.ROLLUPS_REFUSED.labels(table).inc()
             log.error("roll-up refused table=%s reason=%s", table, reason)
-
-    def _measure(self) -> None:
-        for place in self._app.consumer.assignment():
-            if place.topic in self._inputs:
-                end = self._app.consumer.highwater(place) or 0
-                done = self._stored.get(place)
-                if done is None:
-                    done = self._app.consumer._committed_offset.get(place) or 0  # noqa: SLF001 - Faust offers no other way
-                metrics.LAG.labels(NAME, self._inputs[place.topic].name, place.partition).set(
-                    max(end - done, 0)
-                )
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         # What is not counted to the end is counted again from its beginning, by whoever has it then.

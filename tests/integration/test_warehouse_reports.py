@@ -25,7 +25,7 @@ from streams.laptop.warehouse.authentication import User
 from streams.warehouse import tally
 from streams.warehouse.report import Report
 from streams.warehouse.rows import check_row, rows_of
-from tests.counting import LEVELS, recounted, records_of
+from tests.counting import LEVELS, records_of, recounted
 from tests.integration.comparing import differences
 from tests.integration.history import by_table, connected, emptied
 from tests.integration.recomputed import RECOMPUTED
