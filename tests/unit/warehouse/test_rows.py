@@ -222,3 +222,41 @@ def test_nothing_is_kept_of_ticks() -> None:
     """A topic that is recorded by mistake must say so at once."""
     with pytest.raises(TypeError, match="the warehouse keeps nothing of TickV1"):
         rows_of(TickV1(occurred_at=AT, partition=0))
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcomes"),
+    [
+        ({"acknowledged_at": AT - timedelta(seconds=1)}, ["kept", "waiting"]),
+        ({"acknowledged_at": AT}, ["missed", "waiting"]),
+        ({"occurred_at": AT - timedelta(seconds=1)}, ["waiting", "waiting"]),
+        ({"occurred_at": AT}, ["missed", "waiting"]),
+        ({"occurred_at": AT + timedelta(hours=1)}, ["missed", "missed"]),
+        ({"resolved_at": AT - timedelta(seconds=1)}, ["kept", "kept"]),
+        ({"resolved_at": AT + timedelta(minutes=59)}, ["missed", "kept"]),
+        ({"resolved_at": AT + timedelta(hours=1)}, ["missed", "missed"]),
+        ({"resolve_by": None}, ["missed"]),
+    ],
+)
+def test_a_deadline_that_passed_to_the_second_is_missed(
+    changed: dict[str, Any], outcomes: list[str]
+) -> None:
+    """The warehouse would say of a second what the incident's timeline does not."""
+    times = {"acknowledged_at": None, "resolved_at": None, "mitigated_at": None}
+    due = {"respond_by": AT, "resolve_by": AT + timedelta(hours=1)}
+    incident = INCIDENT.model_copy(update=times | due | changed)
+    taken = StepV1.model_validate({**dict(MESSAGES["step"]), "incident": incident})
+
+    rows = [row for table, row in rows_of(taken) if table == "deadline_snapshots"]
+
+    assert [row["outcome"] for row in rows] == outcomes
+
+
+def test_exercises_and_merged_incidents_keep_no_deadline() -> None:
+    """A drill that nobody resolves would be a promise that was broken."""
+    for changed in ({"drill": True}, {"status": Status.MERGED}):
+        incident = INCIDENT.model_copy(update={"respond_by": AT, **changed})
+        taken = StepV1.model_validate({**dict(MESSAGES["step"]), "incident": incident})
+        assert [
+            row["counts"] for table, row in rows_of(taken) if table == "deadline_snapshots"
+        ] == [False]
