@@ -28,8 +28,7 @@ BATCH: Final = 10_000
 SILENCE: Final = 30.0
 #: Tables whose rows come from topics.
 TABLES: Final = (
-    *("incident_steps", "incidents", "incident_turns", "deadline_snapshots"),
-    *("alerts", "notices", "receipts"),
+    *("incident_steps", "incidents", "incident_turns", "alerts", "notices", "receipts"),
     *("changes", "health_checks", "metric_rollups", "log_rollups", "external_rollups"),
 )
 

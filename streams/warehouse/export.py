@@ -15,7 +15,7 @@ SOURCES: Final = {
     "incident_timeline": "occurred_at",
     "incident_outages": "detected_at",
     "deadlines": "detected_at",
-    "deadline_outcomes": "due_at",
+    "deadline_outcomes": "detected_at",
     "alert_transitions": "occurred_at",
     "notice_outcomes": "requested_at",
     "changes_made": "occurred_at",

@@ -18,7 +18,6 @@ _TABLES: Final[Mapping[str, tuple[str, str]]] = {
     "incident_steps": ("occurred_at", "steps"),
     "incidents": ("opened_on", "incidents"),
     "incident_turns": ("opened_on", "incidents"),
-    "deadline_snapshots": ("opened_on", "incidents"),
     "alerts": ("occurred_at", "alerts"),
     "notices": ("occurred_at", "notices"),
     "receipts": ("requested_at", "notices"),

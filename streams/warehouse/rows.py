@@ -105,37 +105,7 @@ def _(step: StepV1) -> list[tuple[str, Row]]:
         ),
         ("incidents", _snapshot(incident)),
         *_turn(step),
-        *_deadlines(incident),
     ]
-
-
-def _deadlines(incident: IncidentV1) -> list[tuple[str, Row]]:
-    """Return how the deadlines of an incident stand after its latest step; one that passed to the second is missed."""
-    responded = incident.acknowledged_at or incident.resolved_at
-    rows: list[tuple[str, Row]] = []
-    for promise, due, ended in (
-        ("response", incident.respond_by, responded),
-        ("resolution", incident.resolve_by, incident.resolved_at),
-    ):
-        if due is None:
-            continue
-        late = (ended or incident.occurred_at) >= due
-        row: Row = {
-            "tenant": incident.tenant,
-            "opened_on": _day_in(incident.incident_id),
-            "incident_id": incident.incident_id,
-            "promise": promise,
-            "sequence": incident.sequence,
-            "due_at": due,
-            "ended_at": ended,
-            "outcome": "missed" if late else "kept" if ended else "waiting",
-            "severity_peak": incident.severity_peak,
-            "service": incident.service,
-            "owner": incident.owner or "",
-            "counts": not incident.drill and incident.status is not Status.MERGED,
-        }
-        rows.append(("deadline_snapshots", row))
-    return rows
 
 
 def _turn(step: StepV1) -> list[tuple[str, Row]]:

@@ -145,8 +145,6 @@ def _life(number: int, chance: random.Random) -> Life:
             firing_count=1,
             started_at=started,
             detected_at=detected,
-            respond_by=detected + severity * timedelta(minutes=20),
-            resolve_by=detected + severity * timedelta(hours=2),
             owner=chance.choice([None, "payments", "platform"]),
             drill=chance.random() < 0.05,
         )
@@ -193,7 +191,6 @@ def _work(life: Life, at: datetime, chance: random.Random) -> None:
             mitigated_at=None,
             reopen_count=life.now.reopen_count + 1,
             time_resolved=life.now.time_resolved + (at - since),
-            resolve_by=life.now.resolve_by and life.now.resolve_by + (at - since),
         )
     if chance.random() < 0.1:
         # A signal that came late says that it began earlier.
