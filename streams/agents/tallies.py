@@ -25,7 +25,7 @@ COUNTED: Final[dict[TopicDeclaration, Sort]] = {
     EXTERNAL: sorts.EXTERNAL,
 }
 #: Senders that are known to be readable; beyond that all are looked at anew.
-_KNOWN: Final = 50_000
+_KNOWN: Final = 20_000
 _LARGEST: Final = float_info.max
 
 
@@ -44,7 +44,11 @@ class Part:
     def take(self, records: Sequence[Any]) -> None:
         """Count *records*, which follow each other. What no hop can read is not counted: detection puts it aside."""
         glance = None if self._formats.foreign(self._topic) else glance_at(self._topic)
-        latest = latest_of(min(record.timestamp for record in records))
+        stamped = min(record.timestamp for record in records)
+        if stamped < 0:
+            # One of them bears no time: each is looked at by itself.
+            glance = None
+        latest = latest_of(stamped)
         reach = self.tally.reach
         for record in records:
             reach(record.offset)

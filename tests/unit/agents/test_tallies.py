@@ -46,7 +46,9 @@ def metric(value: float, second: float = 0, **changed: Any) -> MetricV1:
 def test_a_metric_is_counted_by_its_minute() -> None:
     """Charts of a service rest on it; the latest is the latest in event time, not in the log."""
     parts = Parts()
-    parts.take(METRICS, log(metric(4, 59.5), metric(-1, 10), metric(3, 20), metric(9, 60)))
+    parts.take(
+        METRICS, log(metric(4, 59.5), metric(-1, 10), metric(3, 20), metric(9, 60), metric(8, 60))
+    )
 
     rows = parts.due()["metric_rollups"]
 
@@ -66,9 +68,10 @@ def test_a_metric_is_counted_by_its_minute() -> None:
         "last": 4.0,
         "last_at": AT + timedelta(seconds=59.5),
     }
-    assert [(row["minute"], row["signals"]) for row in rows] == [
-        (AT, 3),
-        (AT + timedelta(minutes=1), 1),
+    # Of two at the same time, the later record is the latest.
+    assert [(row["minute"], row["signals"], row["last"]) for row in rows] == [
+        (AT, 3, 4.0),
+        (AT + timedelta(minutes=1), 2, 8.0),
     ]
 
 
@@ -158,6 +161,18 @@ def test_a_glance_counts_as_the_whole_reading_does() -> None:
         whole.take(METRICS, [marked])
 
     assert glanced.due() == whole.due()
+
+
+def test_a_record_without_a_time_is_no_excuse_for_others() -> None:
+    """What is counted would rest on how the log was cut into chunks."""
+    ahead = metric(1, 3_600)
+    for cut in (1, 3):
+        parts = Parts()
+        records = [record(metric(1), 0), record(metric(2), 1), record(ahead, 2)]
+        records[1].timestamp = -1
+        for chunk in filter(None, (records[:cut], records[cut:])):
+            parts.take(METRICS, chunk)
+        assert [row["signals"] for row in parts.due()["metric_rollups"]] == [2]
 
 
 def test_another_systems_records_are_counted_as_they_are_read() -> None:
