@@ -26,6 +26,7 @@ from streams.incidents.calendars import Calendar
 from streams.incidents.escalation import Chain
 from streams.incidents.people import Person, Roster, Team
 from streams.incidents.promises import Plan
+from streams.incidents.publishing import Outside
 from streams.incidents.schedules import Schedule
 from streams.incidents.settings import IncidentSettings
 from streams.incidents.severities import SEVERITIES, SeverityLevel
@@ -40,6 +41,8 @@ from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.policy_references import channels_of, combination_fault
+from streams.policy_status import StatusPart, facing_outwards, outside_of
+from streams.status_page.settings import StatusPage
 from streams.telemetry import formats
 from streams.telemetry.format import Format
 from streams.warehouse.levels import Promise
@@ -58,6 +61,7 @@ PARTS: Final = (
     "services",
     "correlation",
     "history",
+    "status_page",
     *DUTY_PARTS,
 )
 
@@ -101,6 +105,13 @@ class Policy(BaseModel):
     """Who is on call when, by name."""
     escalations: Mapping[str, Chain] = {}
     """Who is called next while nobody takes an incident, by name; the first that fits counts."""
+    status_page: StatusPage | None = None
+    """What people outside see."""
+
+    @property
+    def outside(self) -> Outside:
+        """What people outside can see of the service catalogue."""
+        return outside_of(self.status_page, self.services)
 
     @property
     def roster(self) -> Roster:
@@ -199,6 +210,7 @@ class _Reading:
         self._history: HistorySettings | None = None
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
+        self._status = StatusPart()
         self._services: dict[str, Service] = {}
         self._correlation: CorrelationSettings | None = None
         #: Services that are in the catalogue, usable or not, and where each is.
@@ -251,6 +263,11 @@ class _Reading:
                 hint = meant(name, intervals)
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
         self._check_services()
+        self.problems.extend(
+            self._status.check(self._channels, self._channel_names, self._services, self._catalogue)
+        )
+        named = [*self._references, *self._duty.naming("channels")]
+        self.problems.extend(facing_outwards(self._channels, named))
 
     def _check_services(self) -> None:
         """Find services that are nowhere, and cycles among those that are."""
@@ -281,6 +298,7 @@ class _Reading:
             severities=self._severities,
             formats=tuple(self._formats),
             **self._duty.read(),
+            status_page=self._status.page,
             services=self._services,
             correlation=self._correlation or CorrelationSettings(),
             history=self._history or HistorySettings(),
@@ -409,6 +427,10 @@ class _Reading:
             service = self._model(document, place, {} if each is None else each, Service)
             if service is not None:
                 self._services[name] = service
+
+    def _take_status_page(self, document: Document, value: Any) -> None:
+        self.problems.extend(self._status.take(document, value))
+        self.written.fallbacks.extend(self._status.told())
 
     def _take_correlation(self, document: Document, value: Any) -> None:
         self._once(document, ("correlation",), "part", "correlation")

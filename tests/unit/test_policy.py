@@ -213,7 +213,7 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
             "- a",
             (
                 "bad.yaml:1: must be a map with any of rules, channels, routes, templates, time_intervals, "
-                "probes, incidents, severities, formats, services, correlation, history, calendars, "
+                "probes, incidents, severities, formats, services, correlation, history, status_page, calendars, "
                 "people, teams, schedules, escalations"
             ),
         ),
