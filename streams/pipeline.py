@@ -9,7 +9,7 @@ incidents  alerts, changes, silences,              incidents.lifecycle, incident
            incidents.commands, policies,           notices, alerts.withheld; alerts (about silences);
            clock.ticks                             clock.ticks (the leader)
 notify     notices, policies, clock.ticks          receipts, and what channels are told
-record     incidents.lifecycle, alerts, notices,   ClickHouse
+record     incidents.lifecycle, alerts, notices,   ClickHouse; mails scheduled reports (the leader)
            receipts, changes, telemetry.*
 =========  ======================================  ==================================================
 
@@ -41,6 +41,7 @@ from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.clock import now
 from streams.gateways.courier import Courier
 from streams.gateways.couriers import Couriers
+from streams.gateways.digests import Digests, policy_in_force
 from streams.incidents.coverage import Coverage
 from streams.notifications.delivery import Deliveries
 from streams.policy import Policy, read_policy
@@ -128,6 +129,8 @@ def _record(app: HopApp) -> None:
     Recorder(app, warehouse, formats)
     if policy.history.count_signals:
         RollUps(app, warehouse, formats)
+    digests = Digests(warehouse, lambda: policy_in_force(app.settings, os.environ), now)
+    app.task(lambda: digests.keep_looking(app.is_leader))
 
 
 ROLES: Final[Mapping[str, Callable[[HopApp], None]]] = {

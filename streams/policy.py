@@ -41,10 +41,12 @@ from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.policy_references import channels_of, combination_fault
+from streams.policy_reports import ReportsPart
 from streams.policy_status import StatusPart, facing_outwards, outside_of
 from streams.status_page.settings import StatusPage
 from streams.telemetry import formats
 from streams.telemetry.format import Format
+from streams.warehouse.digests import ReportSettings
 from streams.warehouse.levels import Promise
 from streams.warehouse.retention import HistorySettings
 
@@ -61,6 +63,7 @@ PARTS: Final = (
     "services",
     "correlation",
     "history",
+    "reports",
     "status_page",
     *DUTY_PARTS,
 )
@@ -95,6 +98,8 @@ class Policy(BaseModel):
     """How alerts become incidents."""
     history: HistorySettings = HistorySettings()
     """How long history is kept."""
+    reports: ReportSettings = ReportSettings()
+    """Which reports are mailed by themselves."""
     calendars: Mapping[str, Calendar] = {}
     """When somebody works, by name."""
     people: Mapping[str, Person] = {}
@@ -211,6 +216,7 @@ class _Reading:
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
         self._status = StatusPart()
+        self._reports = ReportsPart()
         self._services: dict[str, Service] = {}
         self._correlation: CorrelationSettings | None = None
         #: Services that are in the catalogue, usable or not, and where each is.
@@ -266,6 +272,7 @@ class _Reading:
         self.problems.extend(
             self._status.check(self._channels, self._channel_names, self._services, self._catalogue)
         )
+        self.problems.extend(self._reports.check(self._channels))
         named = [*self._references, *self._duty.naming("channels")]
         self.problems.extend(facing_outwards(self._channels, named))
 
@@ -299,6 +306,7 @@ class _Reading:
             formats=tuple(self._formats),
             **self._duty.read(),
             status_page=self._status.page,
+            reports=self._reports.settings,
             services=self._services,
             correlation=self._correlation or CorrelationSettings(),
             history=self._history or HistorySettings(),
@@ -427,6 +435,10 @@ class _Reading:
             service = self._model(document, place, {} if each is None else each, Service)
             if service is not None:
                 self._services[name] = service
+
+    def _take_reports(self, document: Document, value: Any) -> None:
+        self.problems.extend(self._reports.take(document, value))
+        self.written.fallbacks.extend(self._reports.told())
 
     def _take_status_page(self, document: Document, value: Any) -> None:
         self.problems.extend(self._status.take(document, value))

@@ -20,8 +20,8 @@ ARRAY JOIN
 ] AS one
 COMMENT 'Which promise about which incident was met or missed, one row for each promise';
 
-ALTER TABLE deadline_outcomes COMMENT COLUMN promise 'response or resolution';
-ALTER TABLE deadline_outcomes COMMENT COLUMN due_at 'Until when it had to be met';
-ALTER TABLE deadline_outcomes COMMENT COLUMN ended_at 'When somebody took the incident, or when it was over; NULL until then';
-ALTER TABLE deadline_outcomes COMMENT COLUMN outcome 'met, missed, or waiting where it can still be met';
-ALTER TABLE deadline_outcomes COMMENT COLUMN seconds_over 'How long after it was due that was; negative where there was time left, NULL until then';
+ALTER TABLE deadline_outcomes COMMENT COLUMN promise 'response or resolution',
+    COMMENT COLUMN due_at 'Until when it had to be met',
+    COMMENT COLUMN ended_at 'When somebody took the incident, or when it was over; NULL until then',
+    COMMENT COLUMN outcome 'met, missed, or waiting where it can still be met',
+    COMMENT COLUMN seconds_over 'How long after it was due that was; negative where there was time left, NULL until then';

@@ -125,18 +125,21 @@ GROUP BY tenant, service, environment, minute
 COMMENT 'How much telemetry each service sent, minute by minute, and how much of it was bad';
 
 ALTER TABLE metric_minutes COMMENT COLUMN mean 'Their mean';
-ALTER TABLE log_minutes COMMENT COLUMN signals 'How many log records there were';
-ALTER TABLE log_minutes COMMENT COLUMN traces 'Those of level trace';
-ALTER TABLE log_minutes COMMENT COLUMN debugs 'Those of level debug';
-ALTER TABLE log_minutes COMMENT COLUMN infos 'Those of level info';
-ALTER TABLE log_minutes COMMENT COLUMN warnings 'Those of level warn';
-ALTER TABLE log_minutes COMMENT COLUMN errors 'Those of level error';
-ALTER TABLE log_minutes COMMENT COLUMN fatals 'Those of level fatal';
-ALTER TABLE external_minutes COMMENT COLUMN signals 'How many messages there were';
-ALTER TABLE external_minutes COMMENT COLUMN firing 'Those that said it fires';
-ALTER TABLE external_minutes COMMENT COLUMN resolved 'Those that said it is over';
-ALTER TABLE external_minutes COMMENT COLUMN worst_severity 'The worst that one of them named, 1 critical; 0 where none does';
-ALTER TABLE signal_minutes COMMENT COLUMN minute 'First second of the minute, event time';
-ALTER TABLE signal_minutes COMMENT COLUMN kind 'health, metrics, logs or external';
-ALTER TABLE signal_minutes COMMENT COLUMN signals 'How many signals there were';
-ALTER TABLE signal_minutes COMMENT COLUMN bad 'Unhealthy checks, logs of level error and worse, firing alerts of other systems; metrics are never bad by themselves';
+
+ALTER TABLE log_minutes COMMENT COLUMN signals 'How many log records there were',
+    COMMENT COLUMN traces 'Those of level trace',
+    COMMENT COLUMN debugs 'Those of level debug',
+    COMMENT COLUMN infos 'Those of level info',
+    COMMENT COLUMN warnings 'Those of level warn',
+    COMMENT COLUMN errors 'Those of level error',
+    COMMENT COLUMN fatals 'Those of level fatal';
+
+ALTER TABLE external_minutes COMMENT COLUMN signals 'How many messages there were',
+    COMMENT COLUMN firing 'Those that said it fires',
+    COMMENT COLUMN resolved 'Those that said it is over',
+    COMMENT COLUMN worst_severity 'The worst that one of them named, 1 critical; 0 where none does';
+
+ALTER TABLE signal_minutes COMMENT COLUMN minute 'First second of the minute, event time',
+    COMMENT COLUMN kind 'health, metrics, logs or external',
+    COMMENT COLUMN signals 'How many signals there were',
+    COMMENT COLUMN bad 'Unhealthy checks, logs of level error and worse, firing alerts of other systems; metrics are never bad by themselves';
