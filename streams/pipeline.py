@@ -10,7 +10,7 @@ incidents  alerts, changes, silences,              incidents.lifecycle, incident
            clock.ticks                             clock.ticks (the leader; and early ones of its own)
 notify     notices, policies, clock.ticks          receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse; mails scheduled reports (the leader)
-           receipts
+           receipts, changes, telemetry.*
 =========  ======================================  ==================================================
 
 Every hop puts what it cannot process into the dead-letter topic of where it came from.
@@ -36,6 +36,7 @@ from streams.agents.incidents import IncidentsDesk
 from streams.agents.notify import INPUTS as NOTIFY_INPUTS
 from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
 from streams.agents.record import Recorder
+from streams.agents.rollups import RollUps
 from streams.agents.tick import Ticker
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
@@ -131,8 +132,10 @@ def _notify(app: HopApp) -> None:
 
 def _record(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
-    warehouse = ClickHouse(app.settings.warehouse)
-    Recorder(app, warehouse, Formats(policy.formats))
+    warehouse, formats = ClickHouse(app.settings.warehouse), Formats(policy.formats)
+    Recorder(app, warehouse, formats)
+    if policy.history.count_signals:
+        RollUps(app, warehouse, formats)
     digests = Digests(warehouse, lambda: policy_in_force(app.settings, os.environ), now)
     app.task(lambda: digests.keep_looking(app.is_leader))
 

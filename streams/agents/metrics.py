@@ -41,6 +41,12 @@ LAG: Final = Gauge(
     ["hop", "topic", "partition"],
     registry=REGISTRY,
 )
+ROLLUPS_REFUSED: Final = Counter(
+    "tocsin_rollups_refused_total",
+    "Counts of telemetry that ClickHouse refused to keep.",
+    ["table"],
+    registry=REGISTRY,
+)
 HELD_TICKS: Final = Gauge(
     "tocsin_held_ticks", "Ticks that wait for the records before them.", ["hop"], registry=REGISTRY
 )

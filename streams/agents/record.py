@@ -22,9 +22,11 @@ from streams.agents.app import HopApp
 from streams.agents.dead_letters import dead_letter
 from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
 from streams.agents.hop import DRAIN_WITHIN
+from streams.agents.lag import Lag
+from streams.agents.storing import stored
 from streams.agents.transport import ChunkSchema
 from streams.errors import Rejected
-from streams.gateways.clickhouse import ClickHouse, Row, WarehouseUnavailable
+from streams.gateways.clickhouse import ClickHouse, Row
 from streams.telemetry.reading import Formats
 
 log = logging.getLogger(__name__)
@@ -35,9 +37,6 @@ NAME = "record"
 BATCH: Final = 10_000
 #: How long a record waits for others.
 BATCH_EVERY: Final = timedelta(seconds=1)
-#: Waits between attempts while ClickHouse does not answer: they double from the first to the last.
-FIRST_WAIT: Final = timedelta(seconds=0.5)
-LAST_WAIT: Final = timedelta(seconds=15)
 
 
 @dataclass
@@ -71,6 +70,8 @@ class Recorder:
         app.on_partitions_revoked.connect(self._on_revoked)
         app.on_before_shutdown.connect(self._on_shutdown)
         app.task(self._keep_writing)
+        # What is acknowledged is stored.
+        Lag(app, NAME, self._inputs, lambda _: None)
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -98,7 +99,6 @@ class Recorder:
         while not self._stopping:
             await asyncio.sleep(BATCH_EVERY.total_seconds())
             await self._write()
-            self._measure()
 
     async def _write(self) -> None:
         async with self._writing:
@@ -119,18 +119,8 @@ class Recorder:
         self, table: str, rows: list[tuple[Row, TopicDeclaration, Any]]
     ) -> Iterable[tuple[TopicDeclaration, Any, str]]:
         """Store *rows* however long it takes, and return the records whose rows are refused."""
-        wait = FIRST_WAIT
-        while True:
-            try:
-                refused = await self._warehouse.insert_sparing(table, [row for row, _, _ in rows])
-            except WarehouseUnavailable as error:
-                log.warning(
-                    "warehouse unavailable retry_in=%.1f reason=%s", wait.total_seconds(), error
-                )
-                await asyncio.sleep(wait.total_seconds())
-                wait = min(2 * wait, LAST_WAIT)
-            else:
-                return [(rows[place][1], rows[place][2], reason) for place, reason in refused]
+        refused = await stored(self._warehouse, table, [row for row, _, _ in rows])
+        return [(rows[place][1], rows[place][2], reason) for place, reason in refused]
 
     async def _put_aside(self, refused: Iterable[tuple[TopicDeclaration, Any, str]]) -> None:
         letters = []
@@ -146,16 +136,6 @@ class Recorder:
             metrics.DEAD.labels(NAME, topic.name).inc()
             letters.append(dead_letter(topic, record, hop=NAME, reason=reason))
         await self._emitter.send(letters)
-
-    def _measure(self) -> None:
-        assigned = self._app.consumer.assignment()
-        for place in assigned:
-            if place.topic in self._inputs:
-                end = self._app.consumer.highwater(place) or 0
-                done = self._app.consumer._committed_offset.get(place) or 0  # noqa: SLF001 - Faust offers no other way
-                metrics.LAG.labels(NAME, self._inputs[place.topic].name, place.partition).set(
-                    max(end - done, 0)
-                )
 
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         # What is not stored yet is somebody else's from now on: twice stored counts once.

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import PlainTextResponse
+from prometheus_client import REGISTRY, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from streams.board.callbacks import Publishes, callbacks
 from streams.notifications.channel import Channel
@@ -23,6 +25,10 @@ def application(
     @app.get("/livez", response_class=PlainTextResponse, summary="Whether it answers")
     async def live() -> str:
         return "ok"
+
+    @app.get("/metrics", summary="What it says of itself, for Prometheus")
+    async def metrics() -> Response:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     for router in (callbacks(channels, publisher, now), *others):
         app.include_router(router)

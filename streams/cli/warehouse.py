@@ -40,6 +40,7 @@ def rebuild(*, empty: bool, yes: bool) -> None:
 async def _rebuild(settings: Settings, *, empty: bool) -> None:
     # The broker's client takes a second to import: not for every command.
     from streams.agents.history import RECORDED, rows_in  # noqa: PLC0415
+    from streams.agents.tallies import Parts  # noqa: PLC0415
     from streams.gateways import rebuilding  # noqa: PLC0415
     from streams.gateways.migrations import migrate  # noqa: PLC0415
     from streams.policy import read_policy  # noqa: PLC0415
@@ -57,9 +58,12 @@ async def _rebuild(settings: Settings, *, empty: bool) -> None:
         if empty:
             await rebuilding.forget(client)
         topics = {settings.topic(topic.name): topic for topic in RECORDED}
-        formats = Formats(read_policy(settings.policy).formats)
+        policy = read_policy(settings.policy)
+        formats = Formats(policy.formats)
         read = partial(rows_in, formats=formats)
-        done = await rebuilding.rebuild(settings, topics, client, read, hear)
+        counted = Parts(formats, wanted=policy.history.count_signals)
+        sources = rebuilding.Sources(topics, read, counted)
+        done = await rebuilding.rebuild(settings, sources, client, hear)
     finally:
         await client.close()
     for table, rows in sorted(done.rows.items()):

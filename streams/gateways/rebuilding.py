@@ -7,10 +7,10 @@ one row. Topics keep less than the warehouse does: only what is still on them co
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -29,7 +29,7 @@ SILENCE: Final = 30.0
 #: Tables whose rows come from topics.
 TABLES: Final = (
     *("incident_steps", "incidents", "incident_turns", "alerts", "notices", "receipts"),
-    *("changes", "health_checks"),
+    *("changes", "health_checks", "metric_rollups", "log_rollups", "external_rollups"),
 )
 
 
@@ -45,28 +45,54 @@ class Rebuilt:
     refused: int = 0
 
 
+class Counted(Protocol):
+    """What counts telemetry."""
+
+    @property
+    def topics(self) -> Iterable[TopicDeclaration]:
+        """What it counts."""
+
+    def take(self, topic: TopicDeclaration, records: Sequence[Any]) -> object:
+        """Count records that follow each other in one partition."""
+
+    def due(self) -> Mapping[str, list[Row]]:
+        """Return the rows, by table, that are other than before."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What history is made of."""
+
+    #: What is kept record by record, by its name on the broker.
+    topics: Mapping[str, TopicDeclaration]
+    #: What such a record becomes.
+    read: Callable[[TopicDeclaration, Any], list[tuple[str, Row]]]
+    #: What is kept of telemetry, by topics of its own.
+    counted: Counted
+
+
 async def rebuild(
     settings: Settings,
-    topics: Mapping[str, TopicDeclaration],
+    sources: Sources,
     warehouse: ClickHouse,
-    read: Callable[[TopicDeclaration, Any], list[tuple[str, Row]]],
     hear: Callable[[Rebuilt], None],
 ) -> Rebuilt:
     """
-    Read *topics* from their beginning to where they ended when this began, and write what they say.
+    Read *sources* from their beginning to where they ended when this began, and write what they say.
 
     Args:
         settings: Where the broker is.
-        topics: What is read, by its name on the broker.
+        sources: What is read, and what it becomes.
         warehouse: A migrated warehouse.
-        read: What a record becomes.
         hear: Is told after each batch.
 
     Raises:
         Unavailable: The broker or the warehouse did not do it; it can be begun again.
     """
     done = Rebuilt()
-    async with _reading(settings, list(topics)) as (consumer, ends):
+    topics, counted = sources.topics, sources.counted
+    counts = {settings.topic(topic.name): topic for topic in counted.topics}
+    async with _reading(settings, [*topics, *counts]) as (consumer, ends):
         first = await consumer.beginning_offsets(list(ends))
         left = {place: end for place, end in ends.items() if end > first[place]}
         done.expected = sum(end - first[place] for place, end in left.items())
@@ -75,10 +101,12 @@ async def rebuild(
         while left:
             fetched = await _fetched(consumer, settings)
             for place, records in fetched.items():
-                for record in records:
-                    held += 1
+                held += len(records)
+                if place.topic in counts:
+                    counted.take(counts[place.topic], records)
+                for record in records if place.topic in topics else ():
                     try:
-                        for table, row in read(topics[record.topic], record):
+                        for table, row in sources.read(topics[record.topic], record):
                             rows[table].append(row)
                     except (Unreadable, Rejected):
                         done.refused += 1
@@ -86,6 +114,8 @@ async def rebuild(
                     del left[place]
                     consumer.pause(place)
             if held >= BATCH or not left:
+                for table, its in counted.due().items():
+                    rows[table].extend(its)
                 await _write(warehouse, rows, done)
                 done.records += held
                 rows, held = defaultdict(list), 0

@@ -15,10 +15,15 @@ SOURCES: Final = {
     "incident_timeline": "occurred_at",
     "incident_outages": "detected_at",
     "deadlines": "detected_at",
+    "deadline_outcomes": "detected_at",
     "alert_transitions": "occurred_at",
     "notice_outcomes": "requested_at",
     "changes_made": "occurred_at",
     "service_minutes": "minute",
+    "metric_minutes": "minute",
+    "log_minutes": "minute",
+    "external_minutes": "minute",
+    "signal_minutes": "minute",
 }
 _STATEMENT: Final = "SELECT * FROM {source} WHERE {moment} >= {since:DateTime64(6, 'UTC')} AND {moment} < {until:DateTime64(6, 'UTC')}"
 _LONGEST_MONTH: Final = timedelta(days=32)

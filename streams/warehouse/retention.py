@@ -23,6 +23,9 @@ _TABLES: Final[Mapping[str, tuple[str, str]]] = {
     "receipts": ("requested_at", "notices"),
     "changes": ("occurred_at", "changes"),
     "health_checks": ("occurred_at", "checks"),
+    "metric_rollups": ("minute", "rollups"),
+    "log_rollups": ("minute", "rollups"),
+    "external_rollups": ("minute", "rollups"),
 }
 
 
@@ -48,6 +51,11 @@ class HistorySettings(BaseModel):
     """Deployments, flags and configuration changes."""
     checks: Duration = timedelta(days=400)
     """Results of health checks."""
+    rollups: Duration = timedelta(days=400)
+    """Metrics, logs and alerts of other systems, counted by service and minute."""
+    count_signals: bool = True
+    """Whether they are counted: a worker of the record hop heeds it when it starts. It reads all telemetry for it; what was not counted
+    meanwhile is counted later, as far as topics still have it."""
 
 
 def statements(settings: HistorySettings, tables: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from schemas.topics import ALERTS, CHANGES, HEALTH, LIFECYCLE, NOTICES, RECEIPTS
+from schemas.topics import (
+    ALERTS,
+    CHANGES,
+    EXTERNAL,
+    HEALTH,
+    LIFECYCLE,
+    LOGS,
+    METRICS,
+    NOTICES,
+    RECEIPTS,
+    by_name,
+)
 from streams.cli.report import declared_reports
 from streams.cli.warehouse import warehouse as warehouse_command
 from streams.gateways.clickhouse import ClickHouse, WarehouseUnavailable
@@ -24,6 +35,12 @@ from tests.pipeline import Pipeline, environment_of, eventually, publish
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
 
 KILLS = 20
+#: Views whose rows say how many signals they stand for, and the topics of these.
+SUMMED = {
+    "metric_minutes": METRICS.name,
+    "log_minutes": LOGS.name,
+    "external_minutes": EXTERNAL.name,
+}
 
 
 def sources(truth: Truth) -> dict[str, int]:
@@ -36,6 +53,7 @@ def sources(truth: Truth) -> dict[str, int]:
         "receipts FINAL": len(truth.receipts),
         "changes_made": len(truth.changes),
         "health_checks FINAL": len(truth.checks),
+        **{source: len(truth.signals[topic]) for source, topic in SUMMED.items()},
     }
 
 
@@ -43,7 +61,8 @@ async def counted(clickhouse: ClickHouse, truth: Truth) -> dict[str, int]:
     found = {}
     for source in sources(truth):
         try:
-            rows = await clickhouse.select(f"SELECT count() AS n FROM {source}")  # noqa: S608 - names of tests
+            what = "sum(signals)" if source in SUMMED else "count()"
+            rows = await clickhouse.select(f"SELECT {what} AS n FROM {source}")  # noqa: S608 - names of tests
         except WarehouseUnavailable:
             return {}
         found[source] = rows[0]["n"]
@@ -75,6 +94,7 @@ async def test_every_row_is_there_once_after_random_kills_and_after_a_rebuild(
         (RECEIPTS, truth.receipts),
         (CHANGES, truth.changes),
         (HEALTH, truth.checks),
+        *((by_name(name), signals) for name, signals in truth.signals.items()),
     )
     clickhouse = ClickHouse(pipeline.settings.warehouse, answer_timeout=timedelta(seconds=5))
     pipeline.start("record")

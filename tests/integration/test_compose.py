@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 #: From the start of the containers to the last row.
 WITHIN = 300.0
 PASSWORD = "a-password-for-one-test-only"
-PORTS = ("KAFKA_PORT", "CLICKHOUSE_PORT", "BOARD_PORT", "GRAFANA_PORT")
+PORTS = ("KAFKA_PORT", "CLICKHOUSE_PORT", "BOARD_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ async def test_what_compose_starts_opens_and_keeps_an_incident(installation: Ins
     """Each part works by itself, and they do not find each other."""
     wanted = {
         **dict.fromkeys(("topics", "migrate"), "exited 0"),
-        **dict.fromkeys(("kafka", "clickhouse", "grafana"), "healthy"),
+        **dict.fromkeys(("kafka", "clickhouse", "prometheus", "grafana"), "healthy"),
         **dict.fromkeys(("detect", "incidents", "notify", "record", "probe", "board"), "healthy"),
     }
     await until(lambda: installation.states() == wanted)
@@ -116,6 +116,15 @@ async def test_what_compose_starts_opens_and_keeps_an_incident(installation: Ins
         )
     )
 
-    health = installation.answer("GRAFANA_PORT", "/api/datasources/uid/tocsin/health", "admin")
-    assert health is not None
-    assert health.json()["status"] == "OK", health.text
+    def lag() -> list[Any]:
+        query = {"query": "sum by (hop, topic) (tocsin_lag_records)"}
+        found = installation.answer("PROMETHEUS_PORT", "/api/v1/query", "nobody", **query)
+        return found.json()["data"]["result"] if found is not None and found.is_success else []
+
+    measured = await until(lag)
+    assert {it["metric"]["hop"] for it in measured} >= {"detect", "incidents"}
+    for source in ("tocsin", "tocsin-prometheus"):
+        path = f"/api/datasources/uid/{source}/health"
+        health = installation.answer("GRAFANA_PORT", path, "admin")
+        assert health is not None
+        assert health.json()["status"] == "OK", health.text

@@ -16,7 +16,7 @@ from streams.laptop.warehouse.authentication import User
 from streams.warehouse.dictionary import COLUMNS, TABLES, meanings
 from streams.warehouse.export import FORMATS, SOURCES
 from tests.integration.history import connected, emptied
-from tests.integration.test_warehouse_reports import sunk
+from tests.integration.test_warehouse_reports import counted, sunk
 from tests.integration.truth import BEGIN, END, Truth, made_up
 from tests.integration.warehouse import RunningWarehouse, running_warehouse
 
@@ -35,6 +35,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, truth: Truth) -> Iterator[
     async def write(it: RunningWarehouse) -> None:
         async with emptied(it) as clickhouse:
             await sunk(clickhouse, truth, random.Random(11))
+            await counted(clickhouse, truth, random.Random(11))
 
     with running_warehouse(tmp_path_factory.mktemp("warehouse")) as it:
         asyncio.run(write(it))

@@ -10,12 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from schemas import limits
 from schemas.notices import Outcome, Purpose, ReceiptV1
+from streams.agents import storing
 from streams.errors import Rejected
 from streams.gateways.clickhouse import ClickHouse, RowsRefused, WarehouseUnavailable
 from streams.gateways.migrations import migrate
+from streams.laptop.warehouse.authentication import User
 from streams.warehouse.rows import Row, rows_of
 from tests.integration.history import (
     NOON,
@@ -28,6 +31,7 @@ from tests.integration.history import (
     step,
     store,
 )
+from tests.integration.troubles import Trouble, troubled
 from tests.integration.warehouse import RunningWarehouse, launch, running_warehouse
 
 
@@ -300,3 +304,40 @@ async def test_a_dead_warehouse_is_tried_again(tmp_path: Path) -> None:
                 await clickhouse.insert("schema_migrations", [{"number": 1, "name": "x"}])
             assert running.password() not in str(refused.value)
             assert not await clickhouse.ping()
+
+
+async def test_a_warehouse_with_troubles_loses_and_doubles_nothing(
+    clickhouse: ClickHouse, warehouse: RunningWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Down, slow, full, read-only, cut off in the middle of an answer: each is met in production one day."""
+    monkeypatch.setattr(storing, "FIRST_WAIT", timedelta(milliseconds=1))
+    monkeypatch.setattr(storing, "LAST_WAIT", timedelta(milliseconds=4))
+    chance = random.Random(3)
+    steps = [step(incident(number, sequence=it)) for number in range(1, 31) for it in (1, 2, 3)]
+    rows = [row for it in steps for row in rows_of(it)]
+    troubles = [*Trouble, *chance.choices(sorted(set(Trouble) - {Trouble.SLOW}), k=40)]
+    chance.shuffle(troubles)
+
+    async with asyncio.timeout(60), troubled(warehouse.port, troubles) as port:
+        url = warehouse.url().replace(f":{warehouse.port}/", f":{port}/")
+        meddled = ClickHouse(SecretStr(url), answer_timeout=timedelta(seconds=1))
+        for batch in cut(rows, 12):
+            for table, its in by_table(batch).items():
+                assert await storing.stored(meddled, table, its) == []
+        await meddled.close()
+
+    assert troubles == [], "every trouble was met"
+    assert await count(clickhouse, "incident_timeline") == 90
+    assert await count(clickhouse, "incidents_now") == 30
+
+
+async def test_who_may_only_read_is_told_to_try_again(
+    clickhouse: ClickHouse, warehouse: RunningWarehouse
+) -> None:
+    """Rows would be put aside because of a wrong user, or a table that is read-only for a while."""
+    async with connected(warehouse, user=User.READER) as reader:
+        with pytest.raises(WarehouseUnavailable) as refused:
+            await store(reader, rows_of(step(incident(1))))
+
+    assert refused.value.code is not None
+    assert await count(clickhouse, "incidents_now") == 0

@@ -7,22 +7,29 @@ import json
 import random
 import re
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
 
+from schemas.topics import EXTERNAL, LOGS, METRICS, by_name
+from streams.agents.tallies import Parts
 from streams.cli.report import declared_reports
 from streams.cli.report import report as report_command
 from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.reporting import told
 from streams.laptop.warehouse.authentication import User
+from streams.warehouse import tally
 from streams.warehouse.report import Report
 from streams.warehouse.rows import check_row, rows_of
+from tests.counting import LEVELS, records_of, recounted
 from tests.integration.comparing import differences
+from tests.integration.facts import facts
 from tests.integration.history import by_table, connected, emptied
 from tests.integration.recomputed import RECOMPUTED
+from tests.integration.recomputed import _judged as judged
 from tests.integration.truth import BEGIN, DAYS, END, Truth, made_up
 from tests.integration.warehouse import RunningWarehouse, running_warehouse
 
@@ -90,6 +97,34 @@ async def sunk(warehouse: ClickHouse, truth: Truth, chance: random.Random) -> in
     return crashes
 
 
+async def counted(warehouse: ClickHouse, truth: Truth, chance: random.Random) -> None:
+    """Write the counts of telemetry as the record hop does, with crashes after a part of what was due is stored."""
+    with patch.object(tally, "BLOCK", 256):
+        await _counted(warehouse, truth, chance)
+
+
+async def _counted(warehouse: ClickHouse, truth: Truth, chance: random.Random) -> None:
+    for name, signals in truth.signals.items():
+        records = records_of(signals)
+        committed = 0
+        while committed < len(records):
+            parts, place, taken = Parts(), committed, []
+            while place < len(records):
+                chunk = records[place : place + chance.randint(100, 800)]
+                place += len(chunk)
+                part = parts.take(by_name(name), chunk)
+                taken.append((place, part.tally.block))
+                crashes = chance.random() < 0.2
+                for table, rows in parts.due().items():
+                    await warehouse.insert(table, rows[: len(rows) // 2] if crashes else rows)
+                if crashes:
+                    break
+                done = [end for end, block in taken if block < part.tally.block]
+                committed = max([committed, *done])
+            else:
+                break
+
+
 @pytest.fixture(scope="module")
 def truth() -> Truth:
     return made_up(900, SEED)
@@ -107,6 +142,7 @@ def written(running: RunningWarehouse, truth: Truth) -> int:
 
     async def write() -> int:
         async with emptied(running) as it:
+            await counted(it, truth, random.Random(SEED))
             return await sunk(it, truth, random.Random(SEED))
 
     return asyncio.run(write())
@@ -172,6 +208,88 @@ async def test_every_row_is_there_once(reader: ClickHouse, truth: Truth) -> None
     for source, count in counts.items():
         found = await reader.select(f"SELECT count() AS n FROM {source}")  # noqa: S608 - names of tests
         assert found[0]["n"] == count, source
+
+
+async def test_every_count_of_telemetry_equals_another_computation(
+    reader: ClickHouse, truth: Truth
+) -> None:
+    """Crashes would lose or double signals, or a minute would be another's."""
+    expected = recounted(
+        (by_name(name), it.to_wire()) for name, its in truth.signals.items() for it in its
+    )
+    assert len(expected) > 400
+    metrics = await reader.select("SELECT * FROM metric_minutes")
+    found: dict[Any, Any] = {
+        ("metric_rollups", *whose.values()): (signals, lowest, highest, round(mean, 9), last)
+        for row in metrics
+        for *_, signals, lowest, highest, mean, last in [row.values()]
+        for whose in [dict(list(row.items())[:6])]
+    }
+    for row in await reader.select("SELECT * FROM log_minutes"):
+        whose = (row["tenant"], row["service"], row["environment"])
+        levels = ("traces", "debugs", "infos", "warnings", "errors", "fatals")
+        assert row["signals"] == sum(row[level] for level in levels)
+        for level, name in zip(levels, LEVELS.values(), strict=True):
+            if row[level]:
+                found["log_rollups", *whose, name, row["minute"]] = (row[level],)
+    assert found == {key: it for key, it in expected.items() if key[0] != "external_rollups"}
+
+    others = await reader.select("SELECT * FROM external_minutes")
+    said = truth.signals[EXTERNAL.name]
+    assert sum(row["firing"] for row in others) == sum(it.state == "firing" for it in said)
+    for row in others:
+        its = [
+            it
+            for it in said
+            if (it.tenant, it.service, it.source) == (row["tenant"], row["service"], row["source"])
+            and it.occurred_at.replace(second=0, microsecond=0) == row["minute"]
+        ]
+        assert (row["signals"], row["resolved"]) == (
+            len(its),
+            sum(it.state == "resolved" for it in its),
+        )
+        assert row["worst_severity"] == min((it.severity for it in its if it.severity), default=0)
+
+    totals = await reader.select(
+        "SELECT kind, sum(signals) AS signals, sum(bad) AS bad FROM signal_minutes GROUP BY kind"
+    )
+    logs = truth.signals[LOGS.name]
+    assert {row["kind"]: (row["signals"], row["bad"]) for row in totals} == {
+        "health": (len(truth.checks), sum(it.status == "unhealthy" for it in truth.checks)),
+        "metrics": (len(truth.signals[METRICS.name]), 0),
+        "logs": (len(logs), sum(it.severity_number > 16 for it in logs)),
+        "external": (len(said), sum(it.state == "firing" for it in said)),
+    }
+
+
+async def test_every_deadline_equals_another_computation(reader: ClickHouse, truth: Truth) -> None:
+    """A team would be told that it missed what it met."""
+    now = datetime.now(UTC)
+    expected = {
+        (it.tenant, it.incident_id, promise): (state, over.total_seconds() if ended else None)
+        for it in facts(truth)
+        for (state, over), promise, ended in zip(
+            judged(it, now).values(),
+            ("response", "resolution"),
+            (it.acknowledged or it.resolved, it.resolved),
+            strict=True,
+        )
+    }
+
+    rows = await reader.select("SELECT * FROM deadline_outcomes")
+
+    found = {
+        (it["tenant"], it["incident_id"], it["promise"]): (it["outcome"], it["seconds_over"])
+        for it in rows
+    }
+    assert len(found) == len(rows)
+    assert {key: outcome for key, (outcome, _) in found.items()} == {
+        key: outcome for key, (outcome, _) in expected.items()
+    }
+    for key, (_, over) in expected.items():
+        # A sum of seconds resolved is rounded to the microsecond.
+        assert found[key][1] == (over if over is None else pytest.approx(over, abs=5e-6)), key
+    assert {it["outcome"] for it in rows} == {"met", "missed"}
 
 
 def _asked(running: RunningWarehouse, *options: str) -> str:

@@ -17,7 +17,8 @@ from schemas.changes import ChangeKind, ChangeV1
 from schemas.contract import Contract
 from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
-from schemas.telemetry import HealthStatus, HealthV1
+from schemas.telemetry import HealthStatus, HealthV1, Signal
+from tests.counting import made_up_signals
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 #: From begin to the end of what happens.
@@ -41,6 +42,8 @@ class Truth:
     changes: list[ChangeV1] = field(default_factory=list)
     #: Each is at the offset of its place.
     checks: list[HealthV1] = field(default_factory=list)
+    #: Other telemetry, by topic, in the order of its offsets.
+    signals: dict[str, list[Signal]] = field(default_factory=dict)
 
     def messages(self) -> list[Contract]:
         """All messages but health checks, which are known by their offset."""
@@ -97,6 +100,7 @@ def made_up(count: int, seed: int) -> Truth:
     for number in range(count // 5):
         truth.changes.append(_change(number, chance))
     truth.checks.extend(_check(chance) for _ in range(4 * count))
+    truth.signals = made_up_signals(4 * count, seed)
     return truth
 
 

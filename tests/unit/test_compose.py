@@ -6,13 +6,16 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import pytest
 import yaml
+from prometheus_client import Counter, Gauge, Histogram
 
 from schemas.topics import DECLARED
 from streams.__main__ import main
+from streams.agents import metrics
 from streams.cli.worker import ROLES
 from streams.durations import read_duration
 from streams.laptop.brokers.jars import KAFKA
@@ -106,19 +109,76 @@ def test_what_a_mounted_file_reads_is_in_its_environment(service: str, reads: st
     assert wanted <= SERVICES[service]["environment"].keys()
 
 
-def test_panels_ask_the_source_that_is_provided() -> None:
-    """Every panel would say that its data source is not found."""
-    folder = Path("deploy/grafana")
-    text = (folder / "provisioning/datasources/tocsin.yaml").read_text()
-    [source] = yaml.safe_load(text)["datasources"]
-    wanted = {"type": source["type"], "uid": source["uid"]}
-    for dashboard in sorted((folder / "dashboards").glob("*.json")):
-        for panel in json.loads(dashboard.read_text())["panels"]:
-            assert [panel["datasource"], *(it["datasource"] for it in panel["targets"])] == [
-                wanted,
-                *(wanted for _ in panel["targets"]),
-            ], panel["title"]
-    assert f"plugins install {source['type']} " in (folder / "Dockerfile").read_text()
+SOURCES = {
+    it["uid"]: it
+    for it in yaml.safe_load(
+        Path("deploy/grafana/provisioning/datasources/tocsin.yaml").read_text()
+    )["datasources"]
+}
+PANELS: list[dict[str, Any]] = [
+    panel
+    for dashboard in sorted(Path("deploy/grafana/dashboards").glob("*.json"))
+    for panel in json.loads(dashboard.read_text())["panels"]
+]
+
+
+def test_panels_ask_a_source_that_is_provided() -> None:
+    """A panel would say that its data source is not found."""
+    for panel in PANELS:
+        wanted = panel["datasource"]
+        assert wanted["type"] == SOURCES[wanted["uid"]]["type"], panel["title"]
+        assert all(it["datasource"] == wanted for it in panel["targets"]), panel["title"]
+        language = "expr" if wanted["type"] == "prometheus" else "rawSql"
+        assert all(it[language] for it in panel["targets"]), panel["title"]
+    plugin = SOURCES["tocsin"]["type"]
+    assert f"plugins install {plugin} " in Path("deploy/grafana/Dockerfile").read_text()
+    address = urlsplit(SOURCES["tocsin-prometheus"]["url"])
+    assert f":{address.port}" in SERVICES[str(address.hostname)]["ports"][0]
+
+
+def test_panels_name_metrics_that_workers_have() -> None:
+    """A panel would be empty for ever, and an empty panel looks as if all were well."""
+    labels = {
+        sample: {*labels, *(["le"] if sample.endswith("_bucket") else [])}
+        for it in vars(metrics).values()
+        if isinstance(it, Counter | Gauge | Histogram)
+        for name, labels in [(it._name, it._labelnames)]
+        for sample in _samples(it, name)
+    }
+    asked = {}
+    for panel in PANELS:
+        for expression in (it.get("expr", "") for it in panel["targets"]):
+            for by, rest in re.findall(r"by \(([\w, ]+)\) (.*)", expression):
+                [name] = re.findall(r"\btocsin_\w+|\bup\b", rest)
+                asked[name] = set(by.split(", "))
+    assert asked.pop("up") == {"role"}
+    assert asked.keys() <= labels.keys()
+    assert {name: by - labels[name] for name, by in asked.items() if by - labels[name]} == {}
+    assert asked["tocsin_lag_records"] == {"hop", "topic"}
+    # And what workers tell is looked at.
+    assert {it._name for it in vars(metrics).values() if isinstance(it, Counter | Gauge)} == {
+        name.removesuffix("_total") for name in asked if not name.endswith("_bucket")
+    }
+
+
+def _samples(metric: Any, name: str) -> set[str]:
+    if isinstance(metric, Counter):
+        return {f"{name}_total"}
+    if isinstance(metric, Histogram):
+        return {f"{name}_bucket", f"{name}_sum", f"{name}_count"}
+    return {name}
+
+
+def test_every_role_is_asked_for_its_metrics() -> None:
+    """Nobody would see the lag of the one that is left out."""
+    asked = yaml.safe_load(Path("deploy/prometheus/prometheus.yml").read_text())
+    [job] = asked["scrape_configs"]
+    [found] = job["dns_sd_configs"]
+
+    assert job["job_name"] == "tocsin"
+    assert sorted(found["names"]) == ROLE_NAMES
+    ports = {OURS[name]["environment"]["TOCSIN_WEB_PORT"] for name in ROLE_NAMES}
+    assert {str(found["port"])} == ports
 
 
 def test_its_broker_is_the_one_that_tests_run_on() -> None:
@@ -148,7 +208,7 @@ def test_every_image_has_a_version() -> None:
         images += re.findall(r"^FROM (\S+)", dockerfile.read_text(), re.MULTILINE)
     for image in images:
         _, _, tag = image.partition(":")
-        assert re.match(r"\d", tag), image
+        assert re.match(r"v?\d+\.\d+", tag), image
 
 
 def test_every_mounted_path_is_there() -> None:

@@ -294,3 +294,4 @@ async def test_it_describes_itself(broker: Broker) -> None:
         described = (await client.get("/openapi.json")).json()
         assert set(described["paths"]) >= {"/livez", "/readyz", "/callbacks/{channel}"}
         assert (await client.get("/livez")).text == (await client.get("/readyz")).text == "ok"
+        assert "process_cpu_seconds_total" in (await client.get("/metrics")).text

@@ -1,0 +1,126 @@
+"""
+Hop 4 as well: telemetry is counted by service and minute, and the counts go into ClickHouse.
+
+No state is kept beside the counts in the warehouse. A chunk is acknowledged when every block of offsets that it reaches into is counted to its
+end and stored; a worker that takes over begins with the first block that is not, and makes the same rows again. While ClickHouse does not answer
+some rows are held and then nothing is read on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from faust.types import TP
+
+from streams.agents import metrics
+from streams.agents.app import HopApp
+from streams.agents.hop import DRAIN_WITHIN
+from streams.agents.lag import Lag
+from streams.agents.storing import stored
+from streams.agents.tallies import COUNTED, Part, Parts
+from streams.agents.transport import ChunkSchema
+from streams.gateways.clickhouse import ClickHouse, Row
+from streams.telemetry.reading import Formats
+
+log = logging.getLogger(__name__)
+
+NAME: Final = "rollups"
+
+#: How often counts are written: each time, a series that goes on writes the row of its minute anew.
+WRITTEN_EVERY: Final = timedelta(seconds=5)
+#: Rows after which they are written without waiting for more.
+ROWS: Final = 50_000
+
+
+@dataclass
+class Taken:
+    """A chunk that was counted."""
+
+    event: Any
+    part: Part
+    #: The last block that it reaches into.
+    block: int
+
+
+class RollUps:
+    """Counts telemetry, writes the counts, acknowledges what is counted to the end."""
+
+    def __init__(self, app: HopApp, warehouse: ClickHouse, formats: Formats | None = None) -> None:
+        self._app = app
+        self._warehouse = warehouse
+        self._formats = formats
+        self._inputs = {app.settings.topic(topic.name): topic for topic in COUNTED}
+        self._parts = Parts(formats)
+        self._taken: list[Taken] = []
+        #: Where the next record stands, by place, as of the last writing.
+        self._stored: dict[TP, int] = {}
+        self._writing = asyncio.Lock()
+        self._stopping = False
+        source = app.topic(
+            *self._inputs, schema=ChunkSchema(), partitions=app.settings.partitions, internal=True
+        )
+        app.agent(source, name=NAME)(self._run)
+        app.on_partitions_revoked.connect(self._on_revoked)
+        app.on_before_shutdown.connect(self._on_shutdown)
+        app.task(self._keep_writing)
+        Lag(app, NAME, self._inputs, self._stored.get)
+
+    async def _run(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            if self._stopping:
+                continue
+            chunk = event.value
+            topic = self._inputs[chunk[0].topic]
+            part = self._parts.take(topic, chunk)
+            self._taken.append(Taken(event, part, part.tally.block))
+            metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))
+            # It is acknowledged later; until then its records need not be kept.
+            event.message.delivery.taken = True
+            chunk.clear()
+            if self._parts.waiting >= ROWS:
+                await self._write()
+
+    async def _keep_writing(self) -> None:
+        while not self._stopping:
+            await asyncio.sleep(WRITTEN_EVERY.total_seconds())
+            await self._write()
+
+    async def _write(self) -> None:
+        async with self._writing:
+            rows = self._parts.due()
+            self._taken = [it for it in self._taken if self._parts.has(it.part)]
+            finished = [it for it in self._taken if it.block < it.part.tally.block]
+            positions = {
+                TP(it.event.message.topic, it.event.message.partition): it.part.position
+                for it in self._taken
+            }
+            self._taken = [it for it in self._taken if it.block >= it.part.tally.block]
+            with metrics.CHECKPOINT.labels(NAME).time():
+                await asyncio.gather(*(self._store(table, its) for table, its in rows.items()))
+            for it in finished:
+                it.event.ack()
+            self._stored |= positions
+
+    async def _store(self, table: str, rows: Sequence[Row]) -> None:
+        for _, reason in await stored(self._warehouse, table, rows):
+            # It stands for many records, which other hops have read: none of them is to blame.
+            metrics.ROLLUPS_REFUSED.labels(table).inc()
+            log.error("roll-up refused table=%s reason=%s", table, reason)
+
+    async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+        # What is not counted to the end is counted again from its beginning, by whoever has it then.
+        del revoked
+        self._parts = Parts(self._formats)
+        self._taken = []
+        self._stored.clear()
+
+    async def _on_shutdown(self, _app: Any, **_: Any) -> None:
+        self._stopping = True
+        try:
+            async with asyncio.timeout(DRAIN_WITHIN):
+                await self._write()
+        except TimeoutError:
+            log.warning("work in hand given back hop=%s", NAME)

@@ -1,0 +1,62 @@
+"""How far a hop is behind."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.errors import KafkaConnectionError
+from faust.types import TP
+from prometheus_client import REGISTRY
+
+from schemas.topics import LOGS, METRICS
+from streams.agents.lag import Lag
+
+METRICS_0, LOGS_0, OTHER = TP("a.telemetry.metrics", 0), TP("a.telemetry.logs", 0), TP("x", 0)
+
+
+@dataclass
+class Consumer:
+    ends: dict[TP, int]
+    broken: bool = False
+    _committed_offset: dict[TP, int] = field(default_factory=lambda: {LOGS_0: 40})
+
+    def assignment(self) -> set[TP]:
+        return {METRICS_0, LOGS_0, OTHER}
+
+    async def highwaters(self, *places: TP) -> dict[TP, int]:
+        if self.broken:
+            raise KafkaConnectionError
+        return {place: self.ends[place] for place in places}
+
+
+@dataclass
+class App:
+    consumer: Consumer
+    rebalancing: bool = False
+
+    def task(self, _: Any) -> None:
+        pass
+
+
+def shown(topic: str) -> float | None:
+    return REGISTRY.get_sample_value(
+        "tocsin_lag_records", {"hop": "a-hop", "topic": topic, "partition": "0"}
+    )
+
+
+async def test_what_nobody_fetches_is_behind_all_the_same() -> None:
+    """While ClickHouse is down nothing is read: a lag that stands still would say that all is well."""
+    consumer = Consumer({METRICS_0: 10, LOGS_0: 50})
+    inputs = {METRICS_0.topic: METRICS, LOGS_0.topic: LOGS}
+    lag = Lag(App(consumer), "a-hop", inputs, {METRICS_0: 7}.get)  # type: ignore[arg-type]
+
+    await lag.measure()
+    assert (shown(METRICS.name), shown(LOGS.name)) == (3, 10)
+
+    consumer.ends = {METRICS_0: 1_000, LOGS_0: 50}
+    await lag.measure()
+    assert shown(METRICS.name) == 993
+
+    # A broker that does not answer ends no worker.
+    consumer.broken = True
+    await lag.measure()
+    assert shown(METRICS.name) == 993
