@@ -34,6 +34,7 @@ from streams.agents.incidents import IncidentsDesk
 from streams.agents.notify import INPUTS as NOTIFY_INPUTS
 from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
 from streams.agents.record import Recorder
+from streams.agents.rule_watch import RuleWatch
 from streams.agents.tick import Ticker
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
@@ -72,14 +73,20 @@ def _policy(settings: Settings) -> tuple[Policy, Folder]:
 def _detect(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
     formats = Formats(policy.formats)
+    watch = RuleWatch(app.emitter, now)
+    app.need(watch)
+    app.task(watch.keep_telling)
+
+    def desk() -> DetectDesk:
+        detector = watch.look_after(Detector(policy.watched_rules))
+        return DetectDesk(detector, app.settings.topic, formats)
+
     Hop(
         app,
         name="detect",
         inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
-        desk=lambda: governed(
-            "detect", DetectDesk(Detector(policy.rules), app.settings.topic, formats), folder
-        ),
+        desk=lambda: governed("detect", desk(), folder),
     )
 
 

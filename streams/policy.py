@@ -18,6 +18,7 @@ from streams.correlation.catalogue import Service
 from streams.correlation.settings import CorrelationSettings
 from streams.correlation.topology import cycles
 from streams.detection import kinds
+from streams.detection.costs import DetectionSettings, watched_rules
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
 from streams.errors import PolicyError
@@ -56,6 +57,7 @@ PARTS: Final = (
     "severities",
     "formats",
     "services",
+    "detection",
     "correlation",
     "history",
     *DUTY_PARTS,
@@ -87,6 +89,8 @@ class Policy(BaseModel):
     """How formats of telemetry are read where that is not as they come."""
     services: Mapping[str, Service] = {}
     """The service catalogue, by name."""
+    detection: DetectionSettings = DetectionSettings()
+    """What rules may cost."""
     correlation: CorrelationSettings = CorrelationSettings()
     """How alerts become incidents."""
     history: HistorySettings = HistorySettings()
@@ -101,6 +105,11 @@ class Policy(BaseModel):
     """Who is on call when, by name."""
     escalations: Mapping[str, Chain] = {}
     """Who is called next while nobody takes an incident, by name; the first that fits counts."""
+
+    @property
+    def watched_rules(self) -> tuple[Rule, ...]:
+        """The rules, and the one about what they cost."""
+        return watched_rules(self.rules, self.detection)
 
     @property
     def roster(self) -> Roster:
@@ -201,6 +210,7 @@ class _Reading:
         self._duty = DutyParts()
         self._services: dict[str, Service] = {}
         self._correlation: CorrelationSettings | None = None
+        self._detection: DetectionSettings | None = None
         #: Services that are in the catalogue, usable or not, and where each is.
         self._catalogue: dict[str, tuple[Document, Place]] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
@@ -282,6 +292,7 @@ class _Reading:
             formats=tuple(self._formats),
             **self._duty.read(),
             services=self._services,
+            detection=self._detection or DetectionSettings(),
             correlation=self._correlation or CorrelationSettings(),
             history=self._history or HistorySettings(),
         )
@@ -409,6 +420,10 @@ class _Reading:
             service = self._model(document, place, {} if each is None else each, Service)
             if service is not None:
                 self._services[name] = service
+
+    def _take_detection(self, document: Document, value: Any) -> None:
+        self._once(document, ("detection",), "part", "detection")
+        self._detection = self._model(document, ("detection",), value, DetectionSettings)
 
     def _take_correlation(self, document: Document, value: Any) -> None:
         self._once(document, ("correlation",), "part", "correlation")

@@ -62,7 +62,7 @@ class Chain:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.detector = Detector(policy.rules)
+        self.detector = Detector(policy.watched_rules)
         self._hops = (
             (DETECT_INPUTS, DetectDesk(self.detector, formats=Formats(policy.formats))),
             (INCIDENTS_INPUTS, IncidentsDesk.under(policy)),

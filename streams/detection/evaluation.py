@@ -173,6 +173,8 @@ class Detector(Roster):
             watched = watched or self._begin(watch, signal, at, origin)
             if watched is not None:
                 self._judge(watched, signal, at, origin, newer=newer)
+        elif watched is not None and at < watched.series.heard_at:
+            watch.late += 1
 
     def _judge(
         self, watched: Watched, signal: Signal, at: datetime, origin: Origin, *, newer: bool
@@ -180,6 +182,7 @@ class Detector(Roster):
         series, rule = watched.series, watched.watch.rule
         says = rule.judge(series.memory, signal, at, origin)
         if says is None and not newer:
+            watched.watch.late += at < series.heard_at
             return
         series.heard_at, series.origin = max(at, series.heard_at), origin
         self._ledger.change(watched, self._ledger.mark)

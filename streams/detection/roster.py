@@ -6,7 +6,7 @@ nobody watches it any more, and its alert ends with the next tick.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.alerts import AlertV1
 from streams.detection.agenda import Agenda
@@ -21,6 +21,17 @@ CROWD: Final = "crowd/"
 
 RULE_GONE: Final = "the policy has no such rule any more"
 RULE_CHANGED: Final = "the rule is of another kind or groups otherwise now"
+
+
+class Figures(NamedTuple):
+    """What is to be known of one rule in one partition."""
+
+    rule: str
+    series: int
+    late: int
+    """Signals that came after newer ones of their series, and that it left out."""
+    condition_failures: int
+    """Signals of which its ``when`` could not be told."""
 
 
 class Roster:
@@ -46,6 +57,19 @@ class Roster:
         """Return the series that the rule called *rule* watches: for explanations."""
         watch = self._watches.get(rule)
         return [each.series for each in watch.series.values()] if watch else []
+
+    def rule_called(self, name: str) -> Rule | None:
+        """Return the rule of that name, if there is one."""
+        watch = self._watches.get(name)
+        return watch.rule if watch else None
+
+    def figures(self) -> list[Figures]:
+        """Return what is to be known of each rule; what is counted, since the last call."""
+        figures = []
+        for name, watch in self._watches.items():
+            late, watch.late = watch.late, 0
+            figures.append(Figures(name, watch.count, late, watch.rule.new_condition_failures()))
+        return figures
 
     def _remember(self, entries: Mapping[str, bytes], *, besides: str) -> None:
         """Take the entries of series and of crowded rules, which are all *besides* one."""

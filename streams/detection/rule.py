@@ -215,6 +215,12 @@ class Rule(BaseModel):
         """How often ``when`` could not be told since the rule was read, and was taken for false."""
         return self._condition_failures["when"]
 
+    def new_condition_failures(self) -> int:
+        """Return how many of them there were since the last call."""
+        new = self._condition_failures["when"] - self._condition_failures["told"]
+        self._condition_failures["told"] += new
+        return new
+
     @property
     def terms(self) -> Terms:
         """How patient it is."""

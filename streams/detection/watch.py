@@ -80,6 +80,8 @@ class Watch:
         self.series: dict[Key, Watched] = {}
         #: Series that a restart remembered and nobody has heard of since.
         self.asleep = 0
+        #: Signals that came after newer ones of their series and were left out, since somebody asked.
+        self.late = 0
         self.grouping = grouping_of(rule)
         #: The alert that says that there is no more room, while that is so.
         self.crowd: AlertV1 | None = None
