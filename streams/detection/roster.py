@@ -159,7 +159,7 @@ class Roster:
         series.heard_to = dict(watched.heard_to)
         again = self._watched[name] = watch.take(watch.key_again(series), series)
         again.since = watched.since
-        self._agenda.plan(name, again.next_moment)
+        self._agenda.plan(name, again.due_at)
 
     def _let_sleep_on(self, name: str, entry: bytes, head: Head) -> None:
         """The same for a series that nobody has needed since the restart."""

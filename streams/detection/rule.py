@@ -132,6 +132,12 @@ class Rule(BaseModel):
     """A finding must hold so long before an alert fires."""
     keep_firing_for: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(0)
     """It must be clear so long before the alert is resolved."""
+    lateness: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(0)
+    """
+    Signals wait so long for earlier ones and are judged in the order in which they happened; what is later still is left out and
+    counted. Alerts come that much later. Where it is 0, each signal is judged as it comes, and a late one counts where a window still
+    reaches it.
+    """
     summary: Wording | None = None
     """Template of the one line that says what is wrong."""
     description: Wording | None = None
@@ -203,6 +209,13 @@ class Rule(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _combined_rules_have_their_own_lateness(self) -> Self:
+        if self.lateness and self.combines():
+            message = "lateness has no meaning here: write it at the rules that are combined"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _condition_is_known(self) -> Self:
         wrong = unknown(self.when, self.hears()) if self.when else None
         if wrong is not None:
@@ -228,7 +241,11 @@ class Rule(BaseModel):
 
     def patience(self) -> dict[str, timedelta]:
         """Return the settings for whose time a silent series must be remembered."""
-        return {"for": self.wait, "keep_firing_for": self.keep_firing_for}
+        return {
+            "for": self.wait,
+            "keep_firing_for": self.keep_firing_for,
+            "lateness": self.lateness,
+        }
 
     # -- what a kind says of itself ---------------------------------------------------------------
 

@@ -96,6 +96,19 @@ RULES = (
         severity=3,
     ),
     LogNovelty(name="new", learn="30s", within="20s", severity=3),
+    # Never calm: what it hears waits.
+    Threshold(
+        name="patient",
+        service="database",
+        metric="load",
+        aggregate="max",
+        over="20s",
+        threshold=3,
+        severity=3,
+        group_by=[],
+        lateness="4s",
+    ),
+    Health(name="waits", service="database", failures=2, severity=3, lateness="7s"),
     Anomaly(
         name="odd", metric="load", values=60, learn=4, deviations=2, clear=1, floor=0.5, severity=3
     ),
