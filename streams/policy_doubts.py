@@ -15,7 +15,7 @@ from streams.detection.doubts import finds_all
 from streams.detection.rule import Rule
 from streams.gateways.probes import Probe
 from streams.notifications.routing import Route, channels_of
-from streams.notifications.unreached import tells_all
+from streams.notifications.unreached import useless
 from streams.policy_faults import meant
 from streams.policy_files import Document, Place, Problem
 
@@ -93,19 +93,22 @@ def _same(one: Rule, other: Rule) -> bool:
 
 def _of_routes(written: Written) -> Iterator[Problem]:
     routes = written.routes
-    for number, each in enumerate(routes):
-        before = next(
-            (one for one in routes[:number] if tells_all(one.setting, each.setting)), None
+    for each in useless([one.setting for one in routes]):
+        before = each.before and _where(routes, each.before)
+        yield routes[int(each.place[1])].problem(
+            *each.place[2:], text=each.text.format(before=before)
         )
-        if before is not None:
-            yield each.problem(
-                text=f"adds nobody: whatever it tells, the route before it ({before.where}) tells the same channels"
-            )
     reached = {name for each in routes for name in channels_of(each.setting)}
     reached.update(written.fallbacks)
     for channel in written.channels:
         if channel.setting not in reached:
             yield channel.problem(text="no route leads to it: it is never told anything")
+
+
+def _where(routes: Sequence[Placed[Route]], place: Place) -> str:
+    """Return the file and line of a route of the tree."""
+    top = routes[int(place[1])]
+    return f"{top.document.name}:{top.problem(*place[2:], text='').line}"
 
 
 def _of_services(written: Written) -> Iterator[Problem]:

@@ -208,8 +208,8 @@ def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
         tmp_path,
         ROUTES
         + """
-  - {channels: [pager, chat], severities: [1, 2]}
-  - {channels: [chat], severities: [2], services: [web]}
+  - {channels: [pager, chat], severities: [1, 2], continue: true}
+  - {channels: [chat], severities: [2], services: [web], continue: true}
   - {channels: [chat], severities: [2, 3]}
 """,
     ) == [
@@ -218,6 +218,89 @@ def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
             "tells the same channels"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("routes", "said"),
+    [
+        (
+            """
+  - {channels: [chat], severities: [1, 2]}
+  - {channels: [pager], severities: [2], services: [web]}
+""",
+            [
+                (
+                    "6: routes[1]: is never reached: the route before it (a.yaml:5) takes all that it would, "
+                    "and does not say continue"
+                ),
+            ],
+        ),
+        (
+            """
+  - channels: [chat]
+    severities: [1, 2]
+    routes:
+      - channels: [pager]
+        severities: [3, 4]
+      - severities: [1]
+        routes:
+          - {channels: [pager], severities: [2]}
+""",
+            [
+                "8: routes[0].routes[0]: is never reached: the routes above it let only the severities 1, 2 through",
+                "12: routes[0].routes[1].routes[0]: is never reached: the routes above it let only the severities 1 through",
+            ],
+        ),
+        (
+            """
+  - channels: [chat]
+    matchers: [region=eu]
+    owners: [web]
+    routes:
+      - {channels: [pager], matchers: ['region=~us-.*']}
+      - {channels: [pager], owners: [shop]}
+      - {channels: [pager], matchers: [tier=1]}
+      - {channels: [pager], matchers: [tier=1, rack=a]}
+      - {channels: [pager], matchers: [tier=2], services: [a]}
+      - {channels: [pager], matchers: [tier=2], services: [a, b]}
+  - {channels: [chat], matchers: [region=eu], owners: [web], purposes: [initial]}
+  - {channels: [chat], matchers: [region=eu], owners: [web, shop]}
+""",
+            [
+                "9: routes[0].routes[0]: is never reached: region=eu and region=~us-.* exclude each other",
+                "10: routes[0].routes[1]: is never reached: the routes above it let only the owners web through",
+                (
+                    "12: routes[0].routes[3]: is never reached: the route before it (a.yaml:11) takes all that it would, "
+                    "and does not say continue"
+                ),
+                (
+                    "15: routes[1]: is never reached: the route before it (a.yaml:5) takes all that it would, "
+                    "and does not say continue"
+                ),
+            ],
+        ),
+        (
+            """
+  - channels: [pager, chat]
+    routes:
+      - {severities: [1], continue: true}
+      - {channels: [chat], severities: [1], continue: true}
+      - {channels: [chat]}
+""",
+            [
+                (
+                    "8: routes[0].routes[1]: adds nobody: whatever it tells, the route before it (a.yaml:7) "
+                    "tells the same channels"
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_route_that_is_never_reached_is_told_at_every_level(
+    tmp_path: Path, routes: str, said: list[str]
+) -> None:
+    """Somebody would wait for a page that another branch swallows."""
+    assert doubted(tmp_path, ROUTES + routes.lstrip("\n")) == [f"a.yaml:{each}" for each in said]
 
 
 def test_a_channel_that_nothing_leads_to_is_told(tmp_path: Path) -> None:
