@@ -153,11 +153,11 @@ class CloudWatch(AlertFormat):
         if envelope.type == "SubscriptionConfirmation":
             message = "Type: asks to confirm a subscription: open the SubscribeURL of this record"
             raise Rejected(message)
-        message = envelope.message.encode()
-        if shown(Payload(payload.topic, message), *_EVENT):
+        inner = envelope.message.encode()
+        if shown(Payload(payload.topic, inner), *_EVENT):
             # EventBridge can deliver to SNS.
-            return self._event(payload, message, "Message")
-        inside = read_document(_Alarm, message, "Message")
+            return self._event(payload, inner, "Message")
+        inside = read_document(_Alarm, inner, "Message")
         return self._alarm(payload, inside, envelope.message_id)
 
     def _event(self, payload: Payload, body: bytes, within: str = "") -> Sequence[Signal]:
