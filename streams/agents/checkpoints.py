@@ -182,7 +182,11 @@ class Slice:
             self._heard_at[topic.name] = self._clock()
             read = self._read.get(topic.name, 0)
             # A redelivery has been read.
-            records = [record for record in chunk if record.offset >= read]
+            records = (
+                chunk
+                if chunk[0].offset >= read
+                else [record for record in chunk if record.offset >= read]
+            )
             self._read[topic.name] = max(read, chunk[-1].offset + 1)
             if topic is TICKS:
                 for record in records:

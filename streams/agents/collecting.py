@@ -5,7 +5,7 @@ from typing import Final
 
 #: New objects between two looks at the young. A hop keeps hundreds of thousands of objects that hardly ever form cycles: with
 #: Python's own 700 a storm of alerts spends half its time on looking.
-_YOUNG: Final = 50_000
+_YOUNG: Final = 200_000
 
 
 def collect_rarely() -> None:

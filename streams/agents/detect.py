@@ -1,7 +1,8 @@
 """Hop 1: telemetry in, alerts out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from schemas import limits
 from schemas.alerts import AlertV1
@@ -17,6 +18,8 @@ from streams.telemetry.reading import Formats, latest_of, read_signals
 
 NAME = "detect"
 INPUTS = (*TELEMETRY, POLICIES, TICKS)
+
+_TIMESTAMP: Final = attrgetter("timestamp")
 
 
 class DetectDesk:
@@ -50,7 +53,7 @@ class DetectDesk:
             return start
         if records is not self._records:
             self._records = records
-            self._latest = latest_of(min(record.timestamp for record in records))
+            self._latest = latest_of(min(map(_TIMESTAMP, records)))
         return self._detector.skim(self._names[topic.name], records, start, glance, self._latest)
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:

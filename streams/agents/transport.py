@@ -16,6 +16,8 @@ from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
+from streams.agents.fetched import fetch_light_records
+
 #: Records in one chunk: bounds how long one step holds the event loop.
 RECORDS_IN_CHUNK = 2_000
 #: Records of one partition that are delivered and not yet taken in: bounds memory, and is the back-pressure.
@@ -95,6 +97,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     """Faust's thread that fetches, which does not let idle partitions hold up busy ones."""
 
     def _create_consumer(self, loop: Any) -> Any:
+        fetch_light_records()
         consumer = super()._create_consumer(loop=loop)
         # aiokafka asks a broker one thing at a time, and Faust lets it wait 1.5 s for partitions without news: the others stood
         # still for so long as soon as what was fetched of them had been read.
@@ -163,7 +166,8 @@ class ChunkConsumer(driver.Consumer):
             record,
             None,
             0,
-            sum(max(each.serialized_value_size, 0) for each in record),
+            # How large the records are is of no interest to anybody here.
+            0,
             ensure_TP(tp),
             generation_id=self.app.consumer_generation_id,
         )

@@ -90,12 +90,13 @@ class Absorber:
         origin = Origin(topic=feed.topic, partition=feed.partition, offset=batch.offsets[-1])
         for watched in feed.bound:
             series, rule = watched.series, watched.watch.rule
-            late, newer = batch.after(series.heard_at)
-            if late is not None and watched.watch.late_counts:
+            late = batch.after(series.heard_at)
+            if late and watched.watch.late_counts:
                 # Another feed of the series said something newer.
-                for at, signal in zip(late.ats, late.signals(), strict=True):
+                for at, signal in zip(batch.ats, batch.part(0, late).signals(), strict=False):
                     rule.judge(series.memory, signal, at, origin)
-            if newer is not None:
+            if late < len(batch):
+                newer = batch.part(late) if late else batch
                 rule.absorb(series.memory, series.heard_at, newer, origin)
                 series.heard_at, series.origin = newer.ats[-1], origin
             self._ledger.change(watched, feed.since)

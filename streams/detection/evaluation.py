@@ -128,7 +128,7 @@ class Detector(Roster):
             ledger.choose(everything=everything)
         entries = {name: self._entry(name, positions) for name in sorted(ledger.told)}
         feeds = self._absorber.feeds
-        ledger.write(positions, [feed.since for feed in feeds.noting], keep)
+        ledger.write(positions, feeds.noted_since, keep)
         feeds.mark = ledger.mark
         return Changes(entries, ledger.resume)
 

@@ -7,7 +7,8 @@ wants to know: a signal that somebody might have something to say about, a momen
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -30,6 +31,8 @@ ABSORBED_AT_ONCE: Final = 50
 ABSORBED_PART: Final = 60
 #: Nothing is due.
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
+#: No gap is too long.
+_EVER: Final = timedelta.max
 
 
 class Feed:
@@ -38,9 +41,11 @@ class Feed:
     __slots__ = (
         "backlog",
         "bound",
+        "gap",
         "high",
         "ignored",
         "key",
+        "last",
         "low",
         "newest",
         "partition",
@@ -65,8 +70,9 @@ class Feed:
         #: What is not heard at all by rules that look at more than a level; None where that cannot be said.
         self.ignored: tuple[Calm | None, ...] = ()
         self.newest = signal.occurred_at
-        self.low, self.high, self.until = inf, -inf, NEVER
-        self.room = 0
+        self.low, self.high, self.room = inf, -inf, 0
+        #: Until when signals may be noted down, if none more is; at the latest; and by how much later than the one before.
+        self.until, self.last, self.gap = NEVER, NEVER, _EVER
         self.backlog: list[tuple[datetime, float, int, str | None]] = []
         #: Mark of the last writing before the first signal of the backlog.
         self.since = 0
@@ -79,7 +85,7 @@ class Feed:
 
     def open(self) -> None:
         """Let those signals be noted down that nobody has anything to say about."""
-        low, high, room, until = -inf, inf, ROOM, NEVER
+        low, high, room, last, gap = -inf, inf, ROOM, NEVER, _EVER
         for calm in (*self.ignored, *[watched.calm for watched in self.bound]):
             if calm is None:
                 self.shut()
@@ -87,14 +93,22 @@ class Feed:
             low, high = max(low, calm.low), min(high, calm.high)
             if calm.count < MANY:
                 room = min(room, calm.count)
-            if calm.until is not None and calm.until < until:
-                until = calm.until
+            if calm.until is not None and calm.until < last:
+                last = calm.until
+            if calm.gap is not None and calm.gap < gap:
+                gap = calm.gap
         for watched in self.bound:
-            until = min(until, watched.forgotten_at)
+            gap = min(gap, watched.watch.rule.forget_after)
         if room <= 0:
             self.shut()
             return
-        self.low, self.high, self.room, self.until = low, high, room, until
+        self.low, self.high, self.room, self.last, self.gap = low, high, room, last, gap
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Count the gap from the newest signal on."""
+        # A series that others feed as well can have heard something newer: then there is more time than this.
+        self.until = self.last if self.gap is _EVER else min(self.last, self.newest + self.gap)
 
 
 class Left(NamedTuple):
@@ -133,13 +147,18 @@ class Feeds:
         """The feeds that noted something down, those first that did so first."""
         return list(self._noting)
 
+    @property
+    def noted_since(self) -> int | None:
+        """Mark of the last writing before the first signal that is only noted down; None where there is none."""
+        first = next(iter(self._noting), None)
+        return None if first is None else first.since
+
     def waiting(self, *, everything: bool) -> list[Feed]:
         """Return the feeds whose backlog is absorbed next although nobody asks for it."""
-        noting = self.noting
+        count = len(self._noting)
         # Each brings several series.
-        return (
-            noting if everything else noting[: max(ABSORBED_AT_ONCE, len(noting) // ABSORBED_PART)]
-        )
+        some = count if everything else max(ABSORBED_AT_ONCE, count // ABSORBED_PART)
+        return list(islice(self._noting, some))
 
     @property
     def full(self) -> bool:
@@ -159,7 +178,7 @@ class Feeds:
 
         *records* are of one partition of *topic*; those from *start* on are looked at. What happened after *latest* is left.
         """
-        feeds = self._by_key.setdefault(topic, {})
+        known = self._by_key.setdefault(topic, {}).get
         noting, mark = self._noting, self.mark
         glimpse, ours = glance.seen, glance.ours
         for place in range(start, len(records)):
@@ -178,18 +197,15 @@ class Feeds:
                 seen.tenant,
                 seen.unit,
             )
-            feed = feeds.get(key)
+            feed = known(key)
             at, level = seen.occurred_at, seen.level
             if feed is not None:
                 if level.__class__ is str:
                     level = LEVELS[level]
-                if at >= feed.until and feed.backlog:
-                    # What was noted down may have moved that moment away.
-                    self._absorb(feed)
                 if (
                     feed.low <= level <= feed.high
-                    and feed.newest < at < feed.until
-                    and at <= latest
+                    and feed.newest < at <= latest
+                    and (at < feed.until or self._goes_on(feed, at, level))
                 ):
                     backlog = feed.backlog
                     if not backlog:
@@ -207,6 +223,16 @@ class Feeds:
             self._left = Left(topic, record.offset, key, at)
             return place
         return len(records)
+
+    def _goes_on(self, feed: Feed, at: datetime, level: float) -> bool:
+        """Whether *feed* may note down a signal of the moment *at*, which may be too late for what it noted down so far."""
+        if not feed.backlog:
+            return False
+        feed.go_on()
+        if at >= feed.until:
+            # What was noted down may have moved that moment away.
+            self._absorb(feed)
+        return at < feed.until and feed.low <= level <= feed.high
 
     def left_at(self, origin: Origin) -> Left | None:
         """Return what was seen of the record at *origin*, if it is the one that the last skimming left."""
@@ -226,7 +252,7 @@ class Feeds:
         if any(noted[0].tzinfo is not UTC for noted in backlog):
             # One zone for all: comparing times of different zone objects costs several times as much.
             backlog = [(noted[0].astimezone(UTC), *noted[1:]) for noted in backlog]
-        return Batch(feed.signal, backlog)
+        return Batch(feed.signal, *zip(*backlog, strict=True))
 
     def keep(self, feed: Feed) -> None:
         """Let the records of *feed* find it."""
@@ -253,4 +279,5 @@ def narrower(calm: Calm | None, before: Calm) -> bool:
         or calm.high < before.high
         or calm.count < before.count
         or (calm.until is not None and (before.until is None or calm.until < before.until))
+        or (calm.gap is not None and (before.gap is None or calm.gap < before.gap))
     )

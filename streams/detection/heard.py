@@ -5,9 +5,8 @@ The level of a metric is its value, of a health check 0 healthy, 1 degraded, 2 u
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from schemas.telemetry import HealthStatus, HealthV1, MetricV1, Signal
@@ -46,34 +45,50 @@ def told_again(signal: Signal, heard: Heard) -> Signal:
 class Batch:
     """Signals of one feed that were noted down, each newer than the one before: when, at what level, where and with what id."""
 
-    __slots__ = ("__dict__", "ats", "ids", "levels", "offsets", "signal")
+    __slots__ = ("_numbers", "ats", "ids", "levels", "offsets", "signal")
 
     def __init__(
-        self, signal: Any, noted: Iterable[tuple[datetime, float, int, str | None]]
+        self,
+        signal: Any,
+        ats: Sequence[datetime],
+        levels: Sequence[float],
+        offsets: Sequence[int],
+        ids: Sequence[str | None],
     ) -> None:
         #: One signal of the feed: these differ in what was noted down.
         self.signal = signal
-        self.ats, self.levels, self.offsets, self.ids = zip(*noted, strict=True)
+        self.ats, self.levels, self.offsets, self.ids = ats, levels, offsets, ids
+        #: Numbers of the last ones, as far back as somebody asked.
+        self._numbers: list[int] = []
 
-    def after(self, at: datetime) -> tuple["Batch | None", "Batch | None"]:
-        """Return those that are not newer than *at*, and those that are."""
-        if self.ats[0] > at:
-            return None, self
-        late = bisect_right(self.ats, at)
-        noted = list(zip(self.ats, self.levels, self.offsets, self.ids, strict=True))
-        newer = Batch(self.signal, noted[late:]) if late < len(noted) else None
-        return Batch(self.signal, noted[:late]), newer
+    def __len__(self) -> int:
+        return len(self.ats)
 
-    @cached_property
-    def numbers(self) -> list[int]:
-        """When they happened, in microseconds since 1970."""
-        return [number_of(at) for at in self.ats]
+    def part(self, begin: int, end: int | None = None) -> "Batch":
+        """Return those from place *begin* to the one before *end*."""
+        some = slice(begin, end)
+        return Batch(
+            self.signal, self.ats[some], self.levels[some], self.offsets[some], self.ids[some]
+        )
 
-    @cached_property
-    def marks(self) -> list[int]:
-        """What tells them from others of the same moment."""
+    def after(self, at: datetime) -> int:
+        """Return the place of the first that is newer than *at*."""
+        return 0 if self.ats[0] > at else bisect_right(self.ats, at)
+
+    def numbers(self, begin: int = 0) -> list[int]:
+        """Return when those from place *begin* on happened, in microseconds since 1970."""
+        known = len(self.ats) - len(self._numbers)
+        if begin < known:
+            self._numbers = [number_of(at) for at in self.ats[begin:known]] + self._numbers
+            known = begin
+        return self._numbers[begin - known :]
+
+    def marks(self, begin: int = 0) -> list[int]:
+        """Return what tells those from place *begin* on from others of the same moment."""
         seed = seed_of(self.signal)
-        return [marked(seed, *each) for each in zip(self.ids, self.levels, strict=True)]
+        return [
+            marked(seed, *each) for each in zip(self.ids[begin:], self.levels[begin:], strict=True)
+        ]
 
     def signals(self) -> Iterator[Any]:
         """Yield them as signals, as far as anybody calm about them can tell."""

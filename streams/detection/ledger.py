@@ -6,8 +6,10 @@ down with others, those that wait longest first, so that what is heard costs no 
 remembers it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from enum import Enum
+from itertools import islice
 from typing import Final, NamedTuple
 
 import orjson
@@ -47,6 +49,8 @@ class Ledger:
         self.told: set[str] = set()
         #: Series that changed otherwise, in the order in which they began to.
         self._changed: dict[str, Watched] = {}
+        #: How many of them there are for each mark since when they changed.
+        self._since: Counter[int] = Counter()
         #: Series that are gone, with what they had heard: what is read again after a restart must not begin them anew.
         self._gone: dict[str, dict[str, int]] = {}
         #: Number of the last writing.
@@ -64,13 +68,16 @@ class Ledger:
         name = watched.series.fingerprint
         if name not in self._changed:
             self._changed[name] = watched
-            watched.since = since
         elif since < watched.since:
-            watched.since = since
+            self._count_out(watched)
+        else:
+            return
+        watched.since = since
+        self._since[since] += 1
 
     def forget(self, name: str) -> None:
         """Remember that a series is gone."""
-        self._changed.pop(name, None)
+        self._settle(name)
         self.told.add(name)
 
     def gone(self, name: str, read: dict[str, int]) -> bytes | None:
@@ -95,25 +102,24 @@ class Ledger:
 
     def choose(self, *, everything: bool) -> None:
         """Choose series that are written down next although nothing was told of them."""
-        waiting = list(self._changed)
-        if not everything:
-            waiting = waiting[: max(WRITTEN_AT_ONCE, len(waiting) // WRITTEN_PART)]
-        self.told.update(waiting)
+        count = len(self._changed)
+        some = count if everything else max(WRITTEN_AT_ONCE, count // WRITTEN_PART)
+        self.told.update(islice(self._changed, some))
         self.told.update(name for name, gone in self._gone.items() if self._is_behind(gone))
 
     def take(self, name: str) -> None:
         """Take note that a series is written down as it is."""
-        self._changed.pop(name, None)
+        self._settle(name)
         self._gone.pop(name, None)
 
-    def write(self, read: Mapping[str, int], noted_since: Iterable[int], keep: Keep) -> None:
-        """Take note of a writing, when everything before *read* was heard; *noted_since* are the marks of what feeds noted down."""
+    def write(self, read: Mapping[str, int], noted_since: int | None, keep: Keep) -> None:
+        """Take note of a writing, when everything before *read* was heard; feeds hold what was noted down after the mark *noted_since*."""
         self.told.clear()
         self.mark += 1
         self._read[self.mark] = read
         if keep is not Keep.TOLD:
-            waiting = (watched.since for watched in self._changed.values())
-            self._resume = min(min(waiting, default=self.mark), min(noted_since, default=self.mark))
+            noted = self.mark if noted_since is None else noted_since
+            self._resume = min(min(self._since, default=self.mark), noted)
             for mark in [mark for mark in self._read if mark < self._resume]:
                 del self._read[mark]
 
@@ -121,6 +127,16 @@ class Ledger:
     def resume(self) -> Mapping[str, int]:
         """Where reading must begin again to find what is not written down."""
         return self._read[self._resume]
+
+    def _settle(self, name: str) -> None:
+        watched = self._changed.pop(name, None)
+        if watched is not None:
+            self._count_out(watched)
+
+    def _count_out(self, watched: Watched) -> None:
+        self._since[watched.since] -= 1
+        if not self._since[watched.since]:
+            del self._since[watched.since]
 
     def _is_behind(self, heard_to: Mapping[str, int]) -> bool:
         """Whether nothing before *heard_to* will be read again."""

@@ -52,8 +52,8 @@ class Calm:
     """
     What a quiet series may hear next without its rule having anything to say.
 
-    The next ``count`` signals, each newer than the one before and older than ``until``, change nothing that is told as long as
-    the level of each lies from ``low`` to ``high``; a count of ``MANY`` means any number. So they need not be judged one by one: they are absorbed together.
+    The next ``count`` signals, each newer than the one before by less than ``gap`` and older than ``until``, change nothing that is
+    told as long as the level of each lies from ``low`` to ``high``; a count of ``MANY`` means any number. So they need not be judged one by one: they are absorbed together.
     The level of a metric is its value, of a health check 0 healthy, 1 degraded, 2 unhealthy, of a log record its severity number.
     """
 
@@ -61,6 +61,7 @@ class Calm:
     high: float = inf
     count: int = MANY
     until: datetime | None = None
+    gap: timedelta | None = None
 
     @property
     def lasts(self) -> bool:

@@ -63,8 +63,10 @@ class Watched:
         """When somebody must look at it, if nothing more is heard: what it is calm about need not be looked at."""
         if self.calm is None:
             return self.due_at
-        until, forgotten_at = self.calm.until, self.forgotten_at
-        return forgotten_at if until is None or until > forgotten_at else until
+        moment, until, gap = self.forgotten_at, self.calm.until, self.calm.gap
+        if gap is not None:
+            moment = min(moment, self.series.heard_at + gap)
+        return moment if until is None or until > moment else until
 
     @property
     def forgotten_at(self) -> datetime:

@@ -7,25 +7,29 @@ gives the same. What each time is, and which incidents count, stands in the view
 
 from typing import Final
 
-from streams.warehouse.report import Column, Shape
+from streams.warehouse.columns import PERCENTILES, count, seconds
 
 MEASURES: Final = ("TTD", "TTA", "TTM", "TTR")
 
-FIGURES: Final = """
-    count(pair.2) AS counted,
-    avg(pair.2) AS mean_seconds,
-    quantilesExactInclusive(0.5, 0.9, 0.95)(pair.2) AS percentiles,
-    percentiles[1] AS p50_seconds,
-    percentiles[2] AS p90_seconds,
-    percentiles[3] AS p95_seconds"""
+
+def mean_and_percentiles(of: str, *, also: tuple[int, ...] = ()) -> str:
+    """Return the columns ``mean_seconds``, ``p50_seconds``, ``p90_seconds``, ``p95_seconds`` of *of*; *also* other percentiles."""
+    return f"avg({of}) AS mean_seconds, {percentiles(of, also=also)}"
+
+
+def percentiles(of: str, *, also: tuple[int, ...] = ()) -> str:
+    """Return the columns ``p50_seconds``, ``p90_seconds`` and ``p95_seconds`` of *of*; *also* other percentiles."""
+    wanted = (50, 90, 95, *also)
+    levels = ", ".join(f"{nth / 100:g}" for nth in wanted)
+    named = ", ".join(
+        f"percentiles[{place}] AS p{nth}_seconds" for place, nth in enumerate(wanted, start=1)
+    )
+    return f"quantilesExactInclusive({levels})({of}) AS percentiles, {named}"
+
+
+FIGURES: Final = f"count(pair.2) AS counted, {mean_and_percentiles('pair.2')}"
 
 PAIRS: Final = "arrayJoin([('TTD', ttd_seconds), ('TTA', tta_seconds), ('TTM', ttm_seconds), ('TTR', ttr_seconds)]) AS pair"
 
-COLUMNS: Final = (
-    Column("incidents", "incidents", Shape.COUNT),
-    Column("counted", "counted", Shape.COUNT),
-    Column("mean_seconds", "mean", Shape.SECONDS),
-    Column("p50_seconds", "p50", Shape.SECONDS),
-    Column("p90_seconds", "p90", Shape.SECONDS),
-    Column("p95_seconds", "p95", Shape.SECONDS),
-)
+COUNTS: Final = (count("incidents"), count("counted"))
+TIMES: Final = (seconds("mean_seconds", "mean"), *PERCENTILES)

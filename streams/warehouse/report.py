@@ -1,7 +1,7 @@
 """What a report is: settings, questions to the warehouse, and what is told of the answers."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,11 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from streams.warehouse.subjects import INCIDENTS, Subject
+
 Row = Mapping[str, Any]
+#: What was asked or is shown, by name.
+Rows = Mapping[str, Sequence[Row]]
 
 
 class Shape(StrEnum):
@@ -47,6 +51,18 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Section:
+    """One table that a report has: what it shows, and the question whose answer it is."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    #: SQL; None where ``rows`` puts it together from other answers.
+    statement: str | None = None
+    about: Subject = INCIDENTS
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows with a name; programs find them by it."""
 
@@ -66,7 +82,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Series over the same labels."""
+    """Series over the same labels; ``charts`` makes them of rows."""
 
     title: str
     draw: Draw
@@ -111,8 +127,9 @@ class Report(BaseModel):
     """
     Settings of one report; each is an option of ``tocsin report NAME``.
 
-    A report is one file in ``reports/`` that declares one of these, with an example in its configuration. It asks, and tells
-    of the answers; what is told depends on them alone.
+    A report is one file in ``reports/`` that declares one of these, with an example in its configuration. The file says what is
+    asked, which tables, charts and recommendations come of the answers, and nothing else: periods and choices, the order of
+    things, JSON, CSV, pages and mails are the same for all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -128,9 +145,39 @@ class Report(BaseModel):
         """The time that it is about: from the first moment up to, and without, the second."""
 
     @abstractmethod
+    def sections(self) -> tuple[Section, ...]:
+        """Return its tables, the most important one first."""
+
+    @abstractmethod
     def questions(self) -> Mapping[str, Question]:
         """Return what the warehouse is asked, by name."""
 
-    @abstractmethod
-    def tell(self, answers: Mapping[str, Sequence[Row]]) -> Account:
-        """Return what the answers to ``questions``, by the same names, amount to."""
+    def rows(self, answers: Rows) -> Rows:
+        """Return the rows of each section, by its name, and what else charts and recommendations look at."""
+        return answers
+
+    def charts(self, rows: Rows) -> Iterable[Chart]:
+        """Return what is drawn."""
+        del rows
+        return ()
+
+    def recommendations(self, rows: Rows) -> Iterable[Recommendation]:
+        """Return what is advised."""
+        del rows
+        return ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a reader must know to read the figures rightly."""
+        return ()
+
+    def tell(self, answers: Rows) -> Account:
+        """Return what the answers to ``questions``, by the same names, amount to: it depends on them alone."""
+        rows = self.rows(answers)
+        return Account(
+            tables=tuple(
+                Table(it.name, it.title, it.columns, rows[it.name]) for it in self.sections()
+            ),
+            charts=tuple(self.charts(rows)),
+            recommendations=tuple(self.recommendations(rows)),
+            notes=self.notes(),
+        )

@@ -9,17 +9,32 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ConfigDict
 
 from schemas.contract import Name, Severity
 from streams.warehouse.report import Question, Report
+from streams.warehouse.subjects import INCIDENTS, Subject
 
-_CONDITIONS: Final[Mapping[str, str]] = {
-    "severity": "severity IN {severity:Array(UInt8)}",
-    "service": "(service = {service:String} OR has(services, {service:String}))",
-    "team": "owner = {team:String}",
-    "tenant": "tenant = {tenant:String}",
+#: Settings as an author would write them: examples of reports are made of these.
+SPAN_EXAMPLE: Final = {
+    "since": "2024-03-01T00:00:00Z",
+    "until": "2024-04-01T00:00:00Z",
+    "tenant": "default",
 }
+CHOICE_EXAMPLE: Final = {
+    "severity": [1, 2],
+    "service": "checkout",
+    "team": "payments",
+    "tenant": "default",
+}
+
+
+def exampled(*parts: Mapping[str, Any], **more: Any) -> ConfigDict:
+    """Return the configuration of a report with an example of its settings, which must set every one."""
+    example: dict[str, Any] = {}
+    for part in parts:
+        example |= part
+    return ConfigDict(json_schema_extra={"examples": [example | more]})
 
 
 class Scope(Report):
@@ -28,13 +43,20 @@ class Scope(Report):
     tenant: Name | None = None
     """Only this tenant."""
 
+    def questions(self) -> Mapping[str, Question]:
+        """Return what the warehouse is asked: the statement of each section, within the report's scope."""
+        return {
+            it.name: self.ask(it.statement, about=it.about)
+            for it in self.sections()
+            if it.statement is not None
+        }
+
     def ask(
         self,
         statement: str,
         *,
-        moment: str = "detected_at",
+        about: Subject = INCIDENTS,
         span: tuple[datetime, datetime] | None = None,
-        knows: Mapping[str, str] = _CONDITIONS,
         **more: Any,
     ) -> Question:
         """
@@ -43,19 +65,18 @@ class Scope(Report):
         Args:
             statement: SQL; its other ``{name:Type}`` are parameters. ``{chosen}`` is ``{where}`` without the times, and begins
                 with ``AND``.
-            moment: The column that says when it was.
+            about: What it asks for.
             span: Another time than that of the report.
-            knows: The settings that its table can answer for, and how.
             more: Values of other parameters.
         """
         given = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dict(self).items()
-            if name in knows and value not in {None, ()}
+            if name in about.knows and value not in {None, ()}
         }
         since, until = span or self.window
-        chosen = "".join(f" AND {knows[name]}" for name in given)
-        time = f"{moment} >= {{since:DateTime64(6, 'UTC')}} AND {moment} < {{until:DateTime64(6, 'UTC')}}"
+        chosen = "".join(f" AND {about.knows[name]}" for name in given)
+        time = f"{about.moment} >= {{since:DateTime64(6, 'UTC')}} AND {about.moment} < {{until:DateTime64(6, 'UTC')}}"
         return Question(
             statement.replace("{where}", f"WHERE {time}{chosen}")
             .replace("{chosen}", chosen)
@@ -92,10 +113,4 @@ class Chosen(Scope):
 class ChosenInSpan(InSpan, Chosen):
     """Settings of a report about some of the incidents of a time."""
 
-
-#: What tables know that have one service, and no list of them.
-OF_ALERTS: Final[Mapping[str, str]] = {**_CONDITIONS, "service": "service = {service:String}"}
-#: What tables know that have a service and no severity.
-OF_SERVICES: Final[Mapping[str, str]] = {name: OF_ALERTS[name] for name in ("service", "tenant")}
-#: What tables know that have a severity and no service.
-OF_NOTICES: Final[Mapping[str, str]] = {name: OF_ALERTS[name] for name in ("severity", "tenant")}
+    model_config = exampled(SPAN_EXAMPLE, CHOICE_EXAMPLE)

@@ -154,6 +154,11 @@ def described(rule: Rule) -> str:
     return "-".join(parts)[:80]
 
 
+def in_time(calm: Calm, before: datetime, at: datetime) -> bool:
+    """Whether it is still calm about the moment *at*, having heard something at *before*."""
+    return (calm.until is None or at < calm.until) and (calm.gap is None or at - before < calm.gap)
+
+
 def levels_inside(data, calm: Calm, of: type) -> Iterator[float]:
     """Levels that the rule is calm about: always the same end of them, or all sorts."""
     whole = [0.0, 1.0, 2.0] if of is HealthV1 else [1.0, 5.0, 16.0, 24.0]
@@ -188,7 +193,7 @@ def test_what_a_rule_is_calm_about_says_nothing(rule, given_steps, data):
     step = data.draw(st.sampled_from([0.01, 0.5, 3, 20, 100]))
     for _ in range(data.draw(st.sampled_from([1, min(calm.count, 5), min(calm.count, 80)]))):
         at += timedelta(seconds=step)
-        if calm.until is not None and at >= calm.until:
+        if not in_time(calm, series.at, at):
             break
         level = next(levels)
         heard = told_again(last, Heard(at, level, 0, None))
@@ -241,6 +246,6 @@ def test_the_ends_of_calm_are_calm(rule):
             level = min(max(level, 0.0), 2.0)
         for _ in range(min(calm.count, 120)):
             at += timedelta(seconds=step)
-            if calm.until is None or at < calm.until:
+            if in_time(calm, series.at, at):
                 series.hear(told_again(last, Heard(at, level, 0, None)))
         assert Says.BAD not in series.said

@@ -107,7 +107,7 @@ class Absence(Rule):
     def calm(self, memory: Memory) -> Calm | None:
         if memory.heard_at is None or memory.noticed:
             return None
-        return Calm(until=memory.heard_at + self.within)
+        return Calm(gap=self.within)
 
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
         del heard_at

@@ -176,7 +176,7 @@ class Anomaly(Rule):
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
         del heard_at, origin
         memory.unit = batch.signal.unit
-        last = batch.numbers[-1]
+        last = batch.numbers(len(batch) - 1)[0]
         if (
             memory.baseline == self.baseline != "recent"
             and last < memory.until
@@ -185,7 +185,7 @@ class Anomaly(Rule):
             # Of each quarter of an hour only the first value is remembered.
             memory.value = min(max(batch.levels[-1], -LARGEST), LARGEST)
             return
-        for now, value in zip(batch.numbers, batch.levels, strict=True):
+        for now, value in zip(batch.numbers(), batch.levels, strict=True):
             self._take(memory, now, value)
 
     def _take(self, memory: Memory, now: int, value: float) -> None:

@@ -124,13 +124,17 @@ class RateOfChange(Rule):
         del heard_at, origin
         memory.unit, memory.value = batch.signal.unit, _clipped(batch.levels[-1])
         ats, part = memory.ats, self._part
-        latest = ats[-1] // part if ats else None
-        for now, value in zip(batch.numbers, batch.levels, strict=True):
+        # What the newest is compared with is the first value of a part: all before that is forgotten.
+        begin = max(batch.after(batch.ats[-1] - self.over) - 1, 0)
+        while begin and batch.numbers(begin - 1)[0] // part == batch.numbers(begin)[0] // part:
+            begin -= 1
+        latest = ats[-1] // part if ats and not begin else None
+        for now, value in zip(batch.numbers(begin), batch.levels[begin:], strict=True):
             if now // part != latest:
                 latest = now // part
                 ats.append(now)
                 memory.values.append(_clipped(value))
-        self._forget(memory, batch.numbers[-1] - self._span)
+        self._forget(memory, batch.numbers(len(batch) - 1)[0] - self._span)
 
     def _take(self, memory: Memory, now: int, value: float) -> float | None:
         """Remember a value, and return what it is to be compared with; None where nothing is old enough."""

@@ -216,7 +216,10 @@ class Threshold(Rule):
         if self.over is None:
             memory.value = batch.levels[-1]
         else:
-            memory.running.extend(batch.numbers, batch.levels, batch.marks, self._reach)
+            begin = batch.after(batch.ats[-1] - self.over)
+            memory.running.extend(
+                batch.numbers(begin), batch.levels[begin:], batch.marks(begin), self._reach
+            )
 
     def _good_side(self, value: float) -> Calm:
         limit = self.threshold

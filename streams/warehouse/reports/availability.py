@@ -5,25 +5,17 @@ Down is the time in which at least one incident of that severity or worse was op
 count once, and the time in which an incident was resolved before it came back does not count.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from schemas.contract import Name, Severity
-from streams.warehouse.report import (
-    Account,
-    Chart,
-    Column,
-    Draw,
-    Question,
-    Recommendation,
-    Row,
-    Series,
-    Shape,
-    Table,
-)
-from streams.warehouse.scope import OF_SERVICES, InSpan
+from streams.warehouse.charts import bars
+from streams.warehouse.columns import count, seconds, share, text
+from streams.warehouse.report import Chart, Question, Recommendation, Row, Rows, Section, Shape
+from streams.warehouse.scope import SPAN_EXAMPLE, InSpan, exampled
+from streams.warehouse.subjects import HEALTH_CHECKS, TENANTS
 from streams.warehouse.wording import duration
 
 _TOUCHING: Final = """
@@ -98,26 +90,12 @@ FROM health_checks FINAL {where}
 GROUP BY service
 ORDER BY service
 """
-_OF_TENANT: Final = {"tenant": "tenant = {tenant:String}"}
 
 
 class Availability(InSpan):
     """Settings of the report."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "since": "2024-03-01T00:00:00Z",
-                    "until": "2024-04-01T00:00:00Z",
-                    "down": 2,
-                    "objective": 99.9,
-                    "service": "checkout",
-                    "tenant": "default",
-                }
-            ]
-        }
-    )
+    model_config = exampled(SPAN_EXAMPLE, service="checkout", down=2, objective=99.9)
 
     name: ClassVar = "availability"
     title: ClassVar = "Availability of services"
@@ -129,70 +107,81 @@ class Availability(InSpan):
     service: Name | None = None
     """Only this service."""
 
+    @property
+    def allowed(self) -> float:
+        """The seconds that a service may be down."""
+        since, until = self.window
+        return (until - since).total_seconds() * (1 - self.objective / 100)
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return its table."""
+        return (
+            Section(
+                "services",
+                self.title,
+                (
+                    text("service"),
+                    share("availability", "up"),
+                    seconds("down_seconds", "down"),
+                    share("budget_used"),
+                    count("incidents"),
+                    seconds("longest_seconds", "longest"),
+                    count("checks"),
+                    share("good_share", "good checks"),
+                    count("bad_minutes", "minutes unhealthy"),
+                ),
+            ),
+        )
+
     def questions(self) -> Mapping[str, Question]:
-        """Return what the warehouse is asked."""
+        """Ask when incidents were open, and how health checks ended."""
         chosen = "WHERE service = {service:String}" if self.service else ""
         more: dict[str, Any] = {"service": self.service} if self.service else {}
         return {
             "outages": self.ask(
-                OUTAGES.replace("{services}", chosen), knows=_OF_TENANT, down=self.down, **more
+                OUTAGES.replace("{services}", chosen), about=TENANTS, down=self.down, **more
             ),
-            "checks": self.ask(CHECKS, moment="occurred_at", knows=OF_SERVICES),
+            "checks": self.ask(CHECKS, about=HEALTH_CHECKS),
         }
 
-    def tell(self, answers: Mapping[str, Sequence[Row]]) -> Account:
-        """Return what the answers amount to."""
+    def rows(self, answers: Rows) -> Rows:
+        """Return one row for each service, the worst first."""
         since, until = self.window
         span = (until - since).total_seconds()
-        allowed = span * (1 - self.objective / 100)
         outages = {row["service"]: row for row in answers["outages"]}
         checks = {row["service"]: row for row in answers["checks"]}
         rows = [
-            _service(name, outages.get(name), checks.get(name), span, allowed)
+            _service(name, outages.get(name), checks.get(name), span, self.allowed)
             for name in sorted({*outages, *checks})
         ]
         rows.sort(key=lambda row: (row["availability"], row["service"]))
-        worst = rows[:15]
-        return Account(
-            tables=(
-                Table(
-                    "services",
-                    self.title,
-                    (
-                        Column("service", "service"),
-                        Column("availability", "up", Shape.SHARE),
-                        Column("down_seconds", "down", Shape.SECONDS),
-                        Column("budget_used", "budget used", Shape.SHARE),
-                        Column("incidents", "incidents", Shape.COUNT),
-                        Column("longest_seconds", "longest", Shape.SECONDS),
-                        Column("checks", "checks", Shape.COUNT),
-                        Column("good_share", "good checks", Shape.SHARE),
-                        Column("bad_minutes", "minutes unhealthy", Shape.COUNT),
-                    ),
-                    rows,
-                ),
-            ),
-            charts=(
-                Chart(
-                    "Time down",
-                    Draw.BARS,
-                    Shape.SECONDS,
-                    tuple(row["service"] for row in worst),
-                    (Series("down", tuple(row["down_seconds"] for row in worst)),),
-                ),
-            ),
-            recommendations=tuple(
-                Recommendation(
+        return {"services": rows}
+
+    def charts(self, rows: Rows) -> Iterator[Chart]:
+        """Draw how long the worst were down."""
+        worst = rows["services"][:15]
+        yield bars(
+            "Time down",
+            Shape.SECONDS,
+            worst,
+            label="service",
+            series={"down": "down_seconds"},
+        )
+
+    def recommendations(self, rows: Rows) -> Iterator[Recommendation]:
+        """Advise on services that were down for longer than they may."""
+        for row in rows["services"]:
+            if row["down_seconds"] > self.allowed:
+                yield Recommendation(
                     f"Put reliability of {row['service']} before new features: its error budget is used up.",
-                    f"down {duration(row['down_seconds'])}, allowed {duration(allowed)}",
+                    f"down {duration(row['down_seconds'])}, allowed {duration(self.allowed)}",
                     f"up for less than {self.objective:g} % of the time",
                 )
-                for row in rows
-                if row["down_seconds"] > allowed
-            ),
-            notes=(
-                f"Down: an incident of severity {self.down} or worse is open on it. Objective: {self.objective:g} %.",
-            ),
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a reader must know."""
+        return (
+            f"Down: an incident of severity {self.down} or worse is open on it. Objective: {self.objective:g} %.",
         )
 
 

@@ -1,24 +1,14 @@
 """Why incidents happened, and what each cause cost; against a time of the same length before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
 
-from pydantic import ConfigDict
-
 from schemas.limits import EARLIEST
-from streams.warehouse.report import (
-    Account,
-    Chart,
-    Column,
-    Draw,
-    Question,
-    Recommendation,
-    Row,
-    Series,
-    Shape,
-    Table,
-)
+from streams.warehouse.charts import bars
+from streams.warehouse.columns import count, seconds, share, text
+from streams.warehouse.report import Chart, Question, Recommendation, Rows, Section, Shape
 from streams.warehouse.scope import ChosenInSpan
+from streams.warehouse.subjects import CHANGES
 from streams.warehouse.wording import duration
 
 BY_CAUSE: Final = """
@@ -38,15 +28,11 @@ LIMIT 50
 TOTAL: Final = (
     "SELECT count() AS incidents, sum(ttr_seconds) AS total_seconds FROM counted_incidents {where}"
 )
-CHANGES: Final = """
+MADE: Final = """
 SELECT kind, count() AS changes
 FROM changes FINAL {where}
 GROUP BY kind ORDER BY kind
 """
-_OF_CHANGES: Final = {
-    "service": "service = {service:String}",
-    "tenant": "tenant = {tenant:String}",
-}
 _SHOWN: Final = 20
 _ENOUGH: Final = 5
 _LARGE: Final = 0.25
@@ -56,106 +42,84 @@ _GROWN: Final = 2.0
 class Causes(ChosenInSpan):
     """Settings of the report."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "since": "2024-03-01T00:00:00Z",
-                    "until": "2024-04-01T00:00:00Z",
-                    "severity": [1, 2],
-                    "service": "checkout",
-                    "team": "payments",
-                    "tenant": "default",
-                }
-            ]
-        }
-    )
-
     name: ClassVar = "causes"
     title: ClassVar = "Root causes"
 
+    def sections(self) -> tuple[Section, ...]:
+        """Return its tables."""
+        return (
+            Section(
+                "causes",
+                self.title,
+                (
+                    text("cause", "root cause"),
+                    count("incidents"),
+                    share("share"),
+                    count("before", "time before"),
+                    count("service_count", "services"),
+                    count("reopened", "came back"),
+                    seconds("mean_seconds", "MTTR"),
+                    seconds("total_seconds", "in all"),
+                ),
+            ),
+            Section(
+                "changes",
+                "Changes in this time",
+                (text("kind"), count("changes")),
+                MADE,
+                CHANGES,
+            ),
+        )
+
     def questions(self) -> Mapping[str, Question]:
-        """Return what the warehouse is asked."""
+        """Ask for the causes of the time before as well."""
         begin, end = self.window
         # Where the time reaches back to the first moment, there is none before it.
         before = begin - min(end - begin, begin - EARLIEST)
         return {
-            "causes": self.ask(BY_CAUSE, span=(before, end), begin=begin),
+            **super().questions(),
+            "found": self.ask(BY_CAUSE, span=(before, end), begin=begin),
             "total": self.ask(TOTAL),
-            "changes": self.ask(CHANGES, moment="occurred_at", knows=_OF_CHANGES),
         }
 
-    def tell(self, answers: Mapping[str, Sequence[Row]]) -> Account:
-        """Return what the answers amount to."""
-        total = answers["total"][0]
-        rows = [
+    def rows(self, answers: Rows) -> Rows:
+        """Return the leading causes, each with its share."""
+        total = answers["total"][0]["incidents"]
+        causes = [
             {
                 **row,
                 "cause": row["cause"] or "not written down",
-                "share": row["incidents"] / total["incidents"] if total["incidents"] else None,
+                "share": row["incidents"] / total if total else None,
             }
-            for row in answers["causes"]
+            for row in answers["found"]
         ]
-        leading = [row for row in rows if row["incidents"]][:10]
-        return Account(
-            tables=(
-                Table(
-                    "causes",
-                    self.title,
-                    (
-                        Column("cause", "root cause"),
-                        Column("incidents", "incidents", Shape.COUNT),
-                        Column("share", "share", Shape.SHARE),
-                        Column("before", "time before", Shape.COUNT),
-                        Column("service_count", "services", Shape.COUNT),
-                        Column("reopened", "came back", Shape.COUNT),
-                        Column("mean_seconds", "MTTR", Shape.SECONDS),
-                        Column("total_seconds", "in all", Shape.SECONDS),
-                    ),
-                    rows[:_SHOWN],
-                ),
-                Table(
-                    "changes",
-                    "Changes in this time",
-                    (Column("kind", "kind"), Column("changes", "changes", Shape.COUNT)),
-                    answers["changes"],
-                ),
-            ),
-            charts=(
-                Chart(
-                    "Incidents by root cause",
-                    Draw.BARS,
-                    Shape.COUNT,
-                    tuple(row["cause"] for row in leading),
-                    (
-                        Series("this time", tuple(row["incidents"] for row in leading)),
-                        Series("time before", tuple(row["before"] for row in leading)),
-                    ),
-                ),
-            ),
-            recommendations=tuple(_advice(answers["causes"], total)),
+        return {**answers, "causes": causes[:_SHOWN]}
+
+    def charts(self, rows: Rows) -> Iterator[Chart]:
+        """Draw the leading causes against the time before."""
+        yield bars(
+            "Incidents by root cause",
+            Shape.COUNT,
+            [row for row in rows["causes"] if row["incidents"]][:10],
+            label="cause",
+            series={"this time": "incidents", "time before": "before"},
         )
 
-
-def _advice(rows: Sequence[Row], total: Row) -> list[Recommendation]:
-    said = []
-    for row in rows:
-        if not row["cause"] or row["incidents"] < _ENOUGH:
-            continue
-        if row["incidents"] >= _LARGE * total["incidents"]:
-            said.append(
-                Recommendation(
+    def recommendations(self, rows: Rows) -> Iterator[Recommendation]:
+        """Advise on causes that lead, and on those that grow."""
+        total = rows["total"][0]["incidents"]
+        for row in rows["found"]:
+            if not row["cause"] or row["incidents"] < _ENOUGH:
+                continue
+            if row["incidents"] >= _LARGE * total:
+                yield Recommendation(
                     f"Remove the cause {row['cause']!r} for good: it leads.",
-                    f"{row['incidents']} of {total['incidents']} incidents, {duration(row['total_seconds'] or 0)} in all",
+                    f"{row['incidents']} of {total} incidents, {duration(row['total_seconds'] or 0)} in all",
                     f"at least {_ENOUGH} incidents, at least {100 * _LARGE:.0f} % of all",
                 )
-            )
-        if row["before"] and row["incidents"] >= _GROWN * row["before"]:
-            said.append(
-                Recommendation(
+            if row["before"] and row["incidents"] >= _GROWN * row["before"]:
+                yield Recommendation(
                     f"See what changed about {row['cause']!r}: it grows.",
                     f"{row['incidents']} incidents, {row['before']} in the time before",
                     f"at least {_ENOUGH} incidents, at least {_GROWN:g} times as many",
                 )
-            )
-    return said

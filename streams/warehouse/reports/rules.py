@@ -5,26 +5,16 @@ An incident counts for every rule of its alerts. It was of use where somebody ac
 noise, and one that is open and not acknowledged is neither yet.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
-from pydantic import ConfigDict
+from streams.warehouse.charts import stacked
+from streams.warehouse.columns import count, seconds, share, text
+from streams.warehouse.report import Chart, Question, Recommendation, Row, Rows, Section, Shape
+from streams.warehouse.scope import ChosenInSpan
+from streams.warehouse.subjects import ALERTS
 
-from streams.warehouse.report import (
-    Account,
-    Chart,
-    Column,
-    Draw,
-    Question,
-    Recommendation,
-    Row,
-    Series,
-    Shape,
-    Table,
-)
-from streams.warehouse.scope import OF_ALERTS, ChosenInSpan
-
-ALERTS: Final = """
+FIRED: Final = """
 SELECT
     rule,
     countIf(state = 'firing') AS firings,
@@ -32,7 +22,7 @@ SELECT
 FROM alerts FINAL {where}
 GROUP BY rule ORDER BY rule
 """
-INCIDENTS: Final = """
+OPENED: Final = """
 SELECT
     rule,
     count() AS incidents,
@@ -66,91 +56,75 @@ _USELESS: Final = 0.2
 class Rules(ChosenInSpan):
     """Settings of the report."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "since": "2024-03-01T00:00:00Z",
-                    "until": "2024-04-01T00:00:00Z",
-                    "severity": [1, 2],
-                    "service": "checkout",
-                    "team": "payments",
-                    "tenant": "default",
-                }
-            ]
-        }
-    )
-
     name: ClassVar = "rules"
     title: ClassVar = "Rules: what they opened, and whether it was of use"
 
+    def sections(self) -> tuple[Section, ...]:
+        """Return its table."""
+        return (
+            Section(
+                "rules",
+                self.title,
+                (
+                    text("rule"),
+                    count("firings", "fired"),
+                    count("alerts", "different alerts"),
+                    count("incidents"),
+                    count("pages", "initial notices"),
+                    count("useful", "of use"),
+                    count("noise"),
+                    share("useful_share", "share of use"),
+                    seconds("mean_seconds", "MTTR"),
+                ),
+            ),
+        )
+
     def questions(self) -> Mapping[str, Question]:
-        """Return what the warehouse is asked."""
+        """Ask for what fired, what it opened, and whom it woke."""
         return {
-            "alerts": self.ask(ALERTS, moment="occurred_at", knows=OF_ALERTS),
-            "incidents": self.ask(INCIDENTS),
+            "alerts": self.ask(FIRED, about=ALERTS),
+            "incidents": self.ask(OPENED),
             "pages": self.ask(PAGES),
         }
 
-    def tell(self, answers: Mapping[str, Sequence[Row]]) -> Account:
-        """Return what the answers amount to."""
-        by_rule = {name: {row["rule"]: row for row in rows} for name, rows in answers.items()}
+    def rows(self, answers: Rows) -> Rows:
+        """Return one row for each rule, those first that woke most."""
+        by_rule = {name: {row["rule"]: row for row in its} for name, its in answers.items()}
         rows = [
             _rule(name, *(by_rule[part].get(name, {}) for part in ("alerts", "incidents", "pages")))
             for name in sorted(set().union(*by_rule.values()))
         ]
         rows.sort(key=lambda row: (-row["pages"], -row["incidents"], -row["firings"], row["rule"]))
-        leading = [row for row in rows if row["incidents"]][:12]
-        return Account(
-            tables=(
-                Table(
-                    "rules",
-                    self.title,
-                    (
-                        Column("rule", "rule"),
-                        Column("firings", "fired", Shape.COUNT),
-                        Column("alerts", "different alerts", Shape.COUNT),
-                        Column("incidents", "incidents", Shape.COUNT),
-                        Column("pages", "initial notices", Shape.COUNT),
-                        Column("useful", "of use", Shape.COUNT),
-                        Column("noise", "noise", Shape.COUNT),
-                        Column("useful_share", "share of use", Shape.SHARE),
-                        Column("mean_seconds", "MTTR", Shape.SECONDS),
-                    ),
-                    rows,
-                ),
-            ),
-            charts=(
-                Chart(
-                    "Incidents by rule",
-                    Draw.STACKED,
-                    Shape.COUNT,
-                    tuple(row["rule"] for row in leading),
-                    (
-                        Series("of use", tuple(row["useful"] for row in leading)),
-                        Series("noise", tuple(row["noise"] for row in leading)),
-                        Series(
-                            "open",
-                            tuple(
-                                row["incidents"] - row["useful"] - row["noise"] for row in leading
-                            ),
-                        ),
-                    ),
-                ),
-            ),
-            recommendations=tuple(
-                Recommendation(
+        return {"rules": rows}
+
+    def charts(self, rows: Rows) -> Iterator[Chart]:
+        """Draw what became of the incidents of the leading rules."""
+        yield stacked(
+            "Incidents by rule",
+            Shape.COUNT,
+            [
+                {**row, "open": row["incidents"] - row["useful"] - row["noise"]}
+                for row in rows["rules"]
+                if row["incidents"]
+            ][:12],
+            label="rule",
+            series={"of use": "useful", "noise": "noise", "open": "open"},
+        )
+
+    def recommendations(self, rows: Rows) -> Iterator[Recommendation]:
+        """Advise on rules that open what nobody takes."""
+        for row in rows["rules"]:
+            judged = row["useful"] + row["noise"]
+            if judged >= _ENOUGH and row["useful_share"] <= _USELESS:
+                yield Recommendation(
                     f"Make rule {row['rule']} stricter, or let it not page: hardly anybody takes what it opens.",
-                    f"{row['useful']} of {row['useful'] + row['noise']} incidents of use, {row['pages']} initial notices",
+                    f"{row['useful']} of {judged} incidents of use, {row['pages']} initial notices",
                     f"at least {_ENOUGH} incidents that are over or taken, at most {100 * _USELESS:.0f} % of use",
                 )
-                for row in rows
-                if row["useful"] + row["noise"] >= _ENOUGH and row["useful_share"] <= _USELESS
-            ),
-            notes=(
-                "An incident counts for each rule of its alerts: sums over rules are no totals.",
-            ),
-        )
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a reader must know."""
+        return ("An incident counts for each rule of its alerts: sums over rules are no totals.",)
 
 
 def _rule(name: str, alerts: Row, incidents: Row, pages: Row) -> dict[str, Any]:

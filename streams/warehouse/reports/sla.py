@@ -5,23 +5,11 @@ Deadlines count from detection. The response is in time when somebody took the i
 the clock of the resolution stands still while it is resolved. What can still be kept is waiting and not judged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final
 
-from pydantic import ConfigDict
-
-from streams.warehouse.report import (
-    Account,
-    Chart,
-    Column,
-    Draw,
-    Question,
-    Recommendation,
-    Row,
-    Series,
-    Shape,
-    Table,
-)
+from streams.warehouse.columns import count, seconds, share, text
+from streams.warehouse.report import Chart, Draw, Recommendation, Row, Rows, Section, Series, Shape
 from streams.warehouse.scope import ChosenInSpan
 
 #: Judged at the end of the report's time, so that the same report says the same tomorrow.
@@ -60,107 +48,88 @@ LIMIT 10
 """
 _ENOUGH: Final = 5
 _POOR: Final = 0.9
+_REMEDIES: Final = {
+    "respond": "Escalate sooner, or page more than one person",
+    "resolve": "Write or improve runbooks",
+}
 
 
 class Sla(ChosenInSpan):
     """Settings of the report."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "since": "2024-03-01T00:00:00Z",
-                    "until": "2024-04-01T00:00:00Z",
-                    "severity": [1, 2],
-                    "service": "checkout",
-                    "team": "payments",
-                    "tenant": "default",
-                }
-            ]
-        }
-    )
-
     name: ClassVar = "sla"
     title: ClassVar = "Deadlines met and missed"
 
-    def questions(self) -> Mapping[str, Question]:
-        """Return what the warehouse is asked."""
-        return {"severities": self.ask(BY_SEVERITY), "missed": self.ask(MISSED)}
-
-    def tell(self, answers: Mapping[str, Sequence[Row]]) -> Account:
-        """Return what the answers amount to."""
-        rows = answers["severities"]
-        labels = tuple(dict.fromkeys(f"{row['severity_peak']} {row['level']}" for row in rows))
-        return Account(
-            tables=(
-                Table(
-                    "severities",
-                    self.title,
-                    (
-                        Column("severity_peak", "worst severity", Shape.COUNT),
-                        Column("level", ""),
-                        Column("deadline", "deadline"),
-                        Column("target_seconds", "within", Shape.SECONDS),
-                        Column("incidents", "incidents", Shape.COUNT),
-                        Column("met", "met", Shape.COUNT),
-                        Column("missed", "missed", Shape.COUNT),
-                        Column("waiting", "waiting", Shape.COUNT),
-                        Column("compliance", "in time", Shape.SHARE),
-                    ),
-                    rows,
+    def sections(self) -> tuple[Section, ...]:
+        """Return its tables."""
+        return (
+            Section(
+                "severities",
+                self.title,
+                (
+                    count("severity_peak", "worst severity"),
+                    text("level", ""),
+                    text("deadline"),
+                    seconds("target_seconds", "within"),
+                    count("incidents"),
+                    count("met"),
+                    count("missed"),
+                    count("waiting"),
+                    share("compliance", "in time"),
                 ),
-                Table(
-                    "missed",
-                    "Resolved latest",
-                    (
-                        Column("incident_id", "incident"),
-                        Column("severity_peak", "worst severity", Shape.COUNT),
-                        Column("service", "service"),
-                        Column("late_seconds", "late by", Shape.SECONDS),
-                        Column("summary", "summary"),
-                    ),
-                    answers["missed"],
-                ),
+                BY_SEVERITY,
             ),
-            charts=(
-                Chart(
-                    "In time",
-                    Draw.BARS,
-                    Shape.SHARE,
-                    labels,
-                    tuple(
-                        Series(deadline, tuple(_share(rows, label, deadline) for label in labels))
-                        for deadline in ("respond", "resolve")
-                    ),
+            Section(
+                "missed",
+                "Resolved latest",
+                (
+                    text("incident_id", "incident"),
+                    count("severity_peak", "worst severity"),
+                    text("service"),
+                    seconds("late_seconds", "late by"),
+                    text("summary"),
                 ),
+                MISSED,
             ),
-            recommendations=tuple(_advice(rows)),
-            notes=("What can still be kept is waiting, and not in the share.",),
         )
+
+    def charts(self, rows: Rows) -> Iterator[Chart]:
+        """Draw the share in time of each severity."""
+        its = rows["severities"]
+        labels = tuple(dict.fromkeys(_label(row) for row in its))
+        yield Chart(
+            "In time",
+            Draw.BARS,
+            Shape.SHARE,
+            labels,
+            tuple(
+                Series(deadline, tuple(_share(its, label, deadline) for label in labels))
+                for deadline in _REMEDIES
+            ),
+        )
+
+    def recommendations(self, rows: Rows) -> Iterator[Recommendation]:
+        """Advise on deadlines that are missed too often."""
+        for row in rows["severities"]:
+            judged = row["met"] + row["missed"]
+            if judged >= _ENOUGH and row["compliance"] < _POOR:
+                yield Recommendation(
+                    f"{_REMEDIES[row['deadline']]} for severity {row['severity_peak']}: too many miss the deadline to {row['deadline']}.",
+                    f"{row['met']} of {judged} in time ({100 * row['compliance']:.0f} %)",
+                    f"at least {_ENOUGH} judged, below {100 * _POOR:.0f} %",
+                )
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a reader must know."""
+        return ("What can still be kept is waiting, and not in the share.",)
+
+
+def _label(row: Row) -> str:
+    return f"{row['severity_peak']} {row['level']}"
 
 
 def _share(rows: Sequence[Row], label: str, deadline: str) -> float | None:
     """Return the share in time of one severity; a policy that changed gave it several targets."""
-    its = [
-        row
-        for row in rows
-        if row["deadline"] == deadline and f"{row['severity_peak']} {row['level']}" == label
-    ]
+    its = [row for row in rows if row["deadline"] == deadline and _label(row) == label]
     met, missed = (sum(row[name] for row in its) for name in ("met", "missed"))
     return met / (met + missed) if met + missed else None
-
-
-def _advice(rows: Sequence[Row]) -> list[Recommendation]:
-    ways = {
-        "respond": "Escalate sooner, or page more than one person",
-        "resolve": "Write or improve runbooks",
-    }
-    return [
-        Recommendation(
-            f"{ways[row['deadline']]} for severity {row['severity_peak']}: too many miss the deadline to {row['deadline']}.",
-            f"{row['met']} of {row['met'] + row['missed']} in time ({100 * row['compliance']:.0f} %)",
-            f"at least {_ENOUGH} judged, below {100 * _POOR:.0f} %",
-        )
-        for row in rows
-        if row["met"] + row["missed"] >= _ENOUGH and row["compliance"] < _POOR
-    ]

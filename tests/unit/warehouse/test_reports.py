@@ -213,3 +213,12 @@ def test_since_takes_durations_and_times() -> None:
     assert when("2024-03-01T12:00", NOON) == NOON
     assert when("2024-03-01T14:00:00+02:00", NOON) == NOON
     assert when("999999w", NOON) == "999999w"
+
+
+def test_a_section_without_a_statement_is_put_together(kind: type[Report]) -> None:
+    """A table that nobody asks for would be missing on the day it is needed."""
+    asked = kind(**example_of(kind))
+    own_rows = kind.rows is not Report.rows
+
+    assert [it.name for it in asked.sections() if it.statement is None] == [] or own_rows
+    assert {it.name for it in asked.sections() if it.statement} <= set(asked.questions())

@@ -1,0 +1,63 @@
+"""Light records, on batches as a broker sends them."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import fields
+from importlib.metadata import version
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from streams.agents.fetched import LightRecords, Record, fetch_light_records
+
+CHECK = """
+aiokafka is another version than the one whose private classes streams/agents/fetched.py overrides. Before the pin is moved, read in
+aiokafka/consumer/fetcher.py whether PartitionRecords is still what Fetcher makes of a fetched partition, and whether
+_consumer_record still makes the records. Then run `make test-kafka`.
+"""
+
+LEFT_OUT = {"checksum", "serialized_key_size", "serialized_value_size"}
+HERE = TopicPartition("telemetry.metrics", 3)
+
+
+def batch(first: int, values: list[bytes | None]) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 100_000)
+    for number, value in enumerate(values):
+        headers = [("source", b"host")] if number % 2 else []
+        builder.append(number, 1_700_000_000_000 + number, b"key", value, headers)
+    made = bytearray(builder.build())
+    made[0:8] = first.to_bytes(8)
+    return bytes(made)
+
+
+def read(kind: type, data: bytes, start: int) -> Iterator:
+    return kind(HERE, MemoryRecords(data), [], start, None, None, True, 0)  # noqa: FBT003 - aiokafka's signature
+
+
+def test_aiokafka_is_the_version_whose_private_class_is_overridden() -> None:
+    assert version("aiokafka") == "0.14.0", CHECK
+    assert "PartitionRecords(" in inspect.getsource(fetcher.Fetcher._proc_fetch_request), CHECK
+    assert [each.name for each in fields(ConsumerRecord)] == list(Record._fields), CHECK
+
+
+@pytest.mark.parametrize("start", [0, 7, 8, 9])
+def test_a_light_record_says_what_a_heavy_one_does(start):
+    data = batch(7, [b"one", None, b"three"])
+    heavy = list(read(LightRecords.__base__, data, start))
+    light = list(read(LightRecords, data, start))
+    assert len(light) == len(heavy) == 3 - max(start - 7, 0)
+    for ours, theirs in zip(light, heavy, strict=True):
+        for name, value in ours._asdict().items():
+            assert name in LEFT_OUT or getattr(theirs, name) == value
+
+
+def test_consumers_make_light_records_once_told():
+    before = fetcher.PartitionRecords
+    try:
+        fetch_light_records()
+        assert fetcher.PartitionRecords is LightRecords
+    finally:
+        fetcher.PartitionRecords = before
