@@ -62,6 +62,8 @@ class Calm:
     count: int = MANY
     until: datetime | None = None
     gap: timedelta | None = None
+    #: Whether a level that is lower than the one before must be judged: a counter that began anew.
+    rising: bool = False
 
     @property
     def lasts(self) -> bool:
