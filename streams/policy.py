@@ -40,7 +40,12 @@ from streams.policy_duty import PARTS as DUTY_PARTS
 from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
-from streams.policy_references import channels_of, combination_fault
+from streams.policy_references import (
+    channels_of,
+    combination_fault,
+    runbook_faults,
+    with_links,
+)
 from streams.telemetry import formats
 from streams.telemetry.format import Format
 from streams.warehouse.levels import Promise
@@ -164,11 +169,11 @@ def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Pol
 def examine(path: Path, environment: Mapping[str, str] | None = None) -> Examined:
     """Return the policy that *path*, a file or a folder, holds, and all that is to be said about it."""
     read = documents(path, os.environ if environment is None else environment)
-    return put_together(path.name, list(read))
+    return put_together(path.name, list(read), path if path.is_dir() else path.parent)
 
 
-def put_together(name: str, read: Sequence[Document]) -> Examined:
-    """Return the policy called *name* that the files which were *read* make."""
+def put_together(name: str, read: Sequence[Document], beside: Path | None = None) -> Examined:
+    """Return the policy called *name* that the files which were *read* make; *beside* is where they were read from."""
     reading = _Reading()
     for document in read:
         reading.take(document)
@@ -177,7 +182,9 @@ def put_together(name: str, read: Sequence[Document]) -> Examined:
     reading.check_references()
     problems = _in_order(reading.problems)
     return Examined(
-        None if problems else reading.policy(), problems, _in_order(doubts(reading.written))
+        None if problems else reading.policy(),
+        problems,
+        _in_order(doubts(reading.written, beside)),
     )
 
 
@@ -260,7 +267,12 @@ class _Reading:
             if name not in intervals:
                 hint = meant(name, intervals)
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
+        self.problems.extend(runbook_faults(self.written.rules, self._runbooks))
         self._check_services()
+
+    @property
+    def _runbooks(self) -> str | None:
+        return self._detection.runbooks if self._detection else None
 
     def _check_services(self) -> None:
         """Find services that are nowhere, and cycles among those that are."""
@@ -281,7 +293,7 @@ class _Reading:
     def policy(self) -> Policy:
         """Return what was read."""
         return Policy(
-            rules=tuple(each.setting for each in self.written.rules),
+            rules=with_links((each.setting for each in self.written.rules), self._runbooks),
             channels=self._channels,
             templates=self._templates,
             time_intervals=tuple(self._time_intervals),

@@ -8,6 +8,7 @@ that nothing leads to, a service that the catalogue does not have. What is doubt
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from streams.detection.doubts import doubts as rule_doubts
@@ -18,6 +19,7 @@ from streams.notifications.routing import Route, channels_of
 from streams.notifications.unreached import useless
 from streams.policy_faults import meant
 from streams.policy_files import Document, Place, Problem
+from streams.runbooks import files_beside, is_file
 
 SettingT = TypeVar("SettingT")
 
@@ -55,9 +57,23 @@ class Written:
     services: list[Placed[str]] = field(default_factory=list)
 
 
-def doubts(written: Written) -> list[Problem]:
-    """Return what is doubtful about the parts of a policy that can be used."""
-    return [*_of_rules(written.rules), *_of_routes(written), *_of_services(written)]
+def doubts(written: Written, beside: Path | None = None) -> list[Problem]:
+    """Return what is doubtful about the parts of a policy that can be used; its files stand in the folder *beside*, if in any."""
+    return [
+        *_of_rules(written.rules),
+        *_of_routes(written),
+        *_of_services(written),
+        *(_of_runbooks(written.rules, beside) if beside else ()),
+    ]
+
+
+def _of_runbooks(rules: Sequence[Placed[Rule]], beside: Path) -> Iterator[Problem]:
+    named = [(rule, name) for rule in rules if (name := rule.setting.runbook) and is_file(name)]
+    known = files_beside(beside) if named else []
+    for rule, name in named:
+        if name not in known:
+            hint = meant(name, known) if known else "there are no files beside the policy"
+            yield rule.problem("runbook", text=f"there is no file {name!r}; {hint}")
 
 
 def _of_rules(rules: Sequence[Placed[Rule]]) -> Iterator[Problem]:

@@ -1,10 +1,13 @@
 """How parts of a policy name each other: rules other rules, routes channels."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from streams.detection.rule import Rule
+from streams.policy_doubts import Placed
 from streams.policy_faults import meant
-from streams.policy_files import Place
+from streams.policy_files import Place, Problem
+from streams.runbooks import is_file, linked
 
 
 def combination_fault(
@@ -29,6 +32,28 @@ def combination_fault(
             ways.extend((*way, each) for each in names if each not in seen)
             seen.update(names)
     return None
+
+
+def runbook_faults(rules: Iterable[Placed[Rule]], base: str | None) -> Iterator[Problem]:
+    """Yield runbooks of *rules* that are files, where nothing says below which link files are read."""
+    for rule in rules:
+        runbook = rule.setting.runbook
+        if base is None and runbook is not None and is_file(runbook):
+            text = (
+                f"{runbook!r} is a file, which nobody could follow from a message; "
+                "say below which link people read such files: detection.runbooks"
+            )
+            yield rule.problem("runbook", text=text)
+
+
+def with_links(rules: Iterable[Rule], base: str | None) -> tuple[Rule, ...]:
+    """Return *rules* with links to their runbooks, where files are read below *base*."""
+    return tuple(
+        rule
+        if (link := linked(rule.runbook, base)) == rule.runbook
+        else rule.model_copy(update={"runbook": link})
+        for rule in rules
+    )
 
 
 def channels_of(place: Place, route: dict[str, Any]) -> Iterator[tuple[Place, str]]:

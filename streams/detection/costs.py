@@ -15,6 +15,7 @@ from schemas.contract import Severity
 from schemas.telemetry import MetricV1
 from streams.detection.kinds.threshold import Threshold
 from streams.detection.rule import Rule
+from streams.runbooks import Link
 
 #: Name of the metric: the part of one core that a rule takes in one worker.
 COST: Final = "tocsin.rule_cost"
@@ -42,6 +43,8 @@ class DetectionSettings(BaseModel):
     """The part of one processor core that one rule may take in one worker before an alert names it."""
     rule_cost_severity: Severity = 4
     """1 critical to 4 low, of that alert."""
+    runbooks: Link | None = None
+    """The link below which people read the files beside the policy that rules name as runbooks."""
 
 
 def watched_rules(rules: Sequence[Rule], settings: DetectionSettings) -> tuple[Rule, ...]:

@@ -26,6 +26,7 @@ from streams.detection.holding import Says, Terms
 from streams.detection.matching import Matchers, Predicate, predicate
 from streams.detection.wording import Template, Wording, template
 from streams.durations import Duration, written
+from streams.runbooks import Runbook
 
 #: A count of this or more means any number.
 MANY: Final = 1_000
@@ -145,8 +146,11 @@ class Rule(BaseModel):
     """Template of the one line that says what is wrong."""
     description: Wording | None = None
     """Template of what else helps."""
-    runbook: Annotated[str, Field(max_length=2_000, pattern=r"^https?://\S+$")] | None = None
-    """Link to what to do about it."""
+    runbook: Runbook | None = None
+    """
+    What to do about it: a link, or a file beside the policy, such as ``runbooks/database.md``, which people read below
+    ``detection.runbooks``.
+    """
     owner: Name | None = None
     """The team that owns the rule."""
     max_series: Annotated[int, Field(ge=1, le=MAX_SERIES)] = 10_000
