@@ -50,6 +50,8 @@ class Hop:
         self._slices: dict[int, Slice] = {}
         #: Partitions that were assigned; none is opened after it was revoked.
         self._assigned: set[int] = set()
+        #: Whether it was told which; there can be none.
+        self._informed = False
         self._opening = asyncio.Lock()
         self._stopping = False
         #: Records that were asked for again because some before them were missing.
@@ -70,6 +72,8 @@ class Hop:
         return self._slices
 
     def _unready(self) -> str | None:
+        if not self._informed:
+            return f"partitions of {self.name} are being assigned"
         closed = self._assigned - self._slices.keys()
         return f"{len(closed)} partitions of {self.name} are being opened" if closed else None
 
@@ -129,13 +133,13 @@ class Hop:
 
     async def _keep_flushing(self) -> None:
         while not self._stopping:
-            await asyncio.sleep(FLUSH_EVERY)
-            await self._flush()
+            # One after the other: what all of them write down at one moment, an alert would have to wait for.
+            for piece in list(self._slices.values()) or [None]:
+                await asyncio.sleep(FLUSH_EVERY / max(len(self._slices), 1))
+                if piece is not None and self._slices.get(piece.partition) is piece:
+                    await piece.flush()
+            self._measure()
 
-    async def _flush(self, *, final: bool = False) -> None:
-        # Side by side: each waits for the broker.
-        await asyncio.gather(*[piece.flush(final=final) for piece in self._slices.values()])
-        self._measure()
 
     def _measure(self) -> None:
         metrics.PARTITIONS.labels(self.name).set(len(self._slices))
@@ -159,7 +163,7 @@ class Hop:
                 f"every topic must have TOCSIN_PARTITIONS={self._settings.partitions} partitions"
             )
             raise SettingsError(message)
-        self._assigned = {place.partition for place in ours}
+        self._assigned, self._informed = {place.partition for place in ours}, True
         # Deadlines run from now on, not from the first record on.
         self._app.add_future(self._open_assigned())
 
@@ -175,7 +179,8 @@ class Hop:
         self._stopping = True
         try:
             async with asyncio.timeout(DRAIN_WITHIN):
-                await self._flush(final=True)
+                # Side by side: each waits for the broker.
+                await asyncio.gather(*[piece.flush(final=True) for piece in self._slices.values()])
         except TimeoutError:
             # Nothing is lost: what is not journaled is not acknowledged either.
             log.warning("work in hand given back hop=%s", self.name)

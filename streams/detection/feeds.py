@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -33,6 +34,7 @@ ABSORBED_PART: Final = 60
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 #: No gap is too long.
 _EVER: Final = timedelta.max
+_ZONE: Final = attrgetter("tzinfo")
 
 
 class Feed:
@@ -257,10 +259,11 @@ class Feeds:
         """Return what *feed* noted down, and let it begin anew."""
         backlog, feed.backlog = feed.backlog, []
         del self._noting[feed]
-        if any(noted[0].tzinfo is not UTC for noted in backlog):
+        ats, levels, offsets, ids = zip(*backlog, strict=True)
+        if list(map(_ZONE, ats)).count(UTC) < len(ats):
             # One zone for all: comparing times of different zone objects costs several times as much.
-            backlog = [(noted[0].astimezone(UTC), *noted[1:]) for noted in backlog]
-        return Batch(feed.signal, *zip(*backlog, strict=True))
+            ats = tuple(at.astimezone(UTC) for at in ats)
+        return Batch(feed.signal, ats, levels, offsets, ids)
 
     def keep(self, feed: Feed) -> None:
         """Let the records of *feed* find it."""

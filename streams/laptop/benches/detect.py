@@ -24,6 +24,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.alerts import AlertState, AlertV1
 from schemas.topics import ALERTS, HEALTH, LOGS, METRICS
+from streams.agents.hop import FLUSH_EVERY
+from streams.detection.ledger import WRITTEN_PART
 from streams.errors import Unavailable
 from streams.gateways.topics import create_topics
 from streams.laptop.benches.figures import Figures
@@ -57,6 +59,8 @@ _LATENCY_SECONDS: Final = 20
 #: Alerts without which a percentile says nothing.
 _ENOUGH: Final = 100
 _GIVES_UP: Final = 600.0
+#: Seconds in which every series is written down, and a few more.
+_WRITTEN_WITHIN: Final = 1.3 * WRITTEN_PART * FLUSH_EVERY
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ async def latency(figures: Figures, broker: str, *, series: int, partitions: int
             await worker.ready()
             begin = datetime.now(UTC) + timedelta(seconds=1)
             made = Signals(
-                series, begin=begin, apart=timedelta(seconds=1 / _LATENCY_RATE), bad_of=50
+                series, begin=begin, apart=timedelta(seconds=1 / _LATENCY_RATE), bad_of=53
             )
             hearing = asyncio.create_task(_alerts(settings, begin))
             await _live(settings, made, begin)
@@ -175,12 +179,21 @@ async def of_series(figures: Figures, broker: str, *, series: int, partitions: i
             async with Writer(settings) as writer:
                 await writer.write(_sets(sets))
             await _reached(worker, sets, _GIVES_UP)
-            await asyncio.sleep(2)
+            # Until then the telemetry itself would have to be read again.
+            _say("waiting until all series are written down")
+            await asyncio.sleep(_WRITTEN_WITHIN)
             grown = worker.resident_bytes() - before
         figures.tell("memory of a series", grown / series, "bytes", series=series)
         async with Worker("detect", settings, folder) as worker:
             await worker.ready()
-            seconds = await worker.figure("tocsin_opened_seconds")
+            opened = await worker.figures("tocsin_opened_seconds")
+            if len(opened) != partitions or not all(opened):
+                message = f"only {len(opened)} of {partitions} partitions were recovered in time"
+                raise Unavailable(message)
+            seconds, again = sum(opened), await worker.figure(_RECORDS)
+            if again > sets / 100:
+                message = f"{again:.0f} signals were read again: recovery cannot be told from that"
+                raise Unavailable(message)
             figures.tell(
                 "memory of a series after a restart",
                 (worker.resident_bytes() - before) / series,

@@ -74,17 +74,21 @@ class Worker:
 
     async def figure(self, name: str) -> float:
         """Return the sum of one of its Prometheus metrics; 0 while it does not answer."""
+        return sum(await self.figures(name))
+
+    async def figures(self, name: str) -> list[float]:
+        """Return one of its Prometheus metrics, a number for each set of labels; none while it does not answer."""
         try:
             async with httpx.AsyncClient() as client:
                 answer = await client.get(f"http://127.0.0.1:{self._port}/metrics")
         except httpx.HTTPError:
-            return 0.0
-        return sum(
+            return []
+        return [
             sample.value
             for family in text_string_to_metric_families(answer.text)
             for sample in family.samples
             if sample.name == name
-        )
+        ]
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that it has used."""
