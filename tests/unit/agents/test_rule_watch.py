@@ -77,7 +77,7 @@ def test_what_a_rule_costs_is_measured_and_told(caplog):
     emitter = RecordingEmitter()
     watch = RuleWatch(emitter, lambda: T0)
     rules = [rule(Slow, name="slow"), rule(name="fast")]
-    detector = watch.look_after(Detector(watched_rules(rules, DetectionSettings(rule_cost=0.1))))
+    detector = watch.look_after(Detector(watched_rules(rules, DetectionSettings(rule_cost=0.5))))
 
     async def run() -> float:
         await watch.start()
@@ -95,7 +95,8 @@ def test_what_a_rule_costs_is_measured_and_told(caplog):
     assert (first.name, first.labels, second.value) == (COST, {"rule_name": "slow"}, 0)
     assert first.value > 0.5
     assert figure("tocsin_rule_seconds_total", "slow") > spent / 2
-    assert figure("tocsin_rule_seconds_total", "fast") in {None, 0.0}
+    # One of its samples may hit the other rule.
+    assert (figure("tocsin_rule_seconds_total", "fast") or 0) < spent / 4
     assert [each.args[0] for each in caplog.records] == ["slow"]
 
 
