@@ -71,22 +71,30 @@ class RuleWatch(Collector):
         self._detectors.add(detector)
         return detector
 
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Return what there is, without asking for it."""
+        yield GaugeMetricFamily(
+            "tocsin_series", "Series that a rule watches in this worker.", labels=["rule"]
+        )
+
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return how many series there are; what is counted is added to its counters."""
+        """Return how many series there are."""
         series: Counter[str] = Counter()
         for detector in list(self._detectors):
+            series.update(detector.series_counts())
+        for family in self.describe():
+            for rule, count in sorted(series.items()):
+                family.add_metric([rule], count)
+            yield family
+
+    def count(self) -> None:
+        """Add what was counted since the last time to its counters."""
+        for detector in list(self._detectors):
             for each in detector.figures():
-                series[each.rule] += each.series
                 if each.late:
                     metrics.LATE.labels(each.rule).inc(each.late)
                 if each.condition_failures:
                     metrics.CONDITION_FAILURES.labels(each.rule).inc(each.condition_failures)
-        family = GaugeMetricFamily(
-            "tocsin_series", "Series that a rule watches in this worker.", labels=["rule"]
-        )
-        for rule, count in sorted(series.items()):
-            family.add_metric([rule], count)
-        yield family
 
     # -- costs ------------------------------------------------------------------------------------
 
@@ -129,6 +137,7 @@ class RuleWatch(Collector):
 
     async def tell(self, seconds: float) -> None:
         """Tell what rules cost in the last *seconds*."""
+        self.count()
         spent, self._spent = self._spent, Counter()
         for rule, cost in spent.items():
             metrics.RULE_SECONDS.labels(rule).inc(cost)

@@ -24,10 +24,9 @@ RULE_CHANGED: Final = "the rule is of another kind or groups otherwise now"
 
 
 class Figures(NamedTuple):
-    """What is to be known of one rule in one partition."""
+    """What was counted of one rule in one partition."""
 
     rule: str
-    series: int
     late: int
     """Signals that came after newer ones of their series, and that it left out."""
     condition_failures: int
@@ -63,12 +62,16 @@ class Roster:
         watch = self._watches.get(name)
         return watch.rule if watch else None
 
+    def series_counts(self) -> dict[str, int]:
+        """Return how many series each rule watches."""
+        return {name: watch.count for name, watch in self._watches.items()}
+
     def figures(self) -> list[Figures]:
-        """Return what is to be known of each rule; what is counted, since the last call."""
+        """Return what was counted of each rule since the last call."""
         figures = []
         for name, watch in self._watches.items():
             late, watch.late = watch.late, 0
-            figures.append(Figures(name, watch.count, late, watch.rule.new_condition_failures()))
+            figures.append(Figures(name, late, watch.rule.new_condition_failures()))
         return figures
 
     def _remember(self, entries: Mapping[str, bytes], *, besides: str) -> None:
