@@ -140,6 +140,7 @@ class Hop:
                     await piece.flush()
             self._measure()
 
+
     def _measure(self) -> None:
         metrics.PARTITIONS.labels(self.name).set(len(self._slices))
         held = sum(piece.held_ticks for piece in self._slices.values())
