@@ -16,7 +16,7 @@ from streams.detection.doubts import finds_all
 from streams.detection.rule import Rule
 from streams.gateways.probes import Probe
 from streams.notifications.routing import Route, channels_of
-from streams.notifications.unreached import useless
+from streams.notifications.unreached import BEFORE, useless
 from streams.policy_faults import meant
 from streams.policy_files import Document, Place, Problem
 from streams.runbooks import files_beside, is_file
@@ -110,10 +110,9 @@ def _same(one: Rule, other: Rule) -> bool:
 def _of_routes(written: Written) -> Iterator[Problem]:
     routes = written.routes
     for each in useless([one.setting for one in routes]):
-        before = each.before and _where(routes, each.before)
-        yield routes[int(each.place[1])].problem(
-            *each.place[2:], text=each.text.format(before=before)
-        )
+        # A text can quote an expression, which has braces of its own.
+        text = each.text.replace(BEFORE, _where(routes, each.before)) if each.before else each.text
+        yield routes[int(each.place[1])].problem(*each.place[2:], text=text)
     reached = {name for each in routes for name in channels_of(each.setting)}
     reached.update(written.fallbacks)
     for channel in written.channels:

@@ -15,6 +15,8 @@ from streams.notifications.routing import Route
 _COMPARED: Final = frozenset({"severities", "services", "purposes", "channels"})
 
 Place = tuple[str | int, ...]
+#: In a text, where the route stands that makes another one useless.
+BEFORE: Final = "{before}"
 
 
 class Useless(NamedTuple):
@@ -23,7 +25,7 @@ class Useless(NamedTuple):
     place: Place
     """Where it stands."""
     text: str
-    """Why; ``{before}`` is where the other route stands."""
+    """Why; ``BEFORE`` stands for where the other route is."""
     before: Place | None = None
     """The route that makes it so, if one does."""
 
@@ -42,7 +44,7 @@ def useless(
         if taken is not None:
             yield Useless(
                 here,
-                "is never reached: the route before it ({before}) takes all that it would, and does not say continue",
+                f"is never reached: the route before it ({BEFORE}) takes all that it would, and does not say continue",
                 (*place, "routes", taken),
             )
             continue
@@ -52,7 +54,7 @@ def useless(
         if told is not None:
             yield Useless(
                 here,
-                "adds nobody: whatever it tells, the route before it ({before}) tells the same channels",
+                f"adds nobody: whatever it tells, the route before it ({BEFORE}) tells the same channels",
                 (*place, "routes", told),
             )
             continue

@@ -258,7 +258,7 @@ def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
     matchers: [region=eu]
     owners: [web]
     routes:
-      - {channels: [pager], matchers: ['region=~us-.*']}
+      - {channels: [pager], matchers: ['region=~us-.{2}']}
       - {channels: [pager], owners: [shop]}
       - {channels: [pager], matchers: [tier=1]}
       - {channels: [pager], matchers: [tier=1, rack=a]}
@@ -268,7 +268,7 @@ def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
   - {channels: [chat], matchers: [region=eu], owners: [web, shop]}
 """,
             [
-                "9: routes[0].routes[0]: is never reached: region=eu and region=~us-.* exclude each other",
+                "9: routes[0].routes[0]: is never reached: region=eu and region=~us-.{2} exclude each other",
                 "10: routes[0].routes[1]: is never reached: the routes above it let only the owners web through",
                 (
                     "12: routes[0].routes[3]: is never reached: the route before it (a.yaml:11) takes all that it would, "
