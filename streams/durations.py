@@ -52,3 +52,9 @@ def written(span: timedelta) -> str:
         if count:
             said.append(f"{count}{unit}")
     return "".join(said)
+
+
+def reworded(found: re.Match[str]) -> str:
+    """Return a duration whose parts *found* names as Python does, ``days=7, seconds=30``, as a person writes it."""
+    parts = re.findall(r"(days|seconds|microseconds)=(\d+)", found[1])
+    return written(timedelta(**{name: int(count) for name, count in parts}))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from streams.durations import reworded
 from streams.policy_files import Document, Place, Problem
 
 _REWORDED: Final = (
@@ -19,6 +20,8 @@ _REWORDED: Final = (
     (re.compile(r"a valid (integer|number|boolean)"), r"a \1"),
     (re.compile(r"\ba integer"), "an integer"),
     (re.compile(r", unable to parse string as an? \w+"), ""),
+    # A limit of durations.
+    (re.compile(r"datetime\.timedelta\(([^)]*)\)"), reworded),
 )
 #: Parts whose values may hold something that nobody should read.
 _UNQUOTED: Final = frozenset({"channels", "url", "headers"})

@@ -134,12 +134,14 @@ class Hop:
     async def _keep_flushing(self) -> None:
         while not self._stopping:
             # One after the other: what all of them write down at one moment, an alert would have to wait for.
-            for piece in list(self._slices.values()) or [None]:
-                await asyncio.sleep(FLUSH_EVERY / max(len(self._slices), 1))
-                if piece is not None and self._slices.get(piece.partition) is piece:
+            turns = list(self._slices.values())
+            for piece in turns:
+                await asyncio.sleep(FLUSH_EVERY / len(turns))
+                if self._slices.get(piece.partition) is piece:
                     await piece.flush()
+            if not turns:
+                await asyncio.sleep(FLUSH_EVERY)
             self._measure()
-
 
     def _measure(self) -> None:
         metrics.PARTITIONS.labels(self.name).set(len(self._slices))

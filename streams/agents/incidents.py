@@ -274,7 +274,10 @@ class IncidentsDesk:
         if incident is None or incident.status not in _OPEN:
             return []
         cause = self._correlation.topology.cause(self._register.services(incident))
-        if cause is None or cause.impacted[: limits.SERVICES_LISTED] == incident.impacted:
+        if cause is None:
+            return []
+        impacted = cause.impacted[: limits.SERVICES_LISTED]
+        if (cause.service, impacted) == (incident.probable_cause, incident.impacted):
             return []
         why = Cause(TOCSIN, "alert", "", trigger_id)
         return [self._register.blame(incident, _blame(cause), why, at)]

@@ -11,35 +11,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.alerts import AlertV1
-from schemas.changes import ChangeV1
-from schemas.commands import AnyCommand, Command
 from schemas.contract import Contract, Line
 from schemas.lifecycle import IncidentV1, StepV1
 from schemas.notices import NoticeV1
-from schemas.silences import SilenceV1
-from schemas.telemetry import ExternalV1, HealthV1, LogV1, MetricV1
-from schemas.topics import (
-    CHANGES,
-    COMMANDS,
-    EXTERNAL,
-    HEALTH,
-    LOGS,
-    METRICS,
-    SILENCES,
-    TopicDeclaration,
+from schemas.withheld import WithheldV1
+from streams.backtest.inputs import (
+    COMMAND,
+    COMMANDS_KNOWN,
+    MESSAGES,
+    OUTAGE,
+    Happening,
+    Input,
+    Moments,
+    Nowhere,
 )
-from streams.durations import Duration, read_duration
+from streams.backtest.since import numbered, parts_of
+from streams.durations import Duration
 from streams.errors import PolicyError
 from streams.policy import Policy, put_together, read_policy, refusal
 from streams.policy_faults import faults, meant
@@ -47,88 +37,21 @@ from streams.policy_files import Document, Place, Problem, document_of, part_of
 
 #: Where nothing else is said, cases begin here: a Friday.
 BEGINNING: Final = datetime(2024, 3, 1, tzinfo=UTC)
-#: Moments that one ``at`` may stand for.
-MOMENTS: Final = 100_000
 SECOND: Final = timedelta(seconds=1)
-
-#: What can be put in, by the word for it.
-_MESSAGES: Final[Mapping[str, tuple[TopicDeclaration, type[Contract]]]] = {
-    "health": (HEALTH, HealthV1),
-    "metric": (METRICS, MetricV1),
-    "log": (LOGS, LogV1),
-    "external": (EXTERNAL, ExternalV1),
-    "change": (CHANGES, ChangeV1),
-    "silence": (SILENCES, SilenceV1),
-}
-_COMMAND: Final = "command"
-_COMMANDS: Final[Mapping[str, type[Command]]] = {
-    each.model_fields["action"].default: each for each in AnyCommand.__args__[0].__args__
-}
-#: As the command line calls them.
-_SHORT: Final = {"ack": "acknowledge"}
-#: What can be expected, besides ``firing``, by the word for it.
+#: Words for what can happen, as an input has one of them.
+_WORDS: Final = (*MESSAGES, COMMAND, OUTAGE)
+#: What can be expected to be told, by the word for it.
 TOLD: Final[Mapping[str, type[Contract]]] = {
     "alerts": AlertV1,
     "incidents": IncidentV1,
     "steps": StepV1,
     "notices": NoticeV1,
+    "withheld": WithheldV1,
 }
-
-
-class _Series(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    begin: Duration = Field(alias="from", default=timedelta(0))
-    to: Duration
-    every: Annotated[Duration, Field(gt=timedelta(0))]
-
-
-def _moments(written: Any) -> tuple[timedelta, ...]:
-    if isinstance(written, Mapping):
-        try:
-            series = _Series.model_validate(written)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            name = ".".join(map(str, fault["loc"]))
-            message = (
-                f"has no usable {name!r}: write {{from: 0s, to: 10m, every: 15s}}, from at most to"
-            )
-            raise ValueError(message) from None
-        count = max(0, (series.to - series.begin) // series.every + 1)
-        if not 0 < count <= MOMENTS:
-            message = f"stands for {count} moments: there can be 1 to {MOMENTS}"
-            raise ValueError(message)
-        return tuple(series.begin + number * series.every for number in range(count))
-    several = written if isinstance(written, list) else [written]
-    return tuple(read_duration(each) for each in several)
-
-
-Moments = Annotated[
-    tuple[timedelta, ...], BeforeValidator(_moments), Field(min_length=1, max_length=MOMENTS)
-]
-
-
-class Input(BaseModel):
-    """One thing that happens, at one moment or several."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    at: Moments
-    """When: ``5s``, ``[0s, 15s]`` or ``{from: 0s, to: 10m, every: 15s}``"""
-    health: dict[str, Any] | None = None
-    """A health check's result."""
-    metric: dict[str, Any] | None = None
-    """A measured value."""
-    log: dict[str, Any] | None = None
-    """A log record."""
-    external: dict[str, Any] | None = None
-    """Another system's alert."""
-    change: dict[str, Any] | None = None
-    """A deployment or another change."""
-    silence: dict[str, Any] | None = None
-    """A silence."""
-    command: dict[str, Any] | None = None
-    """What a person asks."""
+#: Everything that can be expected.
+EXPECTED: Final = ("firing", *TOLD, "on_call", "refused")
+#: Ticks that are further apart would be an outage of ours.
+_FURTHEST: Final = timedelta(minutes=2)
 
 
 class Expectation(BaseModel):
@@ -141,36 +64,19 @@ class Expectation(BaseModel):
     firing: tuple[str, ...] | None = None
     """The rules whose alerts fire, a rule once for each of its alerts."""
     alerts: tuple[dict[str, Any], ...] | None = None
-    """The alerts that were told in that second, each by any of its fields."""
+    """The alerts that were told then, each by any of its fields."""
     incidents: tuple[dict[str, Any], ...] | None = None
     """The incidents that there have been, as they stand."""
     steps: tuple[dict[str, Any], ...] | None = None
-    """The steps of incidents in that second."""
+    """The steps of incidents then."""
     notices: tuple[dict[str, Any], ...] | None = None
-    """What channels were told in that second."""
-
-
-@dataclass(frozen=True)
-class Happening:
-    """One input at one moment."""
-
-    at: timedelta
-    word: str
-    fields: Mapping[str, Any]
-    number: int
-    """Its place among the inputs of the case."""
-
-    def message(self, beginning: datetime, incident_id: str) -> tuple[TopicDeclaration, Contract]:
-        """Return it as its topic carries it; a command that names no incident is about *incident_id*."""
-        moment = {"occurred_at": beginning + self.at}
-        if self.word != _COMMAND:
-            topic, kind = _MESSAGES[self.word]
-            return topic, kind(**{**moment, **self.fields})
-        defaults = {"command_id": f"{self.number}@{self.at.total_seconds():g}", "author": "tester"}
-        given = {**moment, **defaults, "incident_id": incident_id, **self.fields}
-        action = str(given.get("action"))
-        given["action"] = _SHORT.get(action, action)
-        return COMMANDS, TypeAdapter(AnyCommand).validate_python(given)
+    """What channels were told then."""
+    withheld: tuple[dict[str, Any], ...] | None = None
+    """The alerts of which nobody was told then, or is again, and why."""
+    on_call: dict[str, str | None] | None = None
+    """Schedules of the policy, each with the person who is on call; nothing where nobody is."""
+    refused: tuple[str, ...] | None = None
+    """What was refused then: of each a part of the reason."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +90,10 @@ class Case:
     policy: Document | str | None
     environment: Mapping[str, str]
     beginning: datetime
+    ticks: timedelta
+    """How often time is told, besides at the moments of inputs and expectations."""
+    watched: bool
+    """Whether schedules are looked after."""
     happenings: tuple[Happening, ...]
     """In the order in which they happen."""
     expectations: tuple[Expectation, ...]
@@ -205,6 +115,10 @@ class _Head(BaseModel):
     """What the policy finds in the environment; nothing else is there."""
     start: AwareDatetime = BEGINNING
     """The time at which the case begins."""
+    ticks: Annotated[Duration, Field(ge=SECOND, le=_FURTHEST)] = SECOND
+    """How often time is told, besides at the moments of inputs and expectations: cases of days need not be told each second."""
+    watch_schedules: bool = False
+    """Whether nobody on call is an alert: not where schedules begin later than the case."""
     name: Line = ""
     """What the case shows."""
     inputs: Any = None
@@ -286,7 +200,7 @@ class _Reading:
         expectations = [
             each
             for where, given in self._each((*place, "expect"), body.expect)
-            if (each := self._expectation(where, given)) is not None
+            if (each := self._expectation(where, given, head.start)) is not None
         ]
         if len(self.read.problems) > found:
             return
@@ -302,6 +216,8 @@ class _Reading:
                 head.policy if isinstance(head.policy, str | None) else self._document,
                 head.environment,
                 head.start,
+                head.ticks,
+                head.watch_schedules,
                 # Those of one moment happen in the order in which they are written.
                 tuple(sorted(happenings, key=lambda each: each.at)),
                 tuple(expectations),
@@ -314,39 +230,42 @@ class _Reading:
         read = self._model(place, given, Input)
         if read is None:
             return
-        words = [word for word in (*_MESSAGES, _COMMAND) if getattr(read, word) is not None]
+        words = [word for word in _WORDS if getattr(read, word) is not None]
         if len(words) != 1:
-            known = ", ".join((*_MESSAGES, _COMMAND))
+            known = ", ".join(_WORDS)
             self._say(place, f"must be one of {known}; it is {' and '.join(words) or 'none'}")
             return
         (word,) = words
+        if word == OUTAGE:
+            for moment in read.at:
+                yield Happening(moment, word, {}, number, read.outage or timedelta(0))
+            return
         happenings = [Happening(moment, word, getattr(read, word), number) for moment in read.at]
         if self._is_message((*place, word), happenings[0], beginning):
             yield from happenings
 
     def _is_message(self, place: Place, happening: Happening, beginning: datetime) -> bool:
-        kind: type[Contract] = Command
-        if happening.word != _COMMAND:
-            kind = _MESSAGES[happening.word][1]
-        else:
+        kind = happening.kind
+        if kind is None:
             action = str(happening.fields.get("action"))
-            chosen = _COMMANDS.get(_SHORT.get(action, action))
-            if chosen is None:
-                self._say(
-                    (*place, "action"), f"{action!r} is no action; {meant(action, _COMMANDS)}"
-                )
-                return False
-            kind = chosen
+            known = meant(action, COMMANDS_KNOWN)
+            self._say((*place, "action"), f"{action!r} is no action; {known}")
+            return False
         if not self._known(place, happening.fields, kind):
             return False
+        odd = list(happening.oddities())
+        for name, text in odd:
+            self._say((*place, name), text)
+        if odd:
+            return False
         try:
-            happening.message(beginning, "INC-2024-03-01-001")
+            happening.message(beginning, Nowhere())
         except ValidationError as error:
             self.read.problems.extend(faults(self._document, place, kind, error))
             return False
         return True
 
-    def _expectation(self, place: Place, given: Any) -> Expectation | None:
+    def _expectation(self, place: Place, given: Any, beginning: datetime) -> Expectation | None:
         read: Expectation | None = self._model(place, given, Expectation)
         if read is None:
             return None
@@ -354,19 +273,31 @@ class _Reading:
             if moment % SECOND:
                 self._say((*place, "at"), "must be whole seconds: time passes in seconds")
                 return None
-        if read.firing is None and all(getattr(read, word) is None for word in TOLD):
-            self._say(place, f"expects nothing; there are firing, {', '.join(TOLD)}")
+        if all(getattr(read, word) is None for word in EXPECTED):
+            self._say(place, f"expects nothing; there are {', '.join(EXPECTED)}")
+        named: dict[str, Any] = {}
         for word, kind in TOLD.items():
-            for number, each in enumerate(getattr(read, word) or ()):
+            wanted = getattr(read, word)
+            for number, each in enumerate(wanted or ()):
                 self._known((*place, word, number), each, kind)
-        return read
+            if wanted is not None:
+                named[word] = tuple(
+                    {name: numbered(name, it, beginning) for name, it in each.items()}
+                    for each in wanted
+                )
+        return read.model_copy(update=named)
 
-    def _known(self, place: Place, given: Iterable[str], kind: type[Contract]) -> bool:
+    def _known(self, place: Place, given: Mapping[str, Any], kind: type[BaseModel]) -> bool:
         # A message may have fields of a later release; here they are mistyped.
         unknown = [name for name in given if name not in kind.model_fields]
         for name in unknown:
             self._say((*place, name), f"is not known here; {meant(str(name), kind.model_fields)}")
-        return not unknown
+        parts = [
+            self._known((*place, name, *below), inside, part)
+            for name, part in parts_of(kind).items()
+            for below, inside in _maps_in(given.get(name))
+        ]
+        return not unknown and all(parts)
 
     def _each(self, place: Place, given: Any) -> Iterator[tuple[Place, Any]]:
         if given is None:
@@ -389,6 +320,16 @@ class _Reading:
 
     def _say(self, place: Place, text: str) -> None:
         self.read.problems.append(self._document.problem(place, text))
+
+
+def _maps_in(given: Any) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+    """Yield the maps that *given* is or lists, with their places in it."""
+    if isinstance(given, Mapping):
+        yield (), given
+    elif isinstance(given, list):
+        yield from (
+            ((number,), each) for number, each in enumerate(given) if isinstance(each, Mapping)
+        )
 
 
 def case_files(paths: Iterable[Path]) -> list[Path]:

@@ -5,6 +5,7 @@ It is the code that runs live, from the bytes of a record to the notices; only t
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +14,16 @@ from schemas.contract import Contract, Unreadable
 from schemas.lifecycle import IncidentV1, StepV1
 from schemas.notices import NoticeV1
 from schemas.ticks import TickV1
-from schemas.topics import ALERTS, CURRENT, LIFECYCLE, NOTICES, TopicDeclaration, by_name
+from schemas.topics import (
+    ALERTS,
+    CURRENT,
+    LIFECYCLE,
+    NOTICES,
+    WITHHELD,
+    TopicDeclaration,
+    by_name,
+)
+from schemas.withheld import WithheldV1
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
@@ -21,6 +31,7 @@ from streams.agents.incidents import IncidentsDesk
 from streams.agents.outgoing import Headers, Outgoing, outgoing
 from streams.detection.evaluation import Detector
 from streams.errors import Rejected
+from streams.incidents.coverage import Coverage
 from streams.policy import Policy
 from streams.telemetry.reading import Formats
 
@@ -54,25 +65,47 @@ class Told:
     alerts: list[AlertV1] = field(default_factory=list)
     steps: list[StepV1] = field(default_factory=list)
     notices: list[NoticeV1] = field(default_factory=list)
+    withheld: list[WithheldV1] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
 
 class Chain:
-    """Detection and incidents under one policy."""
+    """Detection and incidents under one policy; nobody looks after its schedules unless they are *watched*."""
 
-    def __init__(self, policy: Policy) -> None:
+    #: What each hop reads, and the hop.
+    _hops: tuple[tuple[Collection[TopicDeclaration], DetectDesk | IncidentsDesk], ...]
+
+    def __init__(self, policy: Policy, *, watched: bool = False) -> None:
         self.policy = policy
         self.detector = Detector(policy.watched_rules)
         self._hops = (
             (DETECT_INPUTS, DetectDesk(self.detector, formats=Formats(policy.formats))),
-            (INCIDENTS_INPUTS, IncidentsDesk.under(policy)),
+            (
+                INCIDENTS_INPUTS,
+                IncidentsDesk.under(policy, coverage=_coverage(policy) if watched else None),
+            ),
         )
+        self._watched = watched
+        #: What the journals of the hops have.
+        self._kept: tuple[dict[str, bytes], ...] = tuple({} for _ in self._hops)
         self._offsets: dict[str, int] = defaultdict(int)
         self._told = Told()
         #: By fingerprint.
         self.firing: dict[str, AlertV1] = {}
         #: By id, as they stand, in the order in which they opened.
         self.incidents: dict[tuple[str, str], IncidentV1] = {}
+
+    def restart(self) -> None:
+        """Let other workers go on with what was kept."""
+        fresh = Chain(self.policy, watched=self._watched)
+        for kept, (_, before), (_, desk) in zip(self._kept, self._hops, fresh._hops, strict=True):
+            for name, value in before.changes().items():
+                if value is None:
+                    kept.pop(name, None)
+                else:
+                    kept[name] = value
+            desk.restore(kept)
+        self.detector, self._hops = fresh.detector, fresh._hops
 
     def hear(self, topic: TopicDeclaration, message: Contract, at: datetime) -> None:
         """Take in *message* at *at*, as if it were written to *topic* then."""
@@ -129,3 +162,9 @@ class Chain:
             self.incidents[incident.tenant, incident.incident_id] = incident
         elif topic is NOTICES:
             self._told.notices.append(NoticeV1.from_wire(written.value))
+        elif topic is WITHHELD:
+            self._told.withheld.append(WithheldV1.from_wire(written.value))
+
+
+def _coverage(policy: Policy) -> Coverage:
+    return Coverage(policy.schedules, policy.plan.calendars)

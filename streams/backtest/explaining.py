@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -11,7 +11,9 @@ from schemas.alerts import AlertV1
 from schemas.lifecycle import StepV1
 from schemas.notices import NoticeV1
 from schemas.telemetry import Signal
+from schemas.withheld import WithheldV1
 from streams.backtest.chain import Chain
+from streams.backtest.since import moment
 from streams.detection import holding
 from streams.detection.holding import Phase, Says
 from streams.detection.index import name_of
@@ -19,19 +21,12 @@ from streams.detection.matching import predicate
 from streams.detection.moments import moment_of
 from streams.detection.rule import Rule
 from streams.detection.series import Series
-from streams.durations import written
 from streams.policy_faults import meant
 
 #: Characters of one remembered value that are shown.
 _SHOWN: Final = 80
 #: Whole numbers that are larger are moments, in microseconds since 1970: so memories keep them.
 _MICROSECONDS: Final = 10**14
-
-
-def moment(at: datetime, beginning: datetime) -> str:
-    """Return *at* as the time since the beginning, as cases have it."""
-    since = at - beginning
-    return f"-{written(-since)}" if since < timedelta(0) else written(since)
 
 
 def alert_shown(alert: AlertV1, beginning: datetime) -> str:
@@ -44,6 +39,14 @@ def alert_shown(alert: AlertV1, beginning: datetime) -> str:
 def notice_shown(notice: NoticeV1) -> str:
     """Return what a notice says, in one line."""
     return f"{notice.purpose} to {notice.channel} of {notice.incident_id} ({notice.reason})"
+
+
+def withheld_shown(withheld: WithheldV1) -> str:
+    """Return what is said of a withheld alert, in one line."""
+    return (
+        f"{withheld.rule} of {withheld.service} {withheld.withholding} by {withheld.by}: "
+        f"{withheld.reason}"
+    )
 
 
 def step_shown(step: StepV1, beginning: datetime) -> str:

@@ -1,27 +1,35 @@
 """
 Plays a case second by second, and says what was not as expected.
 
-A tick comes each second, after the inputs of that second; what is expected of a moment is looked at after its tick.
+A tick comes each second, or as often as the case says, after the inputs until then; what is expected of a moment is looked at after its tick.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from math import ceil
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from schemas.contract import Contract
 from schemas.lifecycle import StepV1
 from schemas.telemetry import Signal
 from streams.backtest.cases import SECOND, TOLD, Case, Expectation
-from streams.backtest.chain import Chain, Told
-from streams.backtest.explaining import alert_shown, notice_shown, step_shown, why_not
-from streams.durations import read_duration, written
+from streams.backtest.chain import Chain, Refused, Told
+from streams.backtest.comparing import alike, paired, shown, told, value
+from streams.backtest.explaining import (
+    alert_shown,
+    notice_shown,
+    step_shown,
+    why_not,
+    withheld_shown,
+)
+from streams.backtest.inputs import OUTAGE, Happening
+from streams.durations import written
+from streams.incidents.schedules import on_call
 from streams.policy import Policy
+from streams.policy_faults import meant
 
-_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 #: Steps that are told where incidents or notices are not as expected.
 _STEPS_TOLD = 8
 
@@ -47,10 +55,14 @@ def play(case: Case, policy: Policy) -> list[Difference]:
 class _Play:
     def __init__(self, case: Case, policy: Policy) -> None:
         self._case = case
-        self._chain = Chain(policy)
+        self._chain = Chain(policy, watched=case.watched)
         self._signals: list[Signal] = []
         self._steps: list[StepV1] = []
         self._now = timedelta(0)
+        #: Until when the workers are out.
+        self._out_until = timedelta(0)
+        #: How many things have happened.
+        self.ordinal = 0
 
     def run(self) -> Iterator[Difference]:
         case, chain = self._case, self._chain
@@ -59,37 +71,87 @@ class _Play:
             for moment in each.at:
                 expected[moment].append(each)
         waiting = list(reversed(case.happenings))
-        while self._now <= case.end:
-            while waiting and waiting[-1].at <= self._now:
+        for now in self._moments(expected):
+            self._now = now
+            while waiting and waiting[-1].at <= self._now and self._now >= self._out_until:
                 self._happen(waiting.pop())
-            chain.tick(case.beginning + self._now)
-            told = chain.take_told()
-            self._steps += told.steps
-            for refused in told.refused:
-                yield self._different("input", [f"refused on {refused.topic}: {refused.reason}"])
-            for each in expected.get(self._now, ()):
-                yield from self._compare(each, told)
-            self._now += SECOND
+            if self._now >= self._out_until:
+                chain.tick(case.beginning + self._now)
+            said = chain.take_told()
+            self._steps += said.steps
+            due = expected.get(self._now, ())
+            yield from self._refusals(said.refused, due)
+            for each in due:
+                yield from self._compare(each, said)
 
-    def _happen(self, happening: Any) -> None:
-        beginning = self._case.beginning
-        latest = next(reversed(self._chain.incidents.values()), None)
-        incident_id = latest.incident_id if latest else f"INC-{beginning:%Y-%m-%d}-001"
-        topic, message = happening.message(beginning, incident_id)
+    def _moments(self, expected: Mapping[timedelta, Any]) -> list[timedelta]:
+        """Return when time is told."""
+        case = self._case
+        regular = (number * case.ticks for number in range(case.end // case.ticks + 1))
+        # Inputs are heard with the tick that follows them.
+        inputs = (
+            SECOND * ceil((each.at + each.lasts) / SECOND)
+            for each in case.happenings
+            if each.at <= case.end
+        )
+        return sorted({*regular, *inputs, *expected})
+
+    def _happen(self, happening: Happening) -> None:
+        self.ordinal += 1
+        if happening.word == OUTAGE:
+            self._chain.restart()
+            self._out_until = max(self._out_until, happening.at + happening.lasts)
+            return
+        topic, message = happening.message(self._case.beginning, self)
         if isinstance(message, Signal):
             self._signals.append(message)
-        self._chain.hear(topic, message, beginning + self._now)
+        self._chain.hear(topic, message, self._case.beginning + self._now)
 
-    def _compare(self, expectation: Expectation, told: Told) -> Iterator[Difference]:
+    def latest_incident(self) -> str:
+        """See ``Scene``."""
+        latest = next(reversed(self._chain.incidents.values()), None)
+        return latest.incident_id if latest else f"INC-{self._case.beginning:%Y-%m-%d}-001"
+
+    def fingerprints(self, incident_id: str, about: Mapping[str, Any]) -> list[str]:
+        """See ``Scene``."""
+        return [
+            alert.fingerprint
+            for incident in self._chain.incidents.values()
+            if incident.incident_id == incident_id
+            for alert in incident.alerts
+            if alike(about, alert.model_dump(mode="json"), self._case.beginning)
+        ]
+
+    def _refusals(
+        self, refused: Sequence[Refused], expected: Sequence[Expectation]
+    ) -> Iterator[Difference]:
+        """Compare what was refused; what nobody expected to be is said."""
+        wanted = [text for each in expected for text in each.refused or ()]
+        lines = []
+        for each in refused:
+            met = next((text for text in wanted if text in each.reason), None)
+            if met is None:
+                lines.append(f"refused on {each.topic}: {each.reason}")
+            else:
+                wanted.remove(met)
+        if lines:
+            yield self._different("input", lines)
+        if wanted:
+            yield self._different(
+                "refused", [f"- {text}: expected, not refused" for text in wanted]
+            )
+
+    def _compare(self, expectation: Expectation, said: Told) -> Iterator[Difference]:
         if expectation.firing is not None:
             lines = list(self._firing(expectation.firing))
             if lines:
                 yield self._different("firing", lines)
         seen: Mapping[str, Sequence[Contract]] = {
-            "alerts": told.alerts,
+            "alerts": said.alerts,
             "incidents": list(self._chain.incidents.values()),
-            "steps": told.steps,
-            "notices": told.notices,
+            "steps": said.steps,
+            "notices": said.notices,
+            "withheld": said.withheld,
         }
         for word in TOLD:
             wanted = getattr(expectation, word)
@@ -98,6 +160,9 @@ class _Play:
             lines = list(self._listed(word, wanted, seen[word]))
             if lines:
                 yield self._different(word, lines)
+        duties = list(self._duties(expectation.on_call or {}))
+        if duties:
+            yield self._different("on_call", duties)
 
     def _different(self, what: str, lines: Sequence[str]) -> Difference:
         return Difference(self._now, what, tuple(lines))
@@ -123,21 +188,34 @@ class _Play:
         for line in why_not(rule, self._chain, self._signals, self._case.beginning):
             yield f"    {line}"
 
+    # -- who is on call ---------------------------------------------------------------------------
+
+    def _duties(self, wanted: Mapping[str, str | None]) -> Iterator[str]:
+        schedules = self._chain.policy.schedules
+        for name, person in wanted.items():
+            if name not in schedules:
+                yield f"- {name}: the policy has no such schedule; {meant(name, schedules)}"
+                continue
+            now = on_call(schedules[name], self._case.beginning + self._now)
+            if now != person:
+                yield f"~ {name}: expected {person or 'nobody'}, on call is {now or 'nobody'}"
+
     # -- what was told ----------------------------------------------------------------------------
 
     def _listed(
         self, word: str, wanted: Sequence[Mapping[str, Any]], seen: Sequence[Contract]
     ) -> Iterator[str]:
-        pairs, missing, more = paired(wanted, seen, self._case.beginning)
+        beginning = self._case.beginning
+        pairs, missing, more = paired(wanted, seen, beginning)
         for want, found in pairs:
             yield f"~ {self._shown(word, found)}"
             for name in want:
-                has = _value(found, name)
-                if not _alike(want[name], has, self._case.beginning):
-                    seen_as = self._moment(want[name], has)
-                    yield f"    {name}: expected {_told(want[name])}, seen {seen_as}"
+                has = value(found, name)
+                if not alike(want[name], has, beginning):
+                    seen_as = shown(want[name], has, beginning)
+                    yield f"    {name}: expected {told(want[name])}, seen {seen_as}"
         for want in missing:
-            yield f"- {_told(want)}: expected, not seen"
+            yield f"- {told(want)}: expected, not seen"
             rule = want.get("rule")
             if word == "alerts" and isinstance(rule, str):
                 yield from self._why_not(rule)
@@ -152,70 +230,8 @@ class _Play:
             return alert_shown(found, self._case.beginning)
         if word == "notices":
             return notice_shown(found)
+        if word == "withheld":
+            return withheld_shown(found)
         if word == "steps":
             return step_shown(found, self._case.beginning)
         return f"{found.incident_id} {found.status}, severity {found.severity}: {found.summary}"
-
-    def _moment(self, wanted: Any, has: Any) -> str:
-        since = _since(wanted, has, self._case.beginning)
-        return _told(has if since is None else written(since))
-
-
-def paired(
-    wanted: Sequence[Mapping[str, Any]], seen: Sequence[Contract], beginning: datetime
-) -> tuple[list[tuple[Mapping[str, Any], Contract]], list[Mapping[str, Any]], list[Contract]]:
-    """
-    Return pairs of what is expected and seen and differs, what was not seen, and what was not expected.
-
-    Their order does not matter. What says most is looked for first; what is not found is compared with what is most like it.
-    """
-
-    def score(want: Mapping[str, Any], found: Contract) -> int:
-        return sum(_alike(want[name], _value(found, name), beginning) for name in want)
-
-    left = list(seen)
-    unmet = []
-    for want in sorted(wanted, key=len, reverse=True):
-        met = next((each for each in left if score(want, each) == len(want)), None)
-        if met is None:
-            unmet.append(want)
-        else:
-            left.remove(met)
-    pairs, missing = [], []
-    for want in unmet:
-        nearest = max(left, key=lambda each, want=want: score(want, each), default=None)  # type: ignore[misc]
-        if nearest is None:
-            missing.append(want)
-        else:
-            left.remove(nearest)
-            pairs.append((want, nearest))
-    return pairs, missing, left
-
-
-def _value(found: Contract, name: str) -> Any:
-    return found.model_dump(mode="json", include={name}).get(name)
-
-
-def _alike(wanted: Any, has: Any, beginning: datetime) -> bool:
-    plain = _JSON.dump_python(wanted, mode="json")
-    if plain == has:
-        return True
-    since = _since(plain, has, beginning)
-    return since is not None and since == read_duration(plain)
-
-
-def _since(wanted: Any, has: Any, beginning: datetime) -> timedelta | None:
-    """Return the moment *has* as a duration where one is *wanted*; None where none is."""
-    if not isinstance(wanted, str) or not isinstance(has, str):
-        return None
-    try:
-        read_duration(wanted)
-        return datetime.fromisoformat(has) - beginning
-    except (ValueError, TypeError):
-        return None
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_told(each)}" for name, each in value.items()) + "}"
-    return "nothing" if value is None else str(value)

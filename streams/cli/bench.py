@@ -61,7 +61,10 @@ def notify(broker: str, alerts: int, burst: int, every: float) -> None:
 )
 @click.option("--partitions", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option(
-    "--sweep/--no-sweep", default=True, show_default=True, help="Also with 10 and with 1,000 rules."
+    "--sweep/--no-sweep",
+    default=True,
+    show_default=True,
+    help="Also with other numbers of rules, series and partitions, and with rules of one kind.",
 )
 def detect(  # noqa: PLR0913, PLR0917 - an option each
     broker: str,
@@ -81,9 +84,11 @@ def detect(  # noqa: PLR0913, PLR0917 - an option each
             await measure.of_series(figures, broker, series=series, partitions=partitions)
         else:
             await measure.throughput(
-                figures, broker, signals=signals, series=sets, partitions=partitions, sweep=sweep
+                figures, broker, signals=signals, series=sets, partitions=partitions
             )
             await measure.latency(figures, broker, series=sets, partitions=partitions)
+            if sweep:
+                await measure.sweeps(figures, broker, signals=signals // 4, partitions=partitions)
         figures.close()
 
     try:

@@ -1,19 +1,24 @@
 """``tocsin explain``: why somebody was told of an incident, and why nobody was told of an alert."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import click
+from pydantic import TypeAdapter
 
 from schemas.lifecycle import StepV1
 from schemas.origin import Origin
 from schemas.withheld import WithheldV1
+from streams.backtest.nearness import Near
 from streams.cli.asking import JSON, TENANT, print_json, run
 from streams.cli.incident import IncidentIdType
 from streams.cli.silence import DurationType
-from streams.gateways import clock, explaining
+from streams.gateways import clock, explaining, near_misses
 from streams.gateways.explaining import Told, Untold
+from streams.policy import read_policy
+
+_NEAR: TypeAdapter[Near] = TypeAdapter(Near)
 
 
 @click.command("explain")
@@ -43,16 +48,31 @@ def explain(  # noqa: PLR0913 - what can be asked
     """
     Say why: each step of an incident with reason, score and place in the log, and who was told of it why.
 
-    With --not: which alerts were muted, grouped away or below a threshold, and what saw to that.
+    With --not: which alerts were muted, grouped away or too few, and what saw to that. With --service or --rule besides: which signals of that time came
+    near to the rules of the policy as it is now, and told nothing.
     """
     if negative:
-        begin = clock.now() - since
+        until = clock.now()
+        begin = until - since
         found = run(
             lambda settings: explaining.untold(
                 settings, begin, tenant=tenant, incident_id=incident_id
             )
         )
         chosen = narrowed(found, service, rule)
+        below = None
+        if (service or rule) and incident_id is None:
+            below = run(
+                lambda settings: near_misses.below(
+                    settings,
+                    read_policy(settings.policy),
+                    begin,
+                    until,
+                    tenant=tenant,
+                    service=service,
+                    rule=rule,
+                )
+            )
         if as_json:
             print_json(
                 {
@@ -61,10 +81,11 @@ def explain(  # noqa: PLR0913 - what can be asked
                         each.model_dump(mode="json", exclude={"incident"})
                         for each in chosen.grouped
                     ],
+                    "below": [_NEAR.dump_python(each, mode="json") for each in below or ()],
                 }
             )
         else:
-            click.echo("\n".join(why_not(chosen)))
+            click.echo("\n".join(why_not(chosen, below)))
         return
     if incident_id is None:
         message = "name an incident, or ask with --not why nobody was told"
@@ -111,11 +132,10 @@ def why(told: Told) -> Iterator[str]:
         yield from notices.get(step.step_id, [])
 
 
-def why_not(untold: Untold) -> Iterator[str]:
-    """Yield the lines that say why nobody was told."""
+def why_not(untold: Untold, below: Sequence[Near] | None = None) -> Iterator[str]:
+    """Yield the lines that say why nobody was told; *below* is what came near to rules, None where that was not looked at."""
     if not (untold.withheld or untold.grouped):
-        yield "nothing was muted, grouped away or below a threshold"
-        return
+        yield "nothing was muted, grouped away or too few"
     for each in untold.withheld:
         yield (
             f"{_at(each.occurred_at)} {each.withholding} by {each.by}: {each.rule} of {each.service} "
@@ -128,6 +148,14 @@ def why_not(untold: Untold) -> Iterator[str]:
     for step in untold.grouped:
         yield f"{_at(step.occurred_at)} grouped into {step.incident_id}: {_line(step.reason)}"
         yield from _joined(step)
+    if below is None:
+        yield "signals below a threshold: name a --service or a --rule"
+    elif not below:
+        yield "no signal came near to a rule and told nothing"
+    for near in below or ():
+        labels = "".join(f" {name}={_line(value)}" for name, value in sorted(near.labels.items()))
+        yield f"{_at(near.at)} below {near.rule}: {near.service}/{near.environment}{labels}: {_line(near.reason)}"
+        yield f"     from {_place(near.origin)}, the nearest of {near.count} signals"
 
 
 def narrowed(untold: Untold, service: str | None, rule: str | None) -> Untold:

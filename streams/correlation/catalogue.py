@@ -23,7 +23,7 @@ class Service(BaseModel):
     owner: Name | None = None
     """The team that owns it."""
     tier: Annotated[int, Field(ge=1, le=4)] = 3
-    """How much depends on it: 1 most."""
+    """How much depends on it: 1 most. Of several causes that explain as much, the one of the lowest tier is blamed."""
     components: tuple[Name, ...] = ()
     """The components of the status page that show it."""
     runbook: Link | None = None

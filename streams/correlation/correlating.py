@@ -7,6 +7,7 @@ import orjson
 
 from schemas.changes import ChangeV1
 from schemas.withheld import Withholding
+from streams.correlation.demand import Demands
 from streams.correlation.grouping import Group, Incidents, grouped
 from streams.correlation.intake import Arrival, Intake
 from streams.correlation.settings import CorrelationSettings
@@ -24,7 +25,7 @@ class Correlation:
     def __init__(
         self, settings: CorrelationSettings, topology: Topology, *, reopen_within: timedelta
     ) -> None:
-        self._settings = settings
+        self._demands = Demands(settings)
         self._reopen_within = reopen_within
         self.topology = topology
         self.intake = Intake(settings.flapping)
@@ -69,15 +70,16 @@ class Correlation:
 
     def below_demand(self, group: Group) -> list[Told] | None:
         """Keep the alerts of *group* waiting where too few fire, and say so of those that are new; None where enough do."""
-        firing, demand = len(group.tied), self._settings.demand
-        if firing >= demand:
+        firing = len(group.tied)
+        demanded = self._demands.of(arrival.alert for arrival, _ in group.tied)
+        if firing >= demanded.count:
             return None
         return [
             Told(
                 arrival.alert,
                 arrival.origin,
                 Withholding.WAITING,
-                f"{firing} of the {demand} alerts that open an incident fire: {tie.reason}",
+                f"{firing} of the {demanded.count} alerts that open an incident{demanded.of} fire: {tie.reason}",
             )
             for arrival, tie in group.tied
             if self.withheld.wait(arrival)

@@ -67,6 +67,22 @@ class Sharing(BaseModel):
     """How long after the last alert that has the value."""
 
 
+class Demand(BaseModel):
+    """One of ``demands``: how many alerts must fire before some of them open an incident."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"match": ["rule=slow-responses"], "demand": 3}]},
+    )
+
+    match: Annotated[Matchers, Field(min_length=1)]
+    """The alerts it is about."""
+    demand: Annotated[int, Field(ge=1, le=1_000)]
+    """How many distinct alerts of one incident must fire at once before it opens."""
+
+
 class CorrelationSettings(BaseModel):
     """The ``correlation:`` part of a policy."""
 
@@ -79,6 +95,10 @@ class CorrelationSettings(BaseModel):
 
     demand: Annotated[int, Field(ge=1, le=1_000)] = 1
     """How many distinct alerts of one incident must fire at once before it opens."""
+    demands: tuple[Demand, ...] = ()
+    """
+    Other demands, for alerts for which their matchers hold; the first counts. Of several alerts, the one that demands least decides.
+    """
     distance: Annotated[int, Field(ge=0, le=32)] = 8
     """Over how many dependencies a failure is followed; 0 where the service catalogue ties nothing."""
     shared: Sharing = Sharing()

@@ -83,7 +83,8 @@ class Topology:
         """
         Return the failing service that explains most of the others; None where none explains any.
 
-        Of several that explain as many, the one with the first name is taken: the answer does not hang on their order.
+        Of several that explain as many, the one of the lowest tier is taken, and of those the first name: the answer does not hang on
+        their order.
         """
         known = {service for service in failing if service in self._below}
         if len(known) < 2:  # noqa: PLR2004 - one service explains itself
@@ -92,7 +93,7 @@ class Topology:
             service for service in known if known.isdisjoint(self.dependencies(service).keys())
         ]
         explained = {root: self.dependants(root).keys() & known for root in roots}
-        best = min(roots, key=lambda root: (-len(explained[root]), root))
+        best = min(roots, key=lambda root: (-len(explained[root]), self._services[root].tier, root))
         impacted = sorted(explained[best])
         if not impacted:
             return None

@@ -52,6 +52,11 @@ class Roster:
         #: Whether no tick has come since the rules were others.
         self._restored = False
 
+    def series_at(self, fingerprint: str) -> Series | None:
+        """Return the series with that identity, if it is watched: for explanations."""
+        watched = self._watched.get(fingerprint)
+        return watched.series if watched else None
+
     def series_of(self, rule: str) -> list[Series]:
         """Return the series that the rule called *rule* watches: for explanations."""
         watch = self._watches.get(rule)

@@ -341,6 +341,10 @@ class Rule(BaseModel):
     def evidence(self, memory: Any, says: Says) -> Evidence:
         """Return why it says so."""
 
+    def measured(self, memory: Any) -> float | None:
+        """Return the number that it compares as it is now, whatever it says of it; None where it compares none."""
+        return self.evidence(memory, Says.BAD).value
+
     def rising(self) -> bool | None:
         """Whether larger values are worse; None where its alerts have no value that a severity could depend on."""
         return None

@@ -49,8 +49,8 @@ class Members:
         self._holders: dict[Key, str] = {}
         #: By tenant and environment: services, and in which incidents how many of their alerts fire.
         self._failing: dict[Key, dict[str, dict[str, int]]] = {}
-        #: All services of an incident's alerts.
-        self._services: dict[Key, dict[str, None]] = {}
+        #: All services of an incident's alerts, with how many of them each has.
+        self._services: dict[Key, dict[str, int]] = {}
         #: By tenant and group key.
         self._keys: dict[Key, str] = {}
         self._keys_of: dict[Key, dict[str, None]] = {}
@@ -102,8 +102,10 @@ class Members:
         self._holders[tenant, fingerprint] = incident_id
         if before is not None:
             self._count(place, before, -1)
+            self._leave(place, before.service)
         self._count(place, alert, 1)
-        self._services.setdefault(place, {})[alert.service] = None
+        services = self._services.setdefault(place, {})
+        services[alert.service] = services.get(alert.service, 0) + 1
         self.entries.note("member", (tenant, incident_id, fingerprint))
         return before
 
@@ -112,6 +114,7 @@ class Members:
         alert = self._alerts.get(place, {}).pop(fingerprint, None)
         if alert is not None:
             self._count(place, alert, -1)
+            self._leave(place, alert.service)
             if self._holders.get((place[0], fingerprint)) == place[1]:
                 del self._holders[place[0], fingerprint]
             self.entries.note("member", (*place, fingerprint))
@@ -159,6 +162,12 @@ class Members:
         del incidents[place[1]]
         if not incidents:
             del services[alert.service]
+
+    def _leave(self, place: Key, service: str) -> None:
+        services = self._services[place]
+        services[service] -= 1
+        if not services[service]:
+            del services[service]
 
     def _written_member(self, place: Place) -> bytes | None:
         alert = self._alerts.get((place[0], place[1]), {}).get(place[2])

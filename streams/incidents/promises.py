@@ -110,11 +110,16 @@ class Promises:
         standing = after(self._standings.get(place), incident, kind)
         standing = replace(standing, progress=self._escalation(standing, incident, kind))
         self._deadlines[place] = self._counted(standing, incident)
+        stamped = self._deadlines[place]
+        if kind is StepKind.CORRECTED:
+            # Other times have other deadlines, also where they were met.
+            stamped = self._counted(replace(standing, responded_at=None), incident)
+            standing = _told_anew(standing, self._deadlines[place], incident.occurred_at)
         self._keep(place, standing, incident)
         self._keep_heard()
         stamps = {
             f"{'respond' if each.promise is Promise.RESPONSE else 'resolve'}_by": each.due_at
-            for each in self._deadlines[place]
+            for each in stamped
         }
         return incident.model_copy(update=stamps) if stamps else incident
 
@@ -396,6 +401,17 @@ class Promises:
 
     def _written_heard(self, _: Place) -> bytes | None:
         return written(self._kept_at.isoformat()) if self._kept_at else None
+
+
+def _told_anew(standing: Standing, deadlines: tuple[Deadline, ...], at: datetime) -> Standing:
+    """Return *standing* as if nothing had been said of those of its *deadlines* that are still to come at *at*."""
+    ahead = {each.promise for each in deadlines if each.due_at > at}
+    unwarned = {each.promise for each in deadlines if each.at_risk_at > at}
+    return replace(
+        standing,
+        missed=standing.missed - ahead,
+        warned={promise: it for promise, it in standing.warned.items() if promise not in unwarned},
+    )
 
 
 def as_calls(calls: tuple[Call, ...]) -> tuple[CallV1, ...]:

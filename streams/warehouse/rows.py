@@ -160,6 +160,8 @@ def _snapshot(incident: IncidentV1) -> Row:
         "resolution": incident.resolution,
         "merged_into": incident.merged_into or "",
         "drill": incident.drill,
+        "respond_by": incident.respond_by,
+        "resolve_by": incident.resolve_by,
     }
 
 

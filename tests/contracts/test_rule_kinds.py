@@ -109,6 +109,17 @@ def test_alerts_say_why_and_where_from(rule):
         assert alert.group_key == f"{alert.service}/production"
 
 
+def test_what_it_measures_can_be_asked_at_any_time(rule):
+    """Nobody could be told how near a signal came to a rule that found nothing."""
+    memory = rule.fresh()
+    for offset, signal in enumerate(signals(rule)):
+        if isinstance(signal, rule.hears()) and rule.concerns(signal):
+            origin = Origin(topic="t", partition=0, offset=offset)
+            rule.judge(memory, signal, signal.occurred_at, origin)
+            measured = rule.measured(memory)
+            assert measured is None or isinstance(measured, float)
+
+
 def test_what_it_remembers_is_plain_json_and_comes_back(rule):
     """Otherwise a restart would forget, or not start."""
     once = Detector([rule])

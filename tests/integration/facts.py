@@ -1,8 +1,8 @@
 """
 What is true of each incident, worked out of its steps in plain Python, without any SQL and without the snapshots' sums.
 
-The rules, in words: an incident counts in the time it was detected in, with its current severity; deadlines look at the worst
-it had. A merged one and an exercise count nowhere. Time to resolve is the sum of the times it was open, from its start. What
+The rules, in words: an incident counts in the time it was detected in, with its current severity; deadlines are its own, or those of
+the worst it had. A merged one and an exercise count nowhere. Time to resolve is the sum of the times it was open, from its start. What
 never happened (acknowledged, mitigated, resolved) is in no mean.
 """
 
@@ -48,6 +48,9 @@ class Fact:
     #: When it was open; None where it still is.
     open: list[tuple[datetime, datetime | None]]
     times: dict[str, float | None]
+    #: Until when somebody had to be on it, and until when it had to be over had it never been resolved; None where it says nothing.
+    respond_by: datetime | None
+    resolve_by: datetime | None
 
 
 def facts(truth: Truth) -> list[Fact]:
@@ -110,6 +113,8 @@ def _fact(life: list[StepV1]) -> Fact:
         resolved=resolved,
         reopened=len(returns),
         open=spans,
+        respond_by=first.respond_by,
+        resolve_by=first.resolve_by,
         times={
             "TTD": seconds(first.occurred_at, last.started_at),
             "TTA": seconds(taken, first.occurred_at),

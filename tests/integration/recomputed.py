@@ -156,13 +156,13 @@ def _judged(it: Fact, until: datetime) -> dict[str, tuple[str, timedelta]]:
     )
     judged = {}
     for deadline, end, due in (
-        ("respond", it.acknowledged or it.resolved, it.detected + respond),
-        ("resolve", it.resolved, it.detected + resolve + paused),
+        ("respond", it.acknowledged or it.resolved, it.respond_by or it.detected + respond),
+        ("resolve", it.resolved, (it.resolve_by or it.detected + resolve) + paused),
     ):
         if end is not None:
-            state = "met" if end <= due else "missed"
+            state = "met" if end < due else "missed"
         else:
-            state = "missed" if until > due else "waiting"
+            state = "missed" if until >= due else "waiting"
         judged[deadline] = (state, (end or until) - due)
     return judged
 

@@ -9,11 +9,23 @@ import pytest
 import pytest_asyncio
 
 from schemas.changes import ChangeV1
-from schemas.topics import ALERTS, CHANGES, CURRENT, LIFECYCLE, NOTICES, SILENCES, WITHHELD
-from streams.gateways import changes, explaining, silences
+from schemas.telemetry import MetricV1
+from schemas.topics import (
+    ALERTS,
+    CHANGES,
+    CURRENT,
+    LIFECYCLE,
+    METRICS,
+    NOTICES,
+    SILENCES,
+    WITHHELD,
+)
+from streams.detection.kinds.threshold import Threshold
+from streams.gateways import changes, explaining, near_misses, silences
 from streams.gateways.producer import Publisher
 from streams.gateways.silences import Ending, NoSilence
 from streams.gateways.topics import create_topics
+from streams.policy import Policy
 from streams.settings import Settings
 from tests.life import Life, alert, policy, silence
 from tests.pipeline import read_topic
@@ -96,6 +108,32 @@ async def test_what_happened_is_explained_from_the_log(settings: Settings) -> No
     assert untold.grouped == life.steps[1:]
     later = await explaining.untold(settings, NOW + HOUR, tenant=None, incident_id=None)
     assert (later.withheld, later.grouped) == ([], [])
+    # What came near to a rule and told nothing.
+    rule = Threshold(name="busy", metric="load", threshold=5, severity=2)
+    busy = Policy(rules=(rule,))
+    async with Publisher(settings, source="test") as publisher:
+        loads = [
+            MetricV1(
+                occurred_at=NOW + timedelta(seconds=value),
+                service=service,
+                name="load",
+                value=value,
+            )
+            for service, value in (("shop", 4.0), ("shop", 4.5), ("mail", 3.0), ("hot", 9.0))
+        ]
+        await publisher.send_all(METRICS, loads)
+    when = (NOW - HOUR, NOW + HOUR)
+    (near,) = await near_misses.below(
+        settings, busy, *when, tenant="default", service="shop", rule="busy"
+    )
+    assert (near.count, near.value) == (2, 4.5)
+    assert near.origin.topic == "telemetry.metrics"
+    every = await near_misses.below(
+        settings, busy, *when, tenant="default", service=None, rule=None
+    )
+    assert [each.service for each in every] == ["mail", "shop"]
+    with pytest.raises(near_misses.NotAnswered, match="no rule 'bussy'; did you mean 'busy'"):
+        await near_misses.below(settings, busy, *when, tenant="default", service=None, rule="bussy")
     with pytest.raises(explaining.NoIncident, match="there is no INC-2026-01-01-001"):
         await explaining.told(settings, "default", "INC-2026-01-01-001")
 

@@ -158,6 +158,30 @@ async def test_a_promise_that_changes_judges_nothing_before(clickhouse: ClickHou
     ]
 
 
+async def test_an_incident_is_judged_by_the_deadlines_it_recorded(clickhouse: ClickHouse) -> None:
+    """What had until the next business day would be late the same evening; what comes at the deadline comes too late."""
+    monday = NOON + timedelta(days=3)
+    ends = (monday - timedelta(microseconds=1), monday)
+    for number, ended in enumerate(ends, 1):
+        resolved = incident(
+            number,
+            sequence=2,
+            status=Status.RESOLVED,
+            respond_by=monday,
+            resolve_by=monday,
+            resolved_at=ended,
+        )
+        await store(clickhouse, rows_of(step(resolved)))
+
+    found = await clickhouse.select(
+        "SELECT response, resolution FROM deadlines ORDER BY incident_id"
+    )
+    assert found == [
+        {"response": "met", "resolution": "met"},
+        {"response": "missed", "resolution": "missed"},
+    ]
+
+
 async def test_what_is_old_enough_goes_and_the_rest_stays(clickhouse: ClickHouse) -> None:
     """A disk would fill, or history would be lost; a time beyond the year 2106 would look like an old one."""
     short = HistorySettings(alerts=timedelta(days=30))

@@ -1,7 +1,8 @@
 """
 A made-up history that knows the truth about itself: the messages as they stand on the topics.
 
-Incidents come back, change their severity, are merged, corrected late, never acknowledged or still open; some are exercises.
+Incidents come back, change their severity, are merged, corrected late, never acknowledged or still open; some are exercises. Their deadlines are
+made up: they follow from no severity.
 Figures are worked out of it elsewhere, from the steps, without any SQL.
 """
 
@@ -143,10 +144,22 @@ def _life(number: int, chance: random.Random) -> Life:
             detected_at=detected,
             owner=chance.choice([None, "payments", "platform"]),
             drill=chance.random() < 0.05,
+            **_promised(number, detected),
         )
     )
     _work(life, detected, chance)
     return life
+
+
+def _promised(number: int, detected: datetime) -> dict[str, datetime]:
+    """Return the deadlines that an incident says it has; every other one is of a release that said nothing of them."""
+    if number % 2:
+        return {}
+    own = random.Random(number)
+    return {
+        "respond_by": _later(own, detected, 200),
+        "resolve_by": _later(own, detected, 1_000),
+    }
 
 
 def _work(life: Life, at: datetime, chance: random.Random) -> None:
@@ -187,6 +200,7 @@ def _work(life: Life, at: datetime, chance: random.Random) -> None:
             mitigated_at=None,
             reopen_count=life.now.reopen_count + 1,
             time_resolved=life.now.time_resolved + (at - since),
+            resolve_by=life.now.resolve_by and life.now.resolve_by + (at - since),
         )
     if chance.random() < 0.1:
         # A signal that came late says that it began earlier.

@@ -239,6 +239,9 @@ class BurnRate(Rule):
             value=memory.long_rate,
         )
 
+    def measured(self, memory: Memory) -> float:
+        return memory.long_rate
+
     def severity_of(self, memory: Memory) -> int:
         return self._severity(memory.burning or 0)
 

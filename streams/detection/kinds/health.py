@@ -159,6 +159,9 @@ class Health(Rule):
             message=memory.message,
         )
 
+    def measured(self, memory: Memory) -> float:
+        return float(sum(it.failed for it in memory.results[-(self.of or self.failures) :]))
+
     def rising(self) -> bool:
         return True
 

@@ -177,6 +177,9 @@ class LogPattern(Rule):
             message=memory.message,
         )
 
+    def measured(self, memory: Memory) -> float:
+        return float(len(memory.window.samples))
+
     def rising(self) -> bool:
         return True
 

@@ -12,11 +12,12 @@ with series: one for each rule and set of labels.
 import asyncio
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
+from uuid import uuid4
 
 import click
 import orjson
@@ -29,7 +30,7 @@ from streams.detection.ledger import WRITTEN_PART
 from streams.errors import Unavailable
 from streams.gateways.topics import create_topics
 from streams.laptop.benches.figures import Figures
-from streams.laptop.benches.rules import rules
+from streams.laptop.benches.rules import of_one_kind, rules
 from streams.laptop.benches.stage import Worker, Writer, stage, ticking
 from streams.laptop.benches.telemetry import Signals
 from streams.settings import Settings
@@ -54,6 +55,9 @@ _RECORDS: Final = "tocsin_records_total"
 _LOOK_EVERY: Final = 0.05
 #: Seconds between two values of a series.
 _INTERVAL: Final = 10.0
+#: What is swept over.
+_SERIES: Final = (1_000, 100_000)
+_PARTITIONS: Final = (1, 16)
 _LATENCY_RATE: Final = 10_000
 _LATENCY_SECONDS: Final = 20
 #: Alerts without which a percentile says nothing.
@@ -61,6 +65,33 @@ _ENOUGH: Final = 100
 _GIVES_UP: Final = 600.0
 #: Seconds in which every series is written down, and a few more.
 _WRITTEN_WITHIN: Final = 1.3 * WRITTEN_PART * FLUSH_EVERY
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is read, under which rules, by how many."""
+
+    signals: int
+    series: int
+    partitions: int
+    workers: int = 1
+    policy: str = field(default_factory=lambda: rules(100))
+    #: The topic of all signals, where it is only one.
+    only: str | None = None
+
+    @property
+    def settling(self) -> int:
+        """Signals after which every series is known: what a first signal costs is left out."""
+        return min(2 * self.series * 10 // 8, self.signals // 2)
+
+    async def write(self, settings: Settings) -> dict[str, int]:
+        """Write all signals, and return how many each topic got."""
+        _say(f"writing {self.signals} signals of {self.series} sets of labels")
+        apart = timedelta(seconds=_INTERVAL * 0.8 / self.series)
+        begin = datetime.now(UTC) - self.signals * apart
+        made = Signals(self.series, begin=begin, apart=apart, only=self.only)
+        async with Writer(settings) as writer:
+            return await writer.write(made.between(0, self.signals))
 
 
 @dataclass(frozen=True)
@@ -73,34 +104,19 @@ class Rate:
     """A second of its own CPU time."""
 
 
-async def throughput(  # noqa: PLR0913 - a setting each
-    figures: Figures, broker: str, *, signals: int, series: int, partitions: int, sweep: bool
+async def throughput(
+    figures: Figures, broker: str, *, signals: int, series: int, partitions: int
 ) -> None:
     """Measure events per second, with everything that they are compared with."""
-    async with stage(broker, rules(100), partitions=partitions) as (settings, folder):
-
-        async def fill(given: Settings) -> dict[str, int]:
-            _say(f"writing {signals} signals of {series} series")
-            made = Signals(series, begin=_ago(signals, series), apart=_apart(series))
-            async with Writer(given) as writer:
-                return await writer.write(made.between(0, signals))
-
-        async def rate(count: int, workers: int = 1) -> Rate:
-            # An installation of its own: nothing has been read.
-            own = settings.model_copy(update={"topic_prefix": f"r{count}-w{workers}."})
-            await create_topics(own)
-            await fill(own)
-            own.policy.write_text(rules(count))
-            # What a first signal of a series costs is left out: all are known by then.
-            return await _detect(own, folder, 2 * series * 10 // 8, signals, workers)
-
-        counts = await fill(settings)
+    load = Load(signals, series, partitions)
+    async with stage(broker, load.policy, partitions=partitions) as (settings, folder):
+        counts = await load.write(settings)
         bare = await _bare(settings, signals)
         plain = await _plain(settings, folder, min(_PLAIN, counts[METRICS.name]))
         figures.tell("bare aiokafka and orjson", bare.events, "events/s", by_cpu=bare.by_cpu)
         figures.tell("plain Faust agent with a table", plain, "events/s")
 
-        one = await rate(100)
+        one = await detected(settings, folder, load)
         more = {"rules": 100, "series": series, "partitions": partitions, "workers": 1}
         figures.tell(
             "detect",
@@ -110,7 +126,14 @@ async def throughput(  # noqa: PLR0913 - a setting each
             reference_value=bare.events,
             **more,
         )
-        figures.tell("detect by CPU", one.by_cpu, "events/CPU s", **more)
+        figures.tell(
+            "detect by CPU",
+            one.by_cpu,
+            "events/CPU s",
+            reference="bare aiokafka and orjson",
+            reference_value=bare.by_cpu,
+            **more,
+        )
         figures.tell(
             "detect against plain Faust",
             one.events,
@@ -120,16 +143,31 @@ async def throughput(  # noqa: PLR0913 - a setting each
         )
         figures.judge("detect / bare loop", one.events / bare.events, at_least=HALF)
         figures.judge("detect / plain Faust", one.events / plain, at_least=TIMES_FAUST)
-        two = await rate(100, workers=2)
+        two = await detected(settings, folder, replace(load, workers=2))
         figures.tell("detect, two workers", two.events, "events/s", by_cpu=two.by_cpu)
         figures.judge("two workers / one", two.events / one.events, at_least=TWO_WORKERS)
-        if sweep:
-            few, many = await rate(10), await rate(1_000)
-            figures.tell("detect, 10 rules", few.events, "events/s", by_cpu=few.by_cpu)
-            figures.tell("detect, 1,000 rules", many.events, "events/s", by_cpu=many.by_cpu)
-            figures.judge(
-                "cost of 1,000 / 10 rules", few.events / many.events, at_most=THOUSAND_RULES
-            )
+
+
+async def sweeps(figures: Figures, broker: str, *, signals: int, partitions: int) -> None:
+    """Measure how events per second change with rules, with series, with partitions, and with the kind of the rules."""
+    base = Load(signals, 10_000, partitions)
+    async with stage(broker, base.policy, partitions=partitions) as (settings, folder):
+
+        async def tell(what: str, load: Load) -> Rate:
+            rate = await detected(settings, folder, load)
+            figures.tell(f"detect, {what}", rate.events, "events/s", by_cpu=rate.by_cpu)
+            return rate
+
+        few = await tell("10 rules", replace(base, policy=rules(10)))
+        many = await tell("1,000 rules", replace(base, policy=rules(1_000)))
+        # The work that rules make is time of the processor; the wall clock also has that of the broker, and of others.
+        figures.judge("cost of 1,000 / 10 rules", few.by_cpu / many.by_cpu, at_most=THOUSAND_RULES)
+        for series in _SERIES:
+            await tell(f"{series:,} sets of labels", replace(base, series=series))
+        for count in _PARTITIONS:
+            await tell(f"{count} partitions", replace(base, partitions=count))
+        for name, (topic, policy) in of_one_kind().items():
+            await tell(f"only {name}", replace(base, policy=policy, only=topic))
 
 
 async def latency(figures: Figures, broker: str, *, series: int, partitions: int) -> None:
@@ -218,13 +256,15 @@ def _sets(count: int) -> Any:
         yield METRICS.name, f"default/{service}".encode(), orjson.dumps(said)
 
 
-def _apart(series: int) -> timedelta:
-    # Eight of ten signals are metrics.
-    return timedelta(seconds=_INTERVAL * 0.8 / series)
-
-
-def _ago(signals: int, series: int) -> datetime:
-    return datetime.now(UTC) - signals * _apart(series)
+async def detected(settings: Settings, folder: Path, load: Load) -> Rate:
+    """Return how fast workers read *load*, in an installation of its own: nothing has been read of it."""
+    own = settings.model_copy(
+        update={"topic_prefix": f"run-{uuid4().hex[:8]}.", "partitions": load.partitions}
+    )
+    await create_topics(own)
+    await load.write(own)
+    own.policy.write_text(load.policy)
+    return await _detect(own, folder, load.settling, load.signals, load.workers)
 
 
 async def _bare(settings: Settings, wanted: int) -> Rate:

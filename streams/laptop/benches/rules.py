@@ -4,10 +4,12 @@ Rules for measurements, of mixed kinds, of which about ten can hear each signal 
 A metric is heard by the rules for its name and by those for all of them; rules beyond that are for other names.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import yaml
 
+from schemas import topics
 from streams.laptop.benches.telemetry import METRICS
 
 _OF_A_METRIC: Final = (
@@ -32,6 +34,61 @@ _OF_ALL: Final = (
 )
 
 
+_OF_METRICS: Final[Mapping[str, dict[str, Any]]] = {
+    "threshold": {"threshold": 300},
+    "threshold of an average": {"threshold": 150, "aggregate": "avg", "over": "1m"},
+    "threshold of a quantile": {"threshold": 200, "aggregate": "p95", "over": "1m"},
+    "threshold of a rate": {"threshold": 300, "aggregate": "rate", "over": "1m"},
+    "rate_of_change": {"change": 390, "over": "1m"},
+    "anomaly": {"baseline": "recent"},
+    "anomaly by the hour": {"baseline": "hour_of_day"},
+}
+_OF_OTHERS: Final[Mapping[str, tuple[topics.TopicDeclaration, dict[str, Any]]]] = {
+    "absence": (topics.METRICS, {"signal": "metrics", "within": "5m"}),
+    "health": (topics.HEALTH, {"failures": 2}),
+    "burn_rate": (topics.HEALTH, {"signal": "health", "objective": 0.99}),
+    "log_pattern": (topics.LOGS, {"pattern": "(?i)connection (refused|reset)"}),
+    "log_novelty": (topics.LOGS, {"level": "info", "learn": "1h"}),
+}
+
+
+def of_one_kind() -> dict[str, tuple[str, str]]:
+    """Return, for rules of each kind, the topic that they hear and a policy of nothing else: every signal there is heard by one."""
+    made = {
+        name: (topic.name, [{"kind": name, **rule}]) for name, (topic, rule) in _OF_OTHERS.items()
+    }
+    for name, rule in _OF_METRICS.items():
+        kind = name.split()[0]
+        some = [{"kind": kind, "metric": f"metric_{number}", **rule} for number in range(METRICS)]
+        made[name] = topics.METRICS.name, some
+    made["ratio"] = topics.METRICS.name, [_ratio(number) for number in range(0, METRICS, 2)]
+    return {
+        name: (
+            topic,
+            _policy(
+                {"name": f"rule-{number}", "severity": 3, **rule}
+                for number, rule in enumerate(some)
+            ),
+        )
+        for name, (topic, some) in made.items()
+    }
+
+
+def _ratio(number: int) -> dict[str, Any]:
+    return {
+        "kind": "ratio",
+        "numerator": f"metric_{number}",
+        "denominator": f"metric_{number + 1}",
+        "counters": False,
+        "over": "5m",
+        "threshold": 100,
+    }
+
+
+def _policy(made: Iterable[dict[str, Any]]) -> str:
+    return yaml.safe_dump({"rules": list(made)}, sort_keys=False)
+
+
 def rules(count: int) -> str:
     """Return a policy with *count* rules as YAML."""
     made: list[dict[str, Any]] = [
@@ -43,4 +100,4 @@ def rules(count: int) -> str:
             name = f"metric_{metric}" if metric < METRICS else f"elsewhere_{metric}"
             made.append({"name": f"{name}-{len(made)}", "metric": name, **rule})
         metric += 1
-    return yaml.safe_dump({"rules": made}, sort_keys=False)
+    return _policy(made)

@@ -1,6 +1,7 @@
 """What measurements of one hop run on: a broker with topics, records written fast, workers as processes."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections import defaultdict
@@ -110,6 +111,8 @@ async def stage(
     broker: str, policy: str, *, partitions: int
 ) -> AsyncIterator[tuple[Settings, Path]]:
     """Run a broker with all topics; yield settings with *policy*, and a folder that is thrown away."""
+    # Topics are written to as soon as they are made: until their leaders know, each try is a warning.
+    logging.getLogger("aiokafka.producer").setLevel(logging.ERROR)
     with TemporaryDirectory(prefix="tocsin-bench-") as name:
         folder = Path(name)
         chosen, _ = choose(broker, folder / "broker", free_port(), folder / "broker.log")

@@ -6,8 +6,11 @@ from typing import Any, Final
 
 import orjson
 
-#: Signals of each ten.
+from schemas import topics
+
+#: Metrics of each ten signals.
 _METRICS_OF_TEN: Final = 8
+_MIX: Final = (topics.METRICS.name,) * _METRICS_OF_TEN + (topics.HEALTH.name, topics.LOGS.name)
 #: Hosts of each service.
 HOSTS: Final = 10
 #: Metrics of each host.
@@ -23,13 +26,21 @@ class Signals:
     """
     Signals of *series* metrics, and the health checks and logs that go with them.
 
-    Of ten signals eight are metrics, one is a health check and one a log record. Number ``n`` happens ``n * apart`` after *begin*.
+    Of ten signals eight are metrics, one is a health check and one a log record, unless all are of *only* one topic. Number ``n``
+    happens ``n * apart`` after *begin*.
     """
 
     def __init__(
-        self, series: int, *, begin: datetime, apart: timedelta, bad_of: int = BAD_OF
+        self,
+        series: int,
+        *,
+        begin: datetime,
+        apart: timedelta,
+        bad_of: int = BAD_OF,
+        only: str | None = None,
     ) -> None:
         self._bad_of = bad_of
+        self._topics = _MIX if only is None else (only,) * len(_MIX)
         self._series = series
         self._services = max(series // (HOSTS * METRICS), 1)
         self._begin = begin
@@ -42,7 +53,7 @@ class Signals:
         # Every series is heard equally often, in an order that has nothing to do with its name.
         place = (number // 10 * _METRICS_OF_TEN + kind) * 7_919 % self._series
         service = f"service-{place // (HOSTS * METRICS) % self._services}"
-        topic, said = self._said(kind, number, place)
+        topic, said = self._said(self._topics[kind], number, place)
         value = {
             "occurred_at": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "service": service,
@@ -59,15 +70,15 @@ class Signals:
         """Yield the signals from *first* to the one before *last*."""
         return map(self.at, range(first, last))
 
-    def _said(self, kind: int, number: int, place: int) -> tuple[str, Mapping[str, Any]]:
-        if kind < _METRICS_OF_TEN:
-            bad = number // 10 % self._bad_of == 0 and kind == 0
+    def _said(self, topic: str, number: int, place: int) -> tuple[str, Mapping[str, Any]]:
+        if topic == topics.METRICS.name:
+            bad = number % (10 * self._bad_of) == 0
             value = BAD if bad else float(number * 31 % GOOD)
             name = f"metric_{place % METRICS}"
-            return "telemetry.metrics", {"name": name, "value": value, "unit": "ms"}
-        if kind == _METRICS_OF_TEN:
-            return "telemetry.health", {"check": "Database", "status": "healthy", "latency": 0.02}
-        return "telemetry.logs", {
+            return topic, {"name": name, "value": value, "unit": "ms"}
+        if topic == topics.HEALTH.name:
+            return topic, {"check": "Database", "status": "healthy", "latency": 0.02}
+        return topic, {
             "severity_number": 9,
             "body": f"GET /api/orders/{number} 200 in 12 ms",
             "attributes": {"http.method": "GET", "http.status": "200"},

@@ -1,8 +1,9 @@
 """
-Whether incidents were responded to and resolved in time, by the worst severity they ever had.
+Whether incidents were responded to and resolved in time, by the deadlines that they had: those of the worst severity they ever had.
 
-Deadlines count from detection. The response is in time when somebody took the incident, or when it was over and nobody had to;
-the clock of the resolution stands still while it is resolved. What can still be kept is waiting and not judged.
+Deadlines count from detection, in business hours where the policy says so. The response is in time when somebody took the incident, or when it was
+over and nobody had to; the clock of the resolution stands still while it is resolved. What comes at the deadline comes too late; what can still be
+kept is waiting and not judged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,10 @@ from streams.warehouse.scope import ChosenInSpan
 
 #: Judged at the end of the report's time, so that the same report says the same tomorrow.
 _STATES: Final = """
-    multiIf(responded_at IS NOT NULL, if(responded_at <= respond_due, 'met', 'missed'),
-        {until:DateTime64(6, 'UTC')} > respond_due, 'missed', 'waiting') AS answered,
-    multiIf(resolved_at IS NOT NULL, if(resolved_at <= resolve_due, 'met', 'missed'),
-        {until:DateTime64(6, 'UTC')} > resolve_due, 'missed', 'waiting') AS ended"""
+    multiIf(responded_at IS NOT NULL, if(responded_at < respond_due, 'met', 'missed'),
+        {until:DateTime64(6, 'UTC')} >= respond_due, 'missed', 'waiting') AS answered,
+    multiIf(resolved_at IS NOT NULL, if(resolved_at < resolve_due, 'met', 'missed'),
+        {until:DateTime64(6, 'UTC')} >= resolve_due, 'missed', 'waiting') AS ended"""
 BY_SEVERITY: Final = f"""
 SELECT
     severity_peak,
@@ -121,7 +122,10 @@ class Sla(ChosenInSpan):
 
     def notes(self) -> tuple[str, ...]:
         """Return what a reader must know."""
-        return ("What can still be kept is waiting, and not in the share.",)
+        return (
+            "What can still be kept is waiting, and not in the share.",
+            "What the policy grants is shown as if around the clock; each incident is judged by what it recorded, also in business hours.",
+        )
 
 
 def _label(row: Row) -> str:

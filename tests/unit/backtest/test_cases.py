@@ -9,6 +9,7 @@ import pytest
 from schemas.commands import Acknowledge
 from schemas.telemetry import MetricV1
 from streams.backtest.cases import case_files, policy_of, read_cases
+from streams.backtest.inputs import Nowhere
 from streams.errors import PolicyError
 
 CASE = """
@@ -42,14 +43,14 @@ def test_inputs_are_played_in_the_order_of_their_moments(tmp_path: Path) -> None
         (40, "metric"),
     ]
     assert (case.name, case.end, case.line) == ("a", timedelta(seconds=10), 2)
-    topic, metric = case.happenings[2].message(case.beginning, "INC-2024-03-01-007")
+    topic, metric = case.happenings[2].message(case.beginning, Nowhere())
     assert topic.name == "telemetry.metrics"
     assert metric == MetricV1(
         occurred_at=datetime(2024, 3, 1, 0, 0, 25, tzinfo=UTC), service="shop", name="load", value=9
     )
-    _, command = case.happenings[1].message(case.beginning, "INC-2024-03-01-007")
+    _, command = case.happenings[1].message(case.beginning, Nowhere())
     assert isinstance(command, Acknowledge)
-    assert command.incident_id == "INC-2024-03-01-007"
+    assert command.incident_id == "INC-2024-03-01-001"
 
 
 def test_a_file_has_several_cases_and_a_beginning(tmp_path: Path) -> None:
@@ -80,27 +81,42 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
           - {at: 0s, command: {action: acknowlege}}
           - {at: {from: 9s, to: 1s, every: 1s}, log: {service: shop, body: x}}
           - {at: {to: 1s}, log: {service: shop, body: x}}
+          - {at: 0s, alert: {service: shop, rule: down, started_at: -1x}}
+          - {at: 0s, alert: {service: shop, rule: down, severity: 5}}
+          - {at: 0s, silence: {matchers: [service], ends_at: 1h, reason: x}}
+          - {at: 0s, command: {action: declare, severity: 1, service: shop, report: {sumary: x}}}
+          - {at: 0s, outage: long}
         expect:
           - {at: 1500ms, firing: []}
           - {at: 0s}
           - {at: 0s, alerts: [{sevrity: 1}]}
           - {at: 0s, fireing: [busy]}
+          - {at: 0s, steps: [{joined: [{bnd: topology}], incident: {alerts: [{rul: down}]}}]}
         """,
     ) == (
         "a.yaml:2: inputs[0].at: '5 s' is not a duration: write a number and a unit, such as 30s, 5m, 1h or 7d\n"
         "a.yaml:3: inputs[1].metrik: is not known here; did you mean 'metric'?\n"
-        "a.yaml:4: inputs[2]: must be one of health, metric, log, external, change, silence, command; it is none\n"
-        "a.yaml:5: inputs[3]: must be one of health, metric, log, external, change, silence, command; "
+        "a.yaml:4: inputs[2]: must be one of health, metric, log, external, alert, change, silence, command, outage; it is none\n"
+        "a.yaml:5: inputs[3]: must be one of health, metric, log, external, alert, change, silence, command, outage; "
         "it is health and log\n"
         "a.yaml:6: inputs[4].metric.valeu: is not known here; did you mean 'value'?\n"
         "a.yaml:7: inputs[5].metric.value: 'high' must be a number\n"
         "a.yaml:8: inputs[6].command.action: 'acknowlege' is no action; did you mean 'acknowledge'?\n"
         "a.yaml:9: inputs[7].at: stands for 0 moments: there can be 1 to 100000\n"
         "a.yaml:10: inputs[8].at: has no usable 'every': write {from: 0s, to: 10m, every: 15s}, from at most to\n"
-        "a.yaml:12: expect[0].at: must be whole seconds: time passes in seconds\n"
-        "a.yaml:13: expect[1]: expects nothing; there are firing, alerts, incidents, steps, notices\n"
-        "a.yaml:14: expect[2].alerts[0].sevrity: is not known here; did you mean 'severity'?\n"
-        "a.yaml:15: expect[3].fireing: is not known here; did you mean 'firing'?"
+        "a.yaml:11: inputs[9].alert.started_at: '-1x' is no moment: write 2024-03-01T12:00:00Z, "
+        "or a time since the beginning, such as 5m or -1h\n"
+        "a.yaml:12: inputs[10].alert.severity: 5 must be less than or equal to 4\n"
+        "a.yaml:13: inputs[11].silence.matchers: 'service' is no comparison: write label=value, label!=value, "
+        'label=~"expression" or label!~"expression"\n'
+        "a.yaml:14: inputs[12].command.report.sumary: is not known here; did you mean 'summary'?\n"
+        "a.yaml:15: inputs[13].outage: 'long' is not a duration: write a number and a unit, such as 30s, 5m, 1h or 7d\n"
+        "a.yaml:17: expect[0].at: must be whole seconds: time passes in seconds\n"
+        "a.yaml:18: expect[1]: expects nothing; there are firing, alerts, incidents, steps, notices, withheld, on_call, refused\n"
+        "a.yaml:19: expect[2].alerts[0].sevrity: is not known here; did you mean 'severity'?\n"
+        "a.yaml:20: expect[3].fireing: is not known here; did you mean 'firing'?\n"
+        "a.yaml:21: expect[4].steps[0].joined[0].bnd: is not known here; did you mean 'bond'?\n"
+        "a.yaml:21: expect[4].steps[0].incident.alerts[0].rul: is not known here; did you mean 'rule'?"
     )
 
 
@@ -120,6 +136,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
             "cases: []\ninputs: []",
             "a.yaml:1: cases: stands beside inputs or expect: move those into a case",
         ),
+        ("ticks: 3m", "a.yaml:1: ticks: '3m' must be less than or equal to 2m"),
         ("expct: []", "a.yaml:1: expct: is not known here; did you mean 'expect'?"),
         ("inputs: []\ninputs: []", "a.yaml:2: inputs: stands twice; only the last would count"),
     ],

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from schemas.origin import Origin
-from streams.backtest.explaining import moment, remembered
+from streams.backtest.explaining import remembered
+from streams.backtest.since import moment
 from streams.detection.moments import number_of
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)

@@ -196,3 +196,84 @@ def test_a_long_series_is_short_to_write(tmp_path: Path) -> None:
         )
         == ""
     )
+
+
+LIVES = """
+start: 2026-03-02T12:00:00Z
+policy:
+  channels: {chat: {kind: slack, url: "http://127.0.0.1:1"}}
+  people: {ada: {channels: [chat]}}
+  schedules: {primary: {layers: [{rotation: [ada], begins: "2026-03-03 00:00"}]}}
+  escalations: {all: {steps: [{people: [ada], after: 1m}]}}
+inputs:
+  - {at: 0s, silence: {matchers: [service=mail], ends_at: 1h, author: ada, reason: upgrade}}
+  - {at: 1s, alert: {service: mail, rule: slow}}
+  - {at: 1s, alert: {service: shop, rule: down, labels: {host: a}}}
+  - {at: 30s, outage: 20s}
+  - {at: 40s, command: {action: split, fingerprints: [{service: web}]}}
+"""
+
+
+def told_of(folder: Path, expect: str) -> str:
+    file = folder / "a.yaml"
+    file.write_text(LIVES.lstrip("\n") + "expect:\n" + dedent(expect))
+    read = read_cases(file)
+    assert read.problems == []
+    (case,) = read.cases
+    return "\n".join(map(str, play(case, policy_of(case, folder))))
+
+
+def test_lives_of_incidents_are_played_across_an_outage(tmp_path: Path) -> None:
+    """A policy of escalations and silences could only be tried by night."""
+    assert (
+        told_of(
+            tmp_path,
+            """
+            - at: 1s
+              withheld: [{withholding: silenced, by: ada, until: 1h, silence_id: silence-1}]
+              incidents: [{incident_id: 1, alerts: [{rule: down}], labels: {host: a}, resolve_by: "2026-03-03T12:00:01Z"}]
+              on_call: {primary: null}
+            # What was asked meanwhile is heard afterwards.
+            - {at: 49s, steps: []}
+            - {at: 50s, steps: [{kind: refused, reason: "INC-2026-03-02-001 has no alert service=web; it has 3e511c0b9555b1e4"}], refused: []}
+            - {at: 60s, notices: []}
+            - {at: 61s, notices: [{channel: chat, people: [ada]}]}
+            """,
+        )
+        == ""
+    )
+
+
+def test_what_is_otherwise_in_a_life_is_said(tmp_path: Path) -> None:
+    """An author would have to guess who was called, and why an alert was muted."""
+    assert (
+        told_of(
+            tmp_path,
+            """
+            - at: 1s
+              withheld: [{by: grace, until: 2h}]
+              incidents: [{alerts: [{rule: up, severity: 3}], labels: {host: b}}]
+              on_call: {primary: ada, primry: ada}
+              refused: [no such]
+            - {at: 61s, notices: [{people: [grace]}]}
+            """,
+        )
+        == dedent("""
+        at 1s: refused
+          - no such: expected, not refused
+        at 1s: incidents
+          ~ INC-2026-03-02-001 investigating, severity 3: shop: down
+              alerts: expected [{rule: up, severity: 3}], seen [{rule: down, severity: 3}]
+              labels: expected {host: b}, seen {host: a}
+        at 1s: withheld
+          ~ slow of mail silenced by ada: silence silence-1 until 2026-03-02 13:00:00 UTC: upgrade
+              by: expected grace, seen ada
+              until: expected 2h, seen 1h
+        at 1s: on_call
+          ~ primary: expected ada, on call is nobody
+          - primry: the policy has no such schedule; did you mean 'primary'?
+        at 1m1s: notices
+          ~ escalation to chat of INC-2026-03-02-001 (ada is named)
+              people: expected [grace], seen [ada]
+        """).strip()
+    )

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from streams.backtest.cases import TOLD, Expectation, policy_of, read_cases
+from streams.backtest.cases import EXPECTED, Expectation, policy_of, read_cases
+from streams.backtest.inputs import Input
 from streams.backtest.playing import play
 
 TEXT = Path("streams/backtest/README.md").read_text(encoding="utf-8")
@@ -27,7 +28,16 @@ def test_the_example_holds(tmp_path: Path) -> None:
     assert play(case, policy_of(case, tmp_path)) == []
 
 
-def test_everything_that_can_be_expected_is_described() -> None:
+def test_everything_that_can_happen_and_be_expected_is_described() -> None:
     """Nobody would find it."""
-    assert re.findall(r"^\| `(\w+)`", TEXT, re.MULTILINE) == ["firing", *TOLD]
-    assert {"at", "firing", *TOLD} == Expectation.model_fields.keys()
+    inputs, expectations = (
+        [
+            word
+            for line in re.findall(r"^\| (`.+?) \|", part, re.MULTILINE)
+            for word in re.findall(r"`(\w+)`", line)
+        ]
+        for part in TEXT.split("**Expectations**")
+    )
+    assert inputs == [name for name in Input.model_fields if name != "at"]
+    assert expectations == [*EXPECTED]
+    assert {"at", *EXPECTED} == Expectation.model_fields.keys()

@@ -9,15 +9,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from schemas.changes import ChangeV1
+from schemas.origin import Origin
 from schemas.silences import SilenceV1
 from schemas.topics import SILENCES, TopicDeclaration
+from streams.backtest.nearness import Near
 from streams.cli.change import change
 from streams.cli.explain import explain, why, why_not
 from streams.cli.silence import silence
-from streams.gateways import changes, clock, explaining, silences
+from streams.gateways import changes, clock, explaining, near_misses, silences
 from streams.gateways.explaining import Told, Untold
 from streams.gateways.producer import partition_of
 from streams.gateways.silences import Ending, ended
+from streams.policy import Policy
 from streams.settings import Settings
 from tests.life import NOON, Life, alert, policy
 from tests.life import silence as a_silence
@@ -225,9 +228,23 @@ def test_why_not_has_what_was_muted_and_what_was_grouped_away(life: Life) -> Non
         "silence upgrade until 2026-03-02 13:00:00 UTC: Upgrade\n     from alerts-0-4"
     ) in text
     assert "grouped into INC-2026-03-02-001: unhealthy 2 of 2 times; INC-2026-03-02-001 has" in text
-    assert (
-        "".join(why_not(Untold([], []))) == "nothing was muted, grouped away or below a threshold"
-    )
+    assert list(why_not(Untold([], []))) == [
+        "nothing was muted, grouped away or too few",
+        "signals below a threshold: name a --service or a --rule",
+    ]
+
+
+def test_why_not_has_what_came_near_to_a_rule() -> None:
+    """A threshold that is a little too high would look like a pipeline that is down."""
+    origin = Origin(topic="telemetry.metrics", partition=0, offset=17)
+    near = Near("busy", "shop", "production", {"zone": "a"}, 240, NOON, origin, 4.5, "4.5 is not")
+    assert list(why_not(Untold([], []), [near]))[1:] == [
+        "2026-03-02 12:00:00 UTC below busy: shop/production zone=a: 4.5 is not",
+        "     from telemetry.metrics-0-17, the nearest of 240 signals",
+    ]
+    assert list(why_not(Untold([], []), []))[1:] == [
+        "no signal came near to a rule and told nothing"
+    ]
 
 
 def test_explain_asks_for_what_it_is_asked(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +265,17 @@ def test_explain_asks_for_what_it_is_asked(life: Life, monkeypatch: pytest.Monke
     assert asked.pop() == ("default", "INC-2026-03-02-001")
     document = orjson.loads(run(explain, "INC-2026-03-02-001", "--json").stdout)
     assert [each["kind"] for each in document["timeline"]] == ["opened", "alert_attached"]
+
+    async def below(_: Settings, policy: Policy, *when: Any, **what: Any) -> list[Near]:
+        asked.append((when, what))
+        return []
+
+    monkeypatch.setattr(near_misses, "below", below)
     shown = run(explain, "--not", "--since", "2h", "--rule", "muted").stdout
+    assert asked.pop() == (
+        (NOON - timedelta(hours=2), NOON),
+        {"tenant": "default", "service": None, "rule": "muted"},
+    )
     assert "silenced by Ada" in shown
     assert asked.pop() == (
         NOON - timedelta(hours=2),

@@ -61,3 +61,17 @@ def test_what_is_dropped_is_told_as_gone() -> None:
     assert len([value for value in members.entries.changes().values() if value]) == 2
     members.drop(FIRST)
     assert set(members.entries.changes().values()) == {None}
+
+
+def test_a_service_of_which_no_alert_is_left_is_none_of_the_incidents() -> None:
+    """The incident that others were split from would blame its cause for what it no longer has, until a restart."""
+    members = two()
+    members.put(FIRST, member("aa"))
+    members.put(FIRST, member("bb")._replace(service="shop"))
+    members.put(FIRST, member("bb", AlertState.RESOLVED)._replace(service="shop"))
+    assert list(members.services(FIRST)) == ["database", "shop"]
+    members.put(SECOND, member("bb")._replace(service="shop"))
+    assert (list(members.services(FIRST)), list(members.services(SECOND))) == (
+        ["database"],
+        ["shop"],
+    )

@@ -29,28 +29,6 @@ def transitions(desk: Desk) -> list[tuple[object, ...]]:
     return [(each.occurred_at, each.state, each.severity) for each in desk.alerts]
 
 
-def test_an_alert_comes_before_nobody_is_on_call_gets_worse_and_ends(tmp_path: Path) -> None:
-    desk = desk_of(tmp_path)
-    desk.until(SATURDAY - timedelta(days=1), every=MINUTE)
-    assert transitions(desk) == []
-    desk.until(SATURDAY - timedelta(days=1) + MINUTE, every=MINUTE)
-    (ahead,) = desk.alerts
-    assert (ahead.state, ahead.severity) == (AlertState.FIRING, 3)
-    assert ahead.summary == (
-        "Nobody is on call in primary from 2026-03-07 00:00 until 2026-03-09 00:00 UTC"
-    )
-    desk.until(SATURDAY - timedelta(hours=1), every=MINUTE)
-    desk.until(MONDAY + MINUTE, every=10 * MINUTE)
-    assert transitions(desk)[1:] == [
-        (SATURDAY, AlertState.CHANGED, 2),
-        (MONDAY, AlertState.RESOLVED, 2),
-    ]
-    assert desk.alerts[-1].reason == "somebody is on call for the next 1d"
-    assert len({each.fingerprint for each in desk.alerts}) == 1
-    sequences = [each.sequence for each in desk.alerts]
-    assert sequences == sorted(set(sequences))
-
-
 def test_a_gap_without_end_says_so(tmp_path: Path) -> None:
     later = POLICY.format(more="").replace("2026-03-01", "2027-03-01")
     desk = Desk(policy_of(tmp_path, later), SATURDAY - timedelta(days=1, hours=1))
@@ -59,12 +37,6 @@ def test_a_gap_without_end_says_so(tmp_path: Path) -> None:
     assert desk.alerts[0].summary.endswith(
         "from 2026-03-05 23:00 until 2026-04-05 23:00 UTC, at least"
     )
-
-
-def test_a_gap_when_nobody_is_needed_is_none(tmp_path: Path) -> None:
-    desk = desk_of(tmp_path, "needed: business")
-    desk.until(MONDAY + MINUTE, every=30 * MINUTE)
-    assert transitions(desk) == []
 
 
 def test_it_is_said_once_also_across_restarts_and_by_one_partition(tmp_path: Path) -> None:
