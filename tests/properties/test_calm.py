@@ -228,6 +228,16 @@ def test_a_counter_that_goes_on_is_calm(compare, aggregate):
         assert calm.until == MIDNIGHT + timedelta(seconds=6 * (19 - 2) + 60)
 
 
+def test_a_counter_below_zero_that_leaves_the_window_lets_it_grow():
+    """Nothing counts below zero but by mistake; the alert must come all the same."""
+    series = Series(threshold(">", "increase"))
+    for second, value in enumerate((-5, -1, -5)):
+        at = MIDNIGHT + timedelta(seconds=second)
+        series.hear(signal(series.rule, at, (0, 0), value, "healthy"))
+    # Four up and five down come to less than nothing; when they have gone, only what came since counts.
+    assert series.rule.calm(series.memory) is None
+
+
 def test_every_kind_that_looks_at_levels_is_calm_at_times():
     """Otherwise the test above would pass on rules that are never calm."""
     calm = set()

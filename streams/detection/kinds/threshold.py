@@ -236,7 +236,8 @@ class Threshold(Rule):
         # A little more than what arithmetic in floating point can lose.
         slack = _SLACK * (abs(limit) + abs(latest) + fsum(map(abs, steps)))
         if self.compare in {">", ">="}:
-            left = limit - fsum(steps) - slack
+            # A counter that began anew below zero takes less than nothing along.
+            left = limit - fsum(step for step in steps if step > 0) - slack
             if left <= 0:
                 return None
             return Calm(low=latest, high=latest + left, count=ONE_FEED, rising=True)
