@@ -19,6 +19,7 @@ from schemas.contract import (
     read,
 )
 from schemas.lifecycle import IncidentId, Status
+from schemas.public import Components, PublicImpact, PublicLine, PublicStatus, PublicText
 
 
 class CommandSource(StrEnum):
@@ -170,6 +171,26 @@ class Correct(IncidentCommand):
     """How that is known."""
 
 
+class Publish(IncidentCommand):
+    """People outside are told something; what is left out stays as it was."""
+
+    action: Literal["publish"] = "publish"
+    title: PublicLine | None = None
+    """What the incident is called outside; the first time it must be said."""
+    status: PublicStatus | None = None
+    """Where it stands; ``investigating`` the first time."""
+    impact: PublicImpact | None = None
+    """How much of it people notice; by the severity the first time."""
+    components: Components | None = None
+    """What they notice it in; the components of the affected services the first time."""
+    impact_text: Line | None = None
+    """Who notices what, in words for people outside."""
+    expected_at: Moment | None = None
+    """When it is expected to be over."""
+    message: PublicText
+    """What they are told."""
+
+
 class CheckOff(IncidentCommand):
     """An item of the checklist is done, or not done after all."""
 
@@ -265,6 +286,7 @@ AnyCommand = Annotated[
     | Merge
     | Split
     | Correct
+    | Publish
     | CheckOff
     | RunbookOutcome
     | Postmortem

@@ -23,6 +23,7 @@ from schemas.contract import (
     Text,
 )
 from schemas.origin import Origin
+from schemas.public import PublicV1
 
 INCIDENT_ID = r"^INC-\d{4}-\d{2}-\d{2}-\d{3,}$"
 IncidentId = Annotated[str, Field(pattern=INCIDENT_ID, max_length=32)]
@@ -71,6 +72,10 @@ class StepKind(StrEnum):
     """Some of its alerts left and are another incident."""
     CORRECTED = "corrected"
     """A person set one of its times right."""
+    PUBLISHED = "published"
+    """People outside were told something."""
+    REMINDED = "reminded"
+    """Its commander was reminded that an update is due."""
 
 
 class Bond(StrEnum):
@@ -251,6 +256,10 @@ class IncidentV1(Contract):
     """The services that fail because of the cause."""
     suspects: Annotated[tuple[Suspect, ...], Field(max_length=limits.SUSPECTS_LISTED)] = ()
     """Changes of the day before, the most suspicious first."""
+    next_update_at: Moment | None = None
+    """When its commander is reminded to say something, unless something is said before; None where nobody is."""
+    public: PublicV1 | None = None
+    """What people outside are told of it; None while they are told nothing."""
 
     @property
     def event_id(self) -> str:

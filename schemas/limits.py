@@ -59,3 +59,11 @@ PEOPLE_CALLED: Final = 50
 RESPONDERS_LISTED: Final = 50
 #: Suspicious changes that it lists.
 SUSPECTS_LISTED: Final = 5
+#: Characters of a public title; Statuspage takes 255.
+PUBLIC_TITLE_LENGTH: Final = 200
+#: Characters of one public update.
+PUBLIC_TEXT_LENGTH: Final = 2_000
+#: Public updates that an incident lists.
+PUBLIC_UPDATES_LISTED: Final = 20
+#: Components of the status page that one incident affects.
+COMPONENTS_LISTED: Final = 50

@@ -19,6 +19,7 @@ from schemas.contract import (
     Text,
 )
 from schemas.lifecycle import IncidentId, IncidentV1, StepKind
+from schemas.public import PageV1
 
 
 class Purpose(StrEnum):
@@ -32,6 +33,8 @@ class Purpose(StrEnum):
     AT_RISK = "at_risk"
     HANDOVER = "handover"
     REMINDER = "reminder"
+    PUBLIC = "public"
+    """For people outside: it holds nothing but what was published."""
 
 
 class TimingV1(Part):
@@ -87,6 +90,8 @@ class NoticeV1(Contract):
     """When it may go out; None at once."""
     instead_of: Annotated[tuple[Name, ...], Field(max_length=8)] = ()
     """Channels that were to be told and could not, in their order."""
+    page: PageV1 | None = None
+    """The status page, where it is for people outside; then the incident says only what they may know."""
     incident: IncidentV1
     """The incident after the step."""
 

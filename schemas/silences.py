@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from schemas import limits
 from schemas.contract import Contract, Identifier, LabelName, LabelValue, Line, Moment, Name, Part
 
 
@@ -53,6 +54,8 @@ class SilenceV1(Contract):
     """Why."""
     maintenance: bool = False
     """Whether it is a planned maintenance window."""
+    title: Annotated[str, Field(max_length=limits.PUBLIC_TITLE_LENGTH)] = ""
+    """What the status page calls the maintenance; without it nothing is shown there."""
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:

@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "policy": ("policy", "Put a policy in force while everything runs."),
     "worker": ("worker", "Run one hop."),
     "probe": ("probe", "Ask health endpoints and publish what they say."),
-    "board": ("board", "Answer over HTTP: providers call back."),
+    "board": ("board", "Answer over HTTP: the status page, and providers that call back."),
     "topics": ("worker", "Create the topics."),
     "migrate": ("migrate", "Bring the warehouse's tables up to date."),
     "warehouse": ("warehouse", "Make history anew, take it elsewhere."),

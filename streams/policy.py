@@ -27,6 +27,7 @@ from streams.incidents.calendars import Calendar
 from streams.incidents.escalation import Chain
 from streams.incidents.people import Person, Roster, Team
 from streams.incidents.promises import Plan
+from streams.incidents.publishing import Outside
 from streams.incidents.schedules import Schedule
 from streams.incidents.settings import IncidentSettings
 from streams.incidents.severities import SEVERITIES, SeverityLevel
@@ -46,6 +47,9 @@ from streams.policy_references import (
     runbook_faults,
     with_links,
 )
+from streams.policy_settings import SETTINGS, settings_of
+from streams.policy_status import StatusPart, facing_outwards, outside_of
+from streams.status_page.settings import StatusPage
 from streams.telemetry import formats
 from streams.telemetry.format import Format
 from streams.warehouse.levels import Promise
@@ -65,6 +69,7 @@ PARTS: Final = (
     "detection",
     "correlation",
     "history",
+    "status_page",
     *DUTY_PARTS,
 )
 
@@ -110,6 +115,13 @@ class Policy(BaseModel):
     """Who is on call when, by name."""
     escalations: Mapping[str, Chain] = {}
     """Who is called next while nobody takes an incident, by name; the first that fits counts."""
+    status_page: StatusPage | None = None
+    """What people outside see."""
+
+    @property
+    def outside(self) -> Outside:
+        """What people outside can see of the service catalogue."""
+        return outside_of(self.status_page, self.services)
 
     @property
     def watched_rules(self) -> tuple[Rule, ...]:
@@ -211,13 +223,12 @@ class _Reading:
         self._times: list[tuple[Document, Place, str]] = []
         self._templates: dict[Purpose, Wording] = {}
         self._formats: list[Format] = []
-        self._incidents: IncidentSettings | None = None
-        self._history: HistorySettings | None = None
+        #: Parts that are one model each.
+        self._settings: dict[str, Any] = {}
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
+        self._status = StatusPart()
         self._services: dict[str, Service] = {}
-        self._correlation: CorrelationSettings | None = None
-        self._detection: DetectionSettings | None = None
         #: Services that are in the catalogue, usable or not, and where each is.
         self._catalogue: dict[str, tuple[Document, Place]] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
@@ -244,6 +255,8 @@ class _Reading:
                 self._say(document, (part,), f"is no part of a policy; {meant(str(part), PARTS)}")
             elif part in DUTY_PARTS and value is not None:
                 self.problems.extend(self._duty.take(document, part, value))
+            elif part in SETTINGS and value is not None:
+                self._take_settings(document, part, value)
             elif value is not None:
                 getattr(self, f"_take_{part}")(document, value)
 
@@ -269,10 +282,16 @@ class _Reading:
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
         self.problems.extend(runbook_faults(self.written.rules, self._runbooks))
         self._check_services()
+        self.problems.extend(
+            self._status.check(self._channels, self._channel_names, self._services, self._catalogue)
+        )
+        named = [*self._references, *self._duty.naming("channels")]
+        self.problems.extend(facing_outwards(self._channels, named))
 
     @property
     def _runbooks(self) -> str | None:
-        return self._detection.runbooks if self._detection else None
+        detection = self._settings.get("detection")
+        return detection.runbooks if detection else None
 
     def _check_services(self) -> None:
         """Find services that are nowhere, and cycles among those that are."""
@@ -299,14 +318,11 @@ class _Reading:
             time_intervals=tuple(self._time_intervals),
             routes=tuple(each.setting for each in self.written.routes),
             probes=tuple(each.setting for each in self.written.probes),
-            incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
             formats=tuple(self._formats),
-            **self._duty.read(),
+            **settings_of(self._settings) | self._duty.read(),
+            status_page=self._status.page,
             services=self._services,
-            detection=self._detection or DetectionSettings(),
-            correlation=self._correlation or CorrelationSettings(),
-            history=self._history or HistorySettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -384,13 +400,9 @@ class _Reading:
                 self._once(document, (*place, "name"), "probe", name)
                 self.written.probes.append(Placed(document, place, probe))
 
-    def _take_incidents(self, document: Document, value: Any) -> None:
-        self._once(document, ("incidents",), "part", "incidents")
-        self._incidents = self._model(document, ("incidents",), value, IncidentSettings)
-
-    def _take_history(self, document: Document, value: Any) -> None:
-        self._once(document, ("history",), "part", "history")
-        self._history = self._model(document, ("history",), value, HistorySettings)
+    def _take_settings(self, document: Document, part: str, value: Any) -> None:
+        self._once(document, (part,), "part", part)
+        self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
@@ -433,13 +445,9 @@ class _Reading:
             if service is not None:
                 self._services[name] = service
 
-    def _take_detection(self, document: Document, value: Any) -> None:
-        self._once(document, ("detection",), "part", "detection")
-        self._detection = self._model(document, ("detection",), value, DetectionSettings)
-
-    def _take_correlation(self, document: Document, value: Any) -> None:
-        self._once(document, ("correlation",), "part", "correlation")
-        self._correlation = self._model(document, ("correlation",), value, CorrelationSettings)
+    def _take_status_page(self, document: Document, value: Any) -> None:
+        self.problems.extend(self._status.take(document, value))
+        self.written.fallbacks.extend(self._status.told())
 
     # -- pieces -----------------------------------------------------------------------------------
 

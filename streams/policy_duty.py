@@ -63,6 +63,12 @@ class DutyParts:
         """Remember that *place* names something of *part*."""
         self._references.append((document, place, part, name))
 
+    def naming(self, part: str) -> Iterator[tuple[Document, Place, str]]:
+        """Yield the names of *part* that something refers to, and where."""
+        for document, place, to, name in self._references:
+            if to == part:
+                yield document, place, name
+
     def check(self, channels: Iterable[str]) -> Iterator[Problem]:
         """Yield what is wrong between the parts, once all files are read."""
         known: dict[str, Iterable[str]] = {

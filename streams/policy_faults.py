@@ -1,9 +1,9 @@
 """What is wrong with a setting, in words for its author: what it is, what it must be, what may have been meant."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -77,7 +77,8 @@ def _text(document: Document, where: Place, model: type[BaseModel], fault: Any) 
         description = _description(model, where)
         return "is missing" + (f"; it says: {description}" if description else "")
     if kind == "extra_forbidden":
-        return f"is not known here; {meant(str(where[-1]), _names(model))}"
+        holder = _holder(model, fault["loc"][:-1])
+        return f"is not known here; {meant(str(where[-1]), _names(holder))}"
     text = str(fault["msg"])
     for pattern, instead in _REWORDED:
         text = pattern.sub(instead, text)
@@ -96,6 +97,23 @@ def _text(document: Document, where: Place, model: type[BaseModel], fault: Any) 
             else f"{written!r} {text}"
         )
     return f"{written!r} {text}"
+
+
+def _holder(model: type[BaseModel], steps: tuple[str | int, ...]) -> type[BaseModel]:
+    """Return the settings that *steps* lead to, from those of *model*; as far as they lead to one sort of settings."""
+    for step in steps:
+        field = model.model_fields.get(str(step))
+        found = set(_models(field.annotation)) if field else set()
+        if len(found) == 1:
+            model = found.pop()
+    return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
 
 
 def _names(model: type[BaseModel]) -> list[str]:

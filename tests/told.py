@@ -5,6 +5,8 @@ from typing import Any
 
 from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
 from schemas.notices import NoticeV1, Purpose
+from schemas.public import PageV1, PublicUpdate, PublicV1
+from streams.notifications.publicity import public_notices
 from streams.notifications.routing import TOLD, UPDATE_EVERY
 
 AT = datetime(2024, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -120,8 +122,50 @@ def notice(
     )
 
 
+#: The status page that people outside are told by.
+PAGE = PageV1(name="Shop", url="https://status.example.org")
+
+
+def update(
+    status: str = "investigating", message: str = "We look into it.", **facts: Any
+) -> PublicUpdate:
+    """Return one thing that was said to people outside."""
+    given = {
+        "published_at": AT,
+        "status": status,
+        "impact": "major",
+        "components": ("Checkout",),
+        "message": message,
+    }
+    return PublicUpdate(**given | facts)
+
+
+def public(*updates: PublicUpdate, **facts: Any) -> PublicV1:
+    """Return what people outside know after *updates*, the latest first."""
+    said = updates or (update(),)
+    latest = said[0]
+    given = {
+        "title": "Checkout fails",
+        "status": latest.status,
+        "impact": latest.impact,
+        "components": latest.components,
+        "published_at": said[-1].published_at,
+        "resolved_at": latest.published_at if latest.status == "resolved" else None,
+        "updates": said,
+    }
+    return PublicV1(**given | facts)
+
+
+def public_notice(channel: str = "somewhere", number: int = 1, **changed: Any) -> NoticeV1:
+    """Return what *channel* tells people outside, the incident's *number*."""
+    changed.setdefault("public", public())
+    of = step(StepKind.PUBLISHED, sequence=number, **changed)
+    return public_notices(of, PAGE, [channel])[0]
+
+
 #: A notice for each message.
 AT_PURPOSE = {
+    Purpose.PUBLIC: public_notice(number=10),
     Purpose.INITIAL: notice(),
     Purpose.UPDATE: notice(StepKind.ACKNOWLEDGED, number=2),
     Purpose.RESOLUTION: notice(StepKind.RESOLVED, number=9),

@@ -11,6 +11,7 @@ from schemas.changes import ChangeV1
 from schemas.commands import CommandV1
 from schemas.contract import Unreadable
 from schemas.lifecycle import Bond, IncidentV1, Status, StepV1
+from schemas.notices import NoticeV1
 from schemas.silences import SilenceV1
 from schemas.ticks import TickV1
 from schemas.topics import (
@@ -40,8 +41,10 @@ from streams.incidents.book import TOCSIN, Cause
 from streams.incidents.coverage import Coverage, Finding
 from streams.incidents.promises import OUT_AFTER
 from streams.incidents.register import REMEMBERED, Register
-from streams.notifications.routing import Route, told
+from streams.notifications.publicity import public_notices
+from streams.notifications.routing import told
 from streams.policy import Policy
+from streams.status_page.settings import StatusPage
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +62,14 @@ class IncidentsDesk:
         self,
         register: Register,
         correlation: Correlation,
-        routes: Sequence[Route],
+        tells: Callable[[StepV1], Iterable[NoticeV1]],
         *,
         clock: Callable[[], datetime] | None = None,
         coverage: Coverage | None = None,
     ) -> None:
         self._register = register
         self._correlation = correlation
-        self._routes = routes
+        self._tells = tells
         self._clock = clock
         self._coverage = coverage
         self._said_behind = False
@@ -90,8 +93,14 @@ class IncidentsDesk:
             Topology(policy.services, policy.correlation.distance),
             reopen_within=policy.incidents.reopen_within,
         )
-        register = Register(policy.incidents, policy.plan)
-        return cls(register, correlation, policy.routes, clock=clock, coverage=coverage)
+        register = Register(policy.incidents, policy.plan, policy.outside)
+        return cls(
+            register,
+            correlation,
+            lambda step: (*told(step, policy.routes), *_public(step, policy.status_page)),
+            clock=clock,
+            coverage=coverage,
+        )
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one record; alerts and changes are decided about with the next tick. See ``Desk.hear``."""
@@ -332,9 +341,7 @@ class IncidentsDesk:
         for step in steps:
             decided.append(outgoing(LIFECYCLE, step, source=NAME))
             latest[step.tenant, step.incident_id] = step.incident
-            decided.extend(
-                outgoing(NOTICES, notice, source=NAME) for notice in told(step, self._routes)
-            )
+            decided.extend(outgoing(NOTICES, notice, source=NAME) for notice in self._tells(step))
         # Compacted: what an incident was between two steps of one tick is of no use there.
         decided.extend(outgoing(CURRENT, incident, source=NAME) for incident in latest.values())
         return decided
@@ -366,6 +373,13 @@ def gap_alert(finding: Finding, at: datetime) -> AlertV1:
         reason=finding.reason,
         started_at=finding.started_at,
     )
+
+
+def _public(step: StepV1, status_page: StatusPage | None) -> list[NoticeV1]:
+    if status_page is None:
+        return []
+    channels = status_page.told(step.incident.severity_peak)
+    return public_notices(step, status_page.page, channels)
 
 
 def _heard(arrival: Arrival, tie: Tie) -> Heard:

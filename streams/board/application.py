@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
 
 from streams.board.callbacks import Publishes, callbacks
@@ -11,14 +11,18 @@ from streams.notifications.channel import Channel
 
 
 def application(
-    channels: Mapping[str, Channel], publisher: Publishes, now: Callable[[], datetime]
+    channels: Mapping[str, Channel],
+    publisher: Publishes,
+    now: Callable[[], datetime],
+    *others: APIRouter,
 ) -> FastAPI:
-    """Return what answers over HTTP; commands go to *publisher*, the time comes from *now*."""
+    """Return what answers over HTTP, with *others* beside the callbacks; commands go to *publisher*, the time comes from *now*."""
     app = FastAPI(title="Tocsin", docs_url=None, redoc_url=None)
 
     @app.get("/livez", response_class=PlainTextResponse, summary="Whether it answers")
     async def live() -> str:
         return "ok"
 
-    app.include_router(callbacks(channels, publisher, now))
+    for router in (callbacks(channels, publisher, now), *others):
+        app.include_router(router)
     return app

@@ -2,16 +2,19 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import click
 import uvicorn
+from fastapi import APIRouter
 
 from streams.board.application import application
+from streams.board.status import status_page
 from streams.errors import TocsinError
 from streams.gateways.clock import now
+from streams.gateways.following import Following
 from streams.gateways.producer import Publisher
 from streams.policy import Policy, read_policy
 from streams.settings import Settings, read_settings
@@ -27,9 +30,9 @@ from streams.settings import Settings, read_settings
 )
 def board(host: str, port: int, policy: Path | None) -> None:
     """
-    Answer over HTTP: providers call back under /callbacks/CHANNEL.
+    Answer over HTTP: providers call back under /callbacks/CHANNEL, people read /status.
 
-    Behind a proxy that ends TLS; OpenAPI stands under /openapi.json.
+    Where the policy has a status_page, its feeds stand under /status/history.rss and .atom, and Statuspage's API under /api/v2. Behind a proxy that ends TLS; OpenAPI stands under /openapi.json.
     """
     try:
         settings = read_settings()
@@ -39,9 +42,9 @@ def board(host: str, port: int, policy: Path | None) -> None:
 
 
 async def _serve(settings: Settings, policy: Policy, host: str, port: int) -> None:
-    async with Publisher(settings, source="board") as publisher:
+    async with Publisher(settings, source="board") as publisher, _shown(settings, policy) as parts:
         config = uvicorn.Config(
-            application(policy.channels, publisher, now),
+            application(policy.channels, publisher, now, *parts),
             host=host,
             port=port,
             # The query of an address can be a secret.
@@ -52,6 +55,22 @@ async def _serve(settings: Settings, policy: Policy, host: str, port: int) -> No
             log_level=settings.log_level.lower(),
         )
         await _Server(config).serve()
+
+
+@asynccontextmanager
+async def _shown(settings: Settings, policy: Policy) -> AsyncIterator[list[APIRouter]]:
+    """Follow what the status page shows, as long as the board answers; nothing where the policy has no page."""
+    if policy.status_page is None:
+        yield []
+        return
+    following = Following(settings, policy.outside.of_services)
+    task = asyncio.create_task(following.run())
+    try:
+        yield [status_page(policy.status_page, following, now)]
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 class _Server(uvicorn.Server):

@@ -12,7 +12,7 @@ import click
 from schemas.commands import CommandSource, Declare, Report, Resolve
 from schemas.notices import Outcome
 from streams.cli.asking import pair
-from streams.cli.incident import REFUSED, UNANSWERED
+from streams.cli.commanding import REFUSED, UNANSWERED
 from streams.errors import TocsinError
 from streams.gateways import clock
 from streams.gateways.drills import Followed, exercise

@@ -12,7 +12,7 @@ from schemas.origin import Origin
 from schemas.withheld import WithheldV1
 from streams.backtest.nearness import Near
 from streams.cli.asking import JSON, TENANT, print_json, run
-from streams.cli.incident import IncidentIdType
+from streams.cli.commanding import IncidentIdType
 from streams.cli.silence import DurationType
 from streams.gateways import clock, explaining, near_misses
 from streams.gateways.explaining import Told, Untold

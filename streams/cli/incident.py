@@ -1,10 +1,8 @@
 """``tocsin incident``: look at incidents and ask for changes."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
-from uuid import uuid4
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -15,8 +13,6 @@ from schemas.commands import (
     Acknowledge,
     Assign,
     Close,
-    Command,
-    CommandSource,
     Correct,
     Declare,
     Merge,
@@ -30,50 +26,19 @@ from schemas.commands import (
     Split,
     Unacknowledge,
 )
-from schemas.lifecycle import INCIDENT_ID, IncidentV1, Status, StepV1
-from streams.cli.asking import AUTHOR, JSON, TENANT, pair, print_json, run, valid
+from schemas.lifecycle import IncidentV1, Status, StepV1
+from streams.cli.asking import JSON, TENANT, pair, print_json, run, valid
+from streams.cli.commanding import INCIDENT, IncidentIdType, as_command, tell
+from streams.cli.publishing import publish
 from streams.cli.reporting import PARTS, TEMPLATE, asked, read_report
 from streams.durations import written
 from streams.errors import TocsinError
 from streams.gateways import clock, incidents
-from streams.gateways.incidents import Done, Refused, Result
 from streams.incidents.times import times_of
 from streams.settings import Settings
 
-CommandT = TypeVar("CommandT", bound=Command)
-
-SOURCE: Final = "cli"
-#: Exit codes: what a script can tell apart.
-REFUSED: Final = 1
-UNANSWERED: Final = 3
 #: Statuses of incidents that somebody still works on.
 OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
-
-_WITHIN = click.option(
-    "--within",
-    type=click.FloatRange(min=0.1, max=600),
-    default=10,
-    show_default=True,
-    help="Seconds to wait for what becomes of it.",
-)
-
-
-class IncidentIdType(click.ParamType):
-    """An incident's id."""
-
-    name = "incident"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the id in capitals, so that it can be typed in any case."""
-        wanted = str(value).strip().upper()
-        if not re.match(INCIDENT_ID, wanted):
-            self.fail(
-                f"{value!r} is not an incident's id; one looks like INC-2026-01-31-001", param, ctx
-            )
-        return wanted
-
-
-_INCIDENT = click.argument("incident_id", metavar="INCIDENT", type=IncidentIdType())
 
 
 @click.group("incident")
@@ -81,11 +46,7 @@ def incident() -> None:
     """Look at incidents, and acknowledge, update or resolve them."""
 
 
-def _commands(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command that asks for a change the options that all of them have."""
-    for option in (JSON, _WITHIN, TENANT, AUTHOR):
-        command = option(command)
-    return command
+incident.add_command(publish)
 
 
 @incident.command("list")
@@ -107,7 +68,7 @@ def list_incidents(*, everything: bool, tenant: str | None, as_json: bool) -> No
 
 
 @incident.command("show")
-@_INCIDENT
+@INCIDENT
 @TENANT
 @JSON
 def show(*, incident_id: str, tenant: str, as_json: bool) -> None:
@@ -137,24 +98,24 @@ def show(*, incident_id: str, tenant: str, as_json: bool) -> None:
 
 
 @incident.command("ack")
-@_INCIDENT
-@_commands
+@INCIDENT
+@as_command
 def acknowledge(incident_id: str, **how: Any) -> None:
     """Take an incident."""
-    _tell(Acknowledge, how, incident_id=incident_id)
+    tell(Acknowledge, how, incident_id=incident_id)
 
 
 @incident.command("unack")
-@_INCIDENT
+@INCIDENT
 @click.option("--reason", default="", help="Why.")
-@_commands
+@as_command
 def unacknowledge(incident_id: str, reason: str, **how: Any) -> None:
     """Give an incident back: nobody has it any more."""
-    _tell(Unacknowledge, how, incident_id=incident_id, reason=reason)
+    tell(Unacknowledge, how, incident_id=incident_id, reason=reason)
 
 
 @incident.command("assign")
-@_INCIDENT
+@INCIDENT
 @click.argument("assignee", metavar="PERSON")
 @click.option(
     "--role",
@@ -163,107 +124,107 @@ def unacknowledge(incident_id: str, reason: str, **how: Any) -> None:
     show_default=True,
     help="What for.",
 )
-@_commands
+@as_command
 def assign(incident_id: str, assignee: str, role: str, **how: Any) -> None:
     """Give an incident a person who works on it."""
-    _tell(Assign, how, incident_id=incident_id, assignee=assignee, role=role)
+    tell(Assign, how, incident_id=incident_id, assignee=assignee, role=role)
 
 
 @incident.command("note")
-@_INCIDENT
+@INCIDENT
 @click.argument("text")
-@_commands
+@as_command
 def note(incident_id: str, text: str, **how: Any) -> None:
     """Put a note into an incident's timeline."""
-    _tell(Note, how, incident_id=incident_id, text=text)
+    tell(Note, how, incident_id=incident_id, text=text)
 
 
 @incident.command("status")
-@_INCIDENT
+@INCIDENT
 @click.argument("status", type=click.Choice(sorted(status.value for status in OPEN)))
 @click.option("--text", default="", help="What the update says.")
-@_commands
+@as_command
 def set_status(incident_id: str, status: str, text: str, **how: Any) -> None:
     """Move an incident to another status and tell about it."""
-    _tell(SetStatus, how, incident_id=incident_id, status=status, text=text)
+    tell(SetStatus, how, incident_id=incident_id, status=status, text=text)
 
 
 @incident.command("severity")
-@_INCIDENT
+@INCIDENT
 @click.argument("severity", type=click.IntRange(1, 4))
 @click.option("--reason", required=True, help="Why.")
-@_commands
+@as_command
 def set_severity(incident_id: str, severity: int, reason: str, **how: Any) -> None:
     """Give an incident another severity, 1 critical to 4 low."""
-    _tell(SetSeverity, how, incident_id=incident_id, severity=severity, reason=reason)
+    tell(SetSeverity, how, incident_id=incident_id, severity=severity, reason=reason)
 
 
 @incident.command("mitigate")
-@_INCIDENT
+@INCIDENT
 @click.option("--text", default="", help="What was done.")
-@_commands
+@as_command
 def mitigate(incident_id: str, text: str, **how: Any) -> None:
     """Say that users no longer suffer, though the cause may remain."""
-    _tell(Mitigate, how, incident_id=incident_id, text=text)
+    tell(Mitigate, how, incident_id=incident_id, text=text)
 
 
 @incident.command("resolve")
-@_INCIDENT
+@INCIDENT
 @click.option("--root-cause", default="", help="Why it happened.")
 @click.option("--resolution", default="", help="What ended it.")
-@_commands
+@as_command
 def resolve(incident_id: str, root_cause: str, resolution: str, **how: Any) -> None:
     """Say that it is over."""
-    _tell(Resolve, how, incident_id=incident_id, root_cause=root_cause, resolution=resolution)
+    tell(Resolve, how, incident_id=incident_id, root_cause=root_cause, resolution=resolution)
 
 
 @incident.command("reopen")
-@_INCIDENT
+@INCIDENT
 @click.option("--reason", required=True, help="Why.")
-@_commands
+@as_command
 def reopen(incident_id: str, reason: str, **how: Any) -> None:
     """Say that it is not over after all."""
-    _tell(Reopen, how, incident_id=incident_id, reason=reason)
+    tell(Reopen, how, incident_id=incident_id, reason=reason)
 
 
 @incident.command("merge")
-@_INCIDENT
+@INCIDENT
 @click.argument("into", metavar="INTO", type=IncidentIdType())
-@_commands
+@as_command
 def merge(incident_id: str, into: str, **how: Any) -> None:
     """Make an incident part of another one, which takes its alerts over."""
-    _tell(Merge, how, incident_id=incident_id, into=into)
+    tell(Merge, how, incident_id=incident_id, into=into)
 
 
 @incident.command("split")
-@_INCIDENT
+@INCIDENT
 @click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
-@_commands
+@as_command
 def split(incident_id: str, fingerprints: Sequence[str], **how: Any) -> None:
     """Give alerts of an incident (`show --json` has their fingerprints) an incident of their own."""
-    _tell(Split, how, incident_id=incident_id, fingerprints=tuple(fingerprints))
+    tell(Split, how, incident_id=incident_id, fingerprints=tuple(fingerprints))
 
 
 @incident.command("correct")
-@_INCIDENT
+@INCIDENT
 @click.argument(
     "milestone",
     type=click.Choice(["started", "detected", "acknowledged", "mitigated", "resolved"]),
 )
 @click.argument("moment", metavar="ISO-8601")
 @click.option("--reason", required=True, help="How that is known.")
-@_commands
+@as_command
 def correct(incident_id: str, milestone: str, moment: str, reason: str, **how: Any) -> None:
     """Set one of an incident's times right: reports recompute."""
-    _tell(Correct, how, incident_id=incident_id, milestone=milestone, moment=moment, reason=reason)
+    tell(Correct, how, incident_id=incident_id, milestone=milestone, moment=moment, reason=reason)
 
 
 @incident.command("close")
-@_INCIDENT
-@_commands
+@INCIDENT
+@as_command
 def close(incident_id: str, **how: Any) -> None:
     """Say that nothing more will be done about it."""
-    _tell(Close, how, incident_id=incident_id)
+    tell(Close, how, incident_id=incident_id)
 
 
 @incident.command("declare")
@@ -278,7 +239,7 @@ def close(incident_id: str, **how: Any) -> None:
 @click.option("--actions-taken", help="What was done already.")
 @click.option("--next-steps", help="Plan, people, timeline.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="What else is known.")
-@_commands
+@as_command
 def declare(*, file: Any, environment: str, labels: Sequence[str], **how: Any) -> None:
     """
     Report an incident that no rule has found.
@@ -296,7 +257,7 @@ def declare(*, file: Any, environment: str, labels: Sequence[str], **how: Any) -
         how["occurred_at"] = began
     if reporter := given.pop("reporter", None):
         how["author"] = reporter
-    _tell(
+    tell(
         Declare,
         how,
         severity=severity,
@@ -313,56 +274,7 @@ def template() -> None:
     click.echo(TEMPLATE, nl=False)
 
 
-# -- what all of them do ----------------------------------------------------------------------
-
-
-def _tell(kind: type[CommandT], how: dict[str, Any], **fields: Any) -> None:
-    """Send one command, say what became of it, and leave with a code that says it too."""
-    command = valid(
-        kind,
-        occurred_at=how.get("occurred_at") or clock.now(),
-        command_id=str(uuid4()),
-        tenant=how["tenant"],
-        author=how["author"],
-        source=CommandSource.CLI,
-        **fields,
-    )
-    within = timedelta(seconds=how["within"])
-    result = run(lambda settings: incidents.ask(settings, command, source=SOURCE, within=within))
-    if how["as_json"]:
-        print_json(document_of(command, result))
-    else:
-        click.echo(answer_of(command, result), err=not isinstance(result, Done))
-    if isinstance(result, Refused):
-        raise SystemExit(REFUSED)
-    if not isinstance(result, Done):
-        raise SystemExit(UNANSWERED)
-
-
-def answer_of(command: Command, result: Result) -> str:
-    """Say in one line what became of *command*."""
-    if isinstance(result, Done):
-        step, now = result.step, result.step.incident
-        return (
-            f"{step.incident_id}: {step.kind.replace('_', ' ')} by {step.author} "
-            f"(step {step.sequence}; now {now.status}, severity {now.severity})"
-        )
-    if isinstance(result, Refused):
-        return f"refused: {result.reason}"
-    return (
-        f"no answer within {result.within.total_seconds():g} s: command {command.command_id} is kept "
-        "and will be carried out once `tocsin worker incidents` runs"
-    )
-
-
-def document_of(command: Command, result: Result) -> dict[str, Any]:
-    """Return what became of *command* as JSON values."""
-    said: dict[str, Any] = {"command_id": command.command_id}
-    if isinstance(result, Done):
-        return {**said, "result": "done", "step": result.step.model_dump(mode="json")}
-    if isinstance(result, Refused):
-        return {**said, "result": "refused", "reason": result.reason}
-    return {**said, "result": "unanswered", "within": result.within.total_seconds()}
+# -- what is shown ----------------------------------------------------------------------------
 
 
 def table_of(shown: Sequence[IncidentV1], at: datetime) -> Table:
@@ -421,6 +333,7 @@ def facts_of(found: IncidentV1) -> Table:
         "resolution": found.resolution,
         "runbook": found.runbook or "",
         "merged into": found.merged_into or "",
+        "public": _published(found),
     }
     for name, value in facts.items():
         if value:
@@ -462,6 +375,14 @@ def _caused(found: IncidentV1) -> str:
     if found.probable_cause is None:
         return ""
     return f"{found.probable_cause} (score {found.cause_score:.2f}: {found.cause_reason})"
+
+
+def _published(found: IncidentV1) -> str:
+    public = found.public
+    if public is None:
+        return ""
+    shown = f" in {', '.join(public.components)}" if public.components else ""
+    return f"{public.title} ({public.status}, {public.impact} impact{shown}): {public.updates[0].message}"
 
 
 def _age(elapsed: timedelta) -> str:

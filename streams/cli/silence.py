@@ -52,6 +52,7 @@ def silence() -> None:
 @click.option("--reason", required=True, help="Why.")
 @click.option("--starts", metavar="ISO-8601", help="From when; now where it is not said.")
 @click.option("--maintenance", is_flag=True, help="It is a planned maintenance window.")
+@click.option("--title", default="", help="What the status page calls the maintenance.")
 @click.option("--id", "silence_id", help="Its id; one with the same id is replaced.")
 @AUTHOR
 @TENANT
@@ -63,6 +64,7 @@ def add(  # noqa: PLR0913 - what a silence has
     reason: str,
     starts: str | None,
     maintenance: bool,
+    title: str,
     silence_id: str | None,
     author: str,
     tenant: str,
@@ -73,6 +75,9 @@ def add(  # noqa: PLR0913 - what a silence has
         read = read_matchers(list(matchers))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if title and not maintenance:
+        message = "--title is for --maintenance: other silences are on no status page"
+        raise click.UsageError(message)
     at = clock.now()
     begins = valid(_Beginning, starts=starts).starts if starts else at
     made = valid(
@@ -86,6 +91,7 @@ def add(  # noqa: PLR0913 - what a silence has
         author=author,
         reason=reason,
         maintenance=maintenance,
+        title=title,
     )
     run(lambda settings: silences.add(settings, made, source=SOURCE))
     _say(made, f"{made.silence_id}: mutes until {_moment(made.ends_at)}", as_json=as_json)

@@ -159,7 +159,12 @@ def merged(
     if place_of(child) == place_of(into):
         message = f"{child.incident_id} cannot be merged into itself"
         raise IllegalTrigger(message)
-    end = Asked(Trigger.MERGE, cause.author, {"merged_into": into.incident_id})
+    end = Asked(
+        Trigger.MERGE,
+        cause.author,
+        # One of both has it: people outside know one incident.
+        {"merged_into": into.incident_id, "public": child.public if into.public else None},
+    )
     steps = [book.advance(child, end, at, cause)]
     alerts = list(book.members.of(place_of(child)).values())
     book.end_merged(child, into)
@@ -174,6 +179,8 @@ def merged(
         "labels": {
             name: value for name, value in into.labels.items() if child.labels.get(name) == value
         },
+        # What people outside were told goes on with it.
+        "public": into.public or child.public,
     }
     why = f"took {child.incident_id} over: {cause.reason}"
     absorb = Asked(Trigger.ABSORB, cause.author, sets)

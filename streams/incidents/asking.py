@@ -15,6 +15,7 @@ from schemas.commands import (
     Merge,
     Mitigate,
     Note,
+    Publish,
     Reopen,
     Resolve,
     SetSeverity,
@@ -49,7 +50,7 @@ def read(incident: IncidentV1, command: IncidentCommand, at: datetime) -> Reques
         return _correct(incident, command, at)
     asking = _ASKING.get(type(command))
     if asking is None:
-        kinds: tuple[type[IncidentCommand], ...] = (*_ASKING, Correct, Merge, Split)
+        kinds: tuple[type[IncidentCommand], ...] = (*_ASKING, Correct, Merge, Publish, Split)
         known = ", ".join(sorted(kind.model_fields["action"].default for kind in kinds))
         message = f"this release does not know the action: it knows {known}"
         raise Rejected(message)

@@ -17,6 +17,7 @@ from streams.incidents.lifecycle import Asked, advance
 from streams.incidents.members import Key, Members
 from streams.incidents.numbering import Numbers
 from streams.incidents.promises import Plan, Promises
+from streams.incidents.reminding import with_next_update
 from streams.incidents.settings import IncidentSettings
 
 #: Who makes the steps that no person asks for.
@@ -44,7 +45,8 @@ class Book:
         self.settings = settings
         self.members = Members()
         self.numbers = Numbers()
-        self.promises = Promises(plan or Plan())
+        self.plan = plan or Plan()
+        self.promises = Promises(self.plan)
         self._incidents: dict[Key, IncidentV1] = {}
         #: The incident that took another one over.
         self._merged: dict[Key, str] = {}
@@ -117,6 +119,7 @@ class Book:
     ) -> StepV1:
         """Keep *incident* and return the step that led to it."""
         incident = self.promises.follow(incident, kind)
+        incident = with_next_update(incident, kind, self.plan.levels)
         self._keep(incident)
         return StepV1(
             occurred_at=incident.occurred_at,
@@ -223,6 +226,9 @@ class Book:
         due = _due_at(incident, self.settings)
         if due is not None and (known is None or due != _due_at(known, self.settings)):
             heapq.heappush(self._due, (due, place))
+        update_at = incident.next_update_at
+        if update_at is not None and (known is None or update_at != known.next_update_at):
+            heapq.heappush(self._due, (update_at, place))
 
     def _written(self, place: Place) -> bytes | None:
         incident = self._incidents.get((place[0], place[1]))

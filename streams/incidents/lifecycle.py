@@ -42,10 +42,14 @@ class Trigger(StrEnum):
     SPLIT = "split"
     FIND_CAUSE = "find_cause"
     RANK_SUSPECTS = "rank_suspects"
+    PUBLISH = "publish"
+    REMIND = "remind"
 
 
 #: What only time asks for.
-_OF_THE_CLOCK: Final = frozenset({Trigger.WARN, Trigger.MISS, Trigger.ESCALATE, Trigger.HAND_OVER})
+_OF_THE_CLOCK: Final = frozenset(
+    {Trigger.WARN, Trigger.MISS, Trigger.ESCALATE, Trigger.HAND_OVER, Trigger.REMIND}
+)
 _OPEN: Final = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
 _MOVES: Final = {
     Trigger.INVESTIGATE: Status.INVESTIGATING,
@@ -77,6 +81,8 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
             Trigger.SPLIT: StepKind.SPLIT,
             Trigger.FIND_CAUSE: StepKind.CAUSE_FOUND,
             Trigger.RANK_SUSPECTS: StepKind.SUSPECTS_RANKED,
+            Trigger.PUBLISH: StepKind.PUBLISHED,
+            Trigger.REMIND: StepKind.REMINDED,
         }.items()
     },
     # A person moves it between the open statuses, in any order.
@@ -103,9 +109,12 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
     (Status.RESOLVED, Trigger.REOPEN): (Status.INVESTIGATING, StepKind.REOPENED),
     (Status.RESOLVED, Trigger.CLOSE): (Status.CLOSED, StepKind.CLOSED),
     (Status.RESOLVED, Trigger.CORRECT): (Status.RESOLVED, StepKind.CORRECTED),
+    # People outside are told last that it is over.
+    (Status.RESOLVED, Trigger.PUBLISH): (Status.RESOLVED, StepKind.PUBLISHED),
     # Closed: it takes no alert and never comes back, but what is known of it can still be set right.
     (Status.CLOSED, Trigger.NOTE): (Status.CLOSED, StepKind.NOTED),
     (Status.CLOSED, Trigger.CORRECT): (Status.CLOSED, StepKind.CORRECTED),
+    (Status.CLOSED, Trigger.PUBLISH): (Status.CLOSED, StepKind.PUBLISHED),
 }
 
 

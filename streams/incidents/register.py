@@ -6,6 +6,7 @@ incidents. A command twice is a command once: commands are known by their id.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,20 +14,31 @@ import orjson
 
 from schemas import limits
 from schemas.alerts import AlertState
-from schemas.commands import Acknowledge, AnyCommand, Declare, Merge, Reopen, Resolve, Split
+from schemas.commands import (
+    Acknowledge,
+    AnyCommand,
+    Declare,
+    Merge,
+    Publish,
+    Reopen,
+    Resolve,
+    Split,
+)
 from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1, Suspect
 from schemas.origin import Origin
 from streams.durations import written as spelled
 from streams.entries import Entries, Place, unnamed, written
 from streams.errors import IllegalTrigger, UnknownIncident
-from streams.incidents import admission, reports
+from streams.incidents import admission, publishing, reports
 from streams.incidents.admission import Blame, Opening
 from streams.incidents.alerts import Heard
 from streams.incidents.asking import Request, read
 from streams.incidents.book import TOCSIN, Book, Cause, place_of
 from streams.incidents.lifecycle import Asked, Trigger
 from streams.incidents.members import Member
-from streams.incidents.promises import Happening, Plan
+from streams.incidents.promises import OUT_AFTER, Happening, Plan
+from streams.incidents.publishing import Outside
+from streams.incidents.reminding import reminder
 from streams.incidents.settings import IncidentSettings
 
 #: How long what was heard is remembered. Repeats come within seconds; a week outlasts any outage of ours.
@@ -42,9 +54,15 @@ _OF_THE_BOOK: Final = frozenset(
 class Register:
     """The incidents of one partition."""
 
-    def __init__(self, settings: IncidentSettings, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        settings: IncidentSettings,
+        plan: Plan | None = None,
+        outside: Outside | None = None,
+    ) -> None:
         self._settings = settings
         self._book = Book(settings, plan)
+        self._outside = outside or Outside()
         #: The last tick. Not kept: after a restart the next one comes before anything needs it.
         self._now: datetime | None = None
         self._commands: dict[Place, datetime] = {}
@@ -199,6 +217,9 @@ class Register:
             return [self._book.step(refused, StepKind.REFUSED, incident, why)]
 
     def _read(self, incident: IncidentV1, command: AnyCommand, at: datetime) -> Request:
+        if isinstance(command, Publish):
+            said = publishing.read(incident, command, at, self._outside)
+            return Request(said.asked, said.reason, command.message)
         request = read(incident, command, at)  # type: ignore[arg-type]
         if not isinstance(command, Reopen) or incident.status is not Status.RESOLVED:
             return request
@@ -279,7 +300,11 @@ class Register:
         self._book.promises.hear(at, behind)
         return [
             *self._promised(at),
-            *(step for incident in self._book.due(at) for step in self._elapsed(incident, at)),
+            *(
+                step
+                for incident in self._book.due(at)
+                for step in (*self._elapsed(incident, at), *self._reminded(incident, at, behind))
+            ),
         ]
 
     def _promised(self, at: datetime) -> Iterator[StepV1]:
@@ -329,6 +354,14 @@ class Register:
             yield self._book.advance(
                 incident, Asked(Trigger.RESOLVE, TOCSIN, {"resolution": ended}), at, cause
             )
+
+    def _reminded(self, incident: IncidentV1, at: datetime, behind: timedelta) -> Iterator[StepV1]:
+        """Remind whoever leads an incident that something is to be said about it."""
+        standing = self._book.get(*place_of(incident))
+        happening = reminder(standing, self._book.plan.roster, at) if standing else None
+        if standing is not None and happening is not None:
+            late = replace(happening, late=behind > OUT_AFTER)
+            yield self._happen(standing, late, at)
 
     def _forget(self, before: datetime) -> None:
         for place in [place for place, at in self._commands.items() if at < before]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.contract import Line, Name
 from streams.durations import Duration, read_duration
@@ -42,6 +42,8 @@ class SeverityLevel(BaseModel):
     """Whether durations are counted around the clock, or only while the calendar is open."""
     escalation: Line = ""
     """Who is told when."""
+    update_every: Annotated[Duration, Field(ge=timedelta(minutes=1))] | None = None
+    """How long its commander may say nothing about an open incident before a reminder; without it nobody is reminded."""
 
 
 #: Where the policy says nothing else.
@@ -52,6 +54,7 @@ SEVERITIES: Final[Mapping[int, SeverityLevel]] = {
         respond_within=timedelta(minutes=15),
         resolve_within=timedelta(hours=1),
         escalation="Immediately to the on-call engineer and management",
+        update_every=timedelta(minutes=30),
     ),
     2: SeverityLevel(
         name="high",
@@ -59,6 +62,7 @@ SEVERITIES: Final[Mapping[int, SeverityLevel]] = {
         respond_within=timedelta(minutes=30),
         resolve_within=timedelta(hours=4),
         escalation="On-call engineer within 1 hour",
+        update_every=timedelta(minutes=30),
     ),
     3: SeverityLevel(
         name="medium",

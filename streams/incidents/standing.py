@@ -26,6 +26,7 @@ SIGNS_OF_LIFE: Final = frozenset(
         StepKind.REOPENED,
         StepKind.CORRECTED,
         StepKind.SPLIT,
+        StepKind.PUBLISHED,
     }
 )
 #: Statuses in which the clocks run.

@@ -198,6 +198,8 @@ class MailReceiver:
         self.replies: dict[str, str] = {}
         #: Receivers that it does not know, each refused on its own.
         self.unknown: set[str] = set()
+        #: To whom each mail was addressed, as it came: receivers that a mail does not name are in its envelope only.
+        self.envelopes: list[list[str]] = []
         self.port = 0
         self._login = login
         self._ends = asyncio.Event()
@@ -256,6 +258,7 @@ class MailReceiver:
         del session
         envelope.mail_from = address
         envelope.mail_options.extend(options)
+        self.envelopes.append(envelope.rcpt_tos)
         return await self._reply("MAIL", server) or "250 OK"
 
     async def handle_RCPT(  # noqa: N802

@@ -72,6 +72,8 @@ class Channel(BaseModel):
     usual: ClassVar[int] = 60
     #: Whether several incidents can be told in one message; not where each has an alert of its own over there.
     merges: ClassVar[bool] = True
+    #: Whether it reaches people outside, who hear only what is published.
+    outward: ClassVar[bool] = False
 
     kind: str
     """What sort of channel it is."""

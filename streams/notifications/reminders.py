@@ -43,6 +43,9 @@ class Reminders:
 
     def told(self, notice: NoticeV1, at: datetime) -> None:
         """Note that *notice* was told, or given up, at *at*: the next reminder is counted from then."""
+        if notice.people is not None or notice.purpose is Purpose.PUBLIC:
+            # It came by no route, so it says nothing of who is reminded by one.
+            return
         line = line_of(notice)
         over = notice.purpose is Purpose.RESOLUTION or notice.incident.resolved_at is not None
         repeat = notice.timing.repeat if notice.timing else None

@@ -24,6 +24,7 @@ from markupsafe import Markup, escape
 
 from schemas.lifecycle import StepKind
 from schemas.notices import NoticeV1, Purpose
+from schemas.public import PublicStatus
 from streams.notifications.wording import Wording
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ _HEADLINES: Final = {
     Purpose.AT_RISK: "DEADLINE AT RISK",
     Purpose.HANDOVER: "HANDOVER",
     Purpose.REMINDER: "STILL OPEN",
+    Purpose.PUBLIC: "SERVICE UPDATE",
 }
 
 
@@ -117,7 +119,8 @@ def render(notice: NoticeV1, wordings: Mapping[Purpose, Wording] = OUR_WORDS) ->
 
 def _instead(notice: NoticeV1, said: str, form: _Form) -> str:
     """Return what was *said* with why it comes this way, where another channel was to say it."""
-    if not notice.instead_of or form.ending == "short":
+    # Names of channels are nothing for people outside.
+    if not notice.instead_of or form.ending == "short" or notice.purpose is Purpose.PUBLIC:
         return said
     why = form.escaped(
         one_line(f"Sent here because {', '.join(notice.instead_of)} did not take it.")
@@ -207,6 +210,8 @@ def _digest_line(notice: NoticeV1, form: _Form) -> str:
 
 def standing(notice: NoticeV1) -> NoticeV1:
     """Return what the first message about the incident would say now."""
+    if notice.purpose is Purpose.PUBLIC:
+        return notice
     incident = notice.incident
     over = incident.resolved_at is not None
     return notice.model_copy(
@@ -280,6 +285,7 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
         "detected": _clock(incident.detected_at),
         "next_update": _clock(notice.next_update_at) if notice.next_update_at else "none planned",
         "duration": duration(ended - incident.started_at - incident.time_resolved),
+        **_outside(notice),
     }
     texts = {
         "update": notice.update,
@@ -301,8 +307,26 @@ def _words(notice: NoticeV1, form: _Form) -> dict[str, Any]:
     }
 
 
+def _outside(notice: NoticeV1) -> dict[str, str]:
+    """Return the words of messages for people outside; they are empty in all others."""
+    public, page = notice.incident.public, notice.page
+    if public is None or page is None:
+        return dict.fromkeys(("page", "page_url", "stage", "expected"), "")
+    stage = "initial" if len(public.updates) == 1 else "update"
+    return {
+        "page": page.name,
+        "page_url": page.url if _is_link(page.url) else "",
+        "stage": "resolution" if public.status is PublicStatus.RESOLVED else stage,
+        "expected": f"{public.expected_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        if public.expected_at
+        else "",
+    }
+
+
 def _services(notice: NoticeV1) -> str:
-    services = notice.incident.services or (notice.incident.service,)
+    services = notice.incident.services
+    if not services and notice.purpose is not Purpose.PUBLIC:
+        services = (notice.incident.service,)
     named = ", ".join(services[:_SERVICES_NAMED])
     more = len(services) - _SERVICES_NAMED
     return f"{named} and {more} more" if more > 0 else named
@@ -323,6 +347,8 @@ def _fitted(text: str, length: int, form: _Form) -> str:
 
 def _subject(notice: NoticeV1) -> str:
     incident = notice.incident
+    if notice.purpose is Purpose.PUBLIC:
+        return f"Service Update: {one_line(incident.summary)}"
     severity = SEVERITIES[incident.severity].upper()
     drill = "[DRILL] " if incident.drill else ""
     again = " again" if notice.step is StepKind.REOPENED else ""

@@ -31,6 +31,7 @@ from streams.notifications.waiting import PATIENT
 CALLED: Final = {
     StepKind.ESCALATED: Purpose.ESCALATION,
     StepKind.HANDED_OVER: Purpose.HANDOVER,
+    StepKind.REMINDED: Purpose.REMINDER,
 }
 #: When the next message can be expected, until the incident is resolved.
 UPDATE_EVERY: Final = timedelta(minutes=30)
@@ -299,7 +300,9 @@ def _notice(
         people=chosen.people if isinstance(chosen, CallV1) else None,
         reason=chosen.reason,
         update=_update(step),
-        next_update_at=None if ends else step.occurred_at + UPDATE_EVERY,
+        next_update_at=None
+        if ends
+        else step.incident.next_update_at or step.occurred_at + UPDATE_EVERY,
         # Whoever is called by name is called at once.
         timing=None if isinstance(chosen, CallV1) else timing(chosen, step.incident, purpose),
         incident=step.incident,

@@ -41,6 +41,10 @@ WORDS: Final = {
     "happened": "Detected, Reopened or Raised",
     "reason": "why the receiver is told",
     "drill": "whether it is an exercise",
+    "page": "whose status page it is, in messages for people outside",
+    "page_url": "its address, or nothing",
+    "stage": "initial, update or resolution, in messages for people outside",
+    "expected": "when it is expected to be over, or nothing",
     "labels": "the labels that its alerts share, by name",
 }
 

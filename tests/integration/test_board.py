@@ -1,5 +1,6 @@
-"""A button in Slack, through a real board and a real incidents hop."""
+"""A button in Slack, and the status page, through a real board and a real incidents hop."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -10,22 +11,56 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from schemas.commands import Declare, Report
+from schemas.commands import Declare, Publish, Report
 from schemas.lifecycle import IncidentV1
+from streams.gateways.following import Following
 from streams.gateways.incidents import Done, ask, current
 from streams.laptop.ports import free_port
+from streams.settings import Settings
 from tests.pipeline import Pipeline, Worker, eventually
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 POLICY = """
+status_page: {name: Shop, components: {Checkout: {}}}
+services: {shop: {components: [Checkout]}}
 channels:
   chat: {kind: slack, url: "http://127.0.0.1:9/x", signing_secret: a-signing-secret}
 """
 
 
-async def test_a_button_in_slack_acknowledges(pipeline: Pipeline, tmp_path: Path) -> None:
-    """Otherwise whoever takes an incident in the chat would be escalated past."""
+async def publish(settings: Settings, incident_id: str) -> None:
+    """Tell people outside of an incident."""
+    command = Publish(
+        occurred_at=datetime.now(UTC),
+        command_id="publish-1",
+        author="operator",
+        incident_id=incident_id,
+        title="Checkout is slow",
+        message="We look into it.",
+    )
+    assert isinstance(await ask(settings, command, source="test"), Done)
+
+
+async def still_known(settings: Settings) -> None:
+    """Have a board begin anew: it must show the same."""
+    following = Following(settings, {})
+    task = asyncio.create_task(following.run())
+
+    async def ready() -> bool:
+        return following.ready
+
+    await eventually(ready, "everything was read")
+    task.cancel()
+    (incident,) = following.state().incidents
+    assert incident.public is not None
+    assert incident.public.components == ("Checkout",)
+
+
+async def test_a_button_in_slack_acknowledges_and_what_is_published_is_on_the_status_page(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Otherwise whoever takes an incident in the chat would be escalated past, and customers would see nothing."""
     policy = tmp_path / "board.yaml"
     policy.write_text(POLICY)
     settings = pipeline.settings = pipeline.settings.model_copy(update={"policy": policy})
@@ -76,6 +111,15 @@ async def test_a_button_in_slack_acknowledges(pipeline: Pipeline, tmp_path: Path
 
         found = await eventually(taken, "it is acknowledged", board.tail)
         assert found.acknowledged_by == "ada"
+        await publish(settings, incident_id)
+
+        async def shown() -> bool:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                summary = (await client.get("/api/v2/summary.json")).json()
+                return "Checkout is slow" in [each["name"] for each in summary["incidents"]]
+
+        await eventually(shown, "it is on the status page", board.tail)
+        await still_known(settings)
         code, seconds = board.stop()
         assert (code, seconds < 5) == (0, True)
     finally:

@@ -12,18 +12,19 @@ from typing import Any
 import pytest
 
 from schemas.lifecycle import StepKind
+from schemas.notices import NoticeV1
 from streams.discovery import declared_in, example_of, kind_of
 from streams.gateways.courier import SIDE_BY_SIDE, Courier
 from streams.notifications import channels
 from streams.notifications.channel import Channel, Judgement, Verdict
 from tests.providers import provider_of
 from tests.receivers import DROP, HALF, HANG, Answer, HttpReceiver, MailReceiver
-from tests.told import notice
+from tests.told import notice, public_notice
 
 pytestmark = pytest.mark.timeout(30)
 
 DECLARED = {kind_of(each): each for each in declared_in(channels)}
-WEB = sorted(DECLARED.keys() - {"email", "apprise"})
+WEB = sorted(DECLARED.keys() - {"email", "customers", "apprise"})
 SOON = "100ms"
 #: Credentials that each provider refuses.
 WRONG: dict[str, dict[str, Any]] = {
@@ -34,6 +35,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "pagerduty": {"routing_key": "wrong"},
     "slack": {"token": "wrong", "api": "/api"},
     "sms": {"auth_token": "wrong"},
+    "statuspage": {"api_key": "wrong"},
     "teams": {"url": "/wrong"},
     "telegram": {"token": "wrong"},
     "webhook": {"secret": "wrong"},
@@ -55,7 +57,12 @@ def channel_of(kind: str, web: HttpReceiver, **given: Any) -> Channel:
 
 async def judged(channel: Channel, kind: StepKind = StepKind.OPENED) -> Judgement:
     async with Courier({"somewhere": channel}) as courier:
-        return (await courier.attempt(notice(kind, "somewhere"))).judgement
+        return (await courier.attempt(about(channel, kind))).judgement
+
+
+def about(channel: Channel, kind: StepKind = StepKind.OPENED) -> NoticeV1:
+    """Return what *channel* may be told of a step of *kind*."""
+    return public_notice("somewhere") if channel.outward else notice(kind, "somewhere")
 
 
 @pytest.mark.parametrize("kind", WEB)
@@ -97,8 +104,8 @@ async def test_passing_faults_are_tried_again(
         web.then(answer)
         channel = channel_of(kind, web, answers_within=SOON if answer is HANG else "10s")
         async with Courier({"somewhere": channel}) as courier:
-            ended = await courier.attempt(notice(channel="somewhere"))
-            again = await courier.attempt(notice(channel="somewhere"))
+            ended = await courier.attempt(about(channel))
+            again = await courier.attempt(about(channel))
     # What a service says in its own words may follow.
     assert ended.judgement.reason.startswith(reason)
     assert ended.judgement.verdict is Verdict.TRY_AGAIN
@@ -259,6 +266,22 @@ async def test_mail_goes_out_encrypted_to_whom_is_trusted_only(
         assert await judged(channel) == Judgement(
             Verdict.DELIVERED, "SMTP 250", provider_id=mail.arrived[0]["Message-ID"]
         )
+
+
+async def test_customers_get_one_mail_and_do_not_see_each_other() -> None:
+    """Otherwise all customers would learn who the others are, or hear what is for people inside."""
+    async with MailReceiver(("tocsin", "a-password")) as mail:
+        channel = DECLARED["customers"](**example_of(DECLARED["customers"]) | {"port": mail.port})
+        assert (await judged(channel)).verdict is Verdict.DELIVERED
+        async with Courier({"somewhere": channel}) as courier:
+            refused = await courier.attempt(notice(channel="somewhere"))
+        (arrived,) = mail.arrived
+    assert arrived["Bcc"] is None
+    assert b"example.com" not in arrived.as_bytes()
+    assert mail.envelopes == [["first@example.com", "second@example.net"]]
+    assert refused.judgement == Judgement(
+        Verdict.GIVE_UP, "the message could not be composed: ValueError"
+    )
 
 
 async def test_a_digest_is_one_message() -> None:

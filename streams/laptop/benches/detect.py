@@ -32,6 +32,7 @@ from streams.gateways.topics import create_topics
 from streams.laptop.benches.figures import Figures
 from streams.laptop.benches.rules import of_one_kind, rules
 from streams.laptop.benches.stage import Worker, Writer, stage, ticking
+from streams.laptop.benches.telemetry import METRICS as METRIC_NAMES
 from streams.laptop.benches.telemetry import Signals
 from streams.settings import Settings
 
@@ -78,6 +79,8 @@ class Load:
     policy: str = field(default_factory=lambda: rules(100))
     #: The topic of all signals, where it is only one.
     only: str | None = None
+    #: Names of metrics.
+    metrics: int = METRIC_NAMES
 
     @property
     def settling(self) -> int:
@@ -89,7 +92,7 @@ class Load:
         _say(f"writing {self.signals} signals of {self.series} sets of labels")
         apart = timedelta(seconds=_INTERVAL * 0.8 / self.series)
         begin = datetime.now(UTC) - self.signals * apart
-        made = Signals(self.series, begin=begin, apart=apart, only=self.only)
+        made = Signals(self.series, begin=begin, apart=apart, only=self.only, metrics=self.metrics)
         async with Writer(settings) as writer:
             return await writer.write(made.between(0, self.signals))
 
@@ -158,8 +161,10 @@ async def sweeps(figures: Figures, broker: str, *, signals: int, partitions: int
             figures.tell(f"detect, {what}", rate.events, "events/s", by_cpu=rate.by_cpu)
             return rate
 
-        few = await tell("10 rules", replace(base, policy=rules(10)))
-        many = await tell("1,000 rules", replace(base, policy=rules(1_000)))
+        # Of one metric, so that each signal is heard by the same rules however many there are.
+        of_one = replace(base, metrics=1, signals=2 * signals)
+        few = await tell("10 rules", replace(of_one, policy=rules(10, metrics=1)))
+        many = await tell("1,000 rules", replace(of_one, policy=rules(1_000, metrics=1)))
         # The work that rules make is time of the processor; the wall clock also has that of the broker, and of others.
         figures.judge("cost of 1,000 / 10 rules", few.by_cpu / many.by_cpu, at_most=THOUSAND_RULES)
         for series in _SERIES:

@@ -112,7 +112,7 @@ async def stage(
 ) -> AsyncIterator[tuple[Settings, Path]]:
     """Run a broker with all topics; yield settings with *policy*, and a folder that is thrown away."""
     # Topics are written to as soon as they are made: until their leaders know, each try is a warning.
-    logging.getLogger("aiokafka.producer").setLevel(logging.ERROR)
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     with TemporaryDirectory(prefix="tocsin-bench-") as name:
         folder = Path(name)
         chosen, _ = choose(broker, folder / "broker", free_port(), folder / "broker.log")

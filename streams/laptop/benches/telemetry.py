@@ -11,7 +11,7 @@ from schemas import topics
 #: Metrics of each ten signals.
 _METRICS_OF_TEN: Final = 8
 _MIX: Final = (topics.METRICS.name,) * _METRICS_OF_TEN + (topics.HEALTH.name, topics.LOGS.name)
-#: Hosts of each service.
+#: Hosts of each service, unless they have other metrics.
 HOSTS: Final = 10
 #: Metrics of each host.
 METRICS: Final = 10
@@ -30,7 +30,7 @@ class Signals:
     happens ``n * apart`` after *begin*.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a setting each
         self,
         series: int,
         *,
@@ -38,10 +38,14 @@ class Signals:
         apart: timedelta,
         bad_of: int = BAD_OF,
         only: str | None = None,
+        metrics: int = METRICS,
     ) -> None:
         self._bad_of = bad_of
         self._topics = _MIX if only is None else (only,) * len(_MIX)
         self._series = series
+        self._metrics = metrics
+        #: Hosts of each service: it has as many series however many metrics each host has.
+        self._hosts = HOSTS * METRICS // metrics
         self._services = max(series // (HOSTS * METRICS), 1)
         self._begin = begin
         self._apart = apart
@@ -53,13 +57,14 @@ class Signals:
         # Every series is heard equally often, in an order that has nothing to do with its name.
         place = (number // 10 * _METRICS_OF_TEN + kind) * 7_919 % self._series
         service = f"service-{place // (HOSTS * METRICS) % self._services}"
+        host = place // self._metrics % self._hosts
         topic, said = self._said(self._topics[kind], number, place)
         value = {
             "occurred_at": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "service": service,
             "labels": {
-                "host": f"host-{place // METRICS % HOSTS}",
-                "pod": f"{service}-7d9f8c-{place // METRICS % HOSTS}",
+                "host": f"host-{host}",
+                "pod": f"{service}-7d9f8c-{host}",
                 "region": "eu-west-1",
             },
             **said,
@@ -74,7 +79,7 @@ class Signals:
         if topic == topics.METRICS.name:
             bad = number % (10 * self._bad_of) == 0
             value = BAD if bad else float(number * 31 % GOOD)
-            name = f"metric_{place % METRICS}"
+            name = f"metric_{place % self._metrics}"
             return topic, {"name": name, "value": value, "unit": "ms"}
         if topic == topics.HEALTH.name:
             return topic, {"check": "Database", "status": "healthy", "latency": 0.02}

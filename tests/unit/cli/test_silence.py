@@ -67,7 +67,7 @@ def run(command: Any, *arguments: str, said: str = "") -> Result:
 def test_a_silence_is_what_was_typed(broker: Broker) -> None:
     result = run(
         silence, "add", "service=shop", 'rule=~"slow-.*"', "--for", "2h30m", "--reason", "upgrade",
-        "--id", "night", "--author", "Ada", "--maintenance", "--starts", "2026-03-02T20:00:00Z",
+        "--id", "night", "--author", "Ada", "--maintenance", "--title", "Work", "--starts", "2026-03-02T20:00:00Z",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert result.stdout == "night: mutes until 2026-03-02 22:30:00 UTC\n"
@@ -79,7 +79,12 @@ def test_a_silence_is_what_was_typed(broker: Broker) -> None:
         ("service", "=", "shop"),
         ("rule", "=~", "slow-.*"),
     ]
-    assert (sent.author, sent.reason, sent.maintenance) == ("Ada", "upgrade", True)
+    assert (sent.author, sent.reason, sent.maintenance, sent.title) == (
+        "Ada",
+        "upgrade",
+        True,
+        "Work",
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,6 +93,7 @@ def test_a_silence_is_what_was_typed(broker: Broker) -> None:
         (["service", "--for", "1h"], "'service' is no comparison: write label=value"),
         (["a=~(", "--for", "1h"], "'(' is no RE2 expression"),
         (["a=b", "--for", "soon"], "'soon' is not a duration: write a number and a unit"),
+        (["a=b", "--for", "1h", "--title", "x"], "--title is for --maintenance"),
         (["a=b", "--for", "0s"], "ends_at must be later than starts_at"),
     ],
 )

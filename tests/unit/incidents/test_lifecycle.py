@@ -49,12 +49,12 @@ def test_a_move_without_a_line_is_refused_and_says_what_is_accepted() -> None:
         advance(incident(status=Status.RESOLVED), asked(Trigger.ACKNOWLEDGE), NOON)
     assert str(refusal.value) == (
         "INC-2026-03-02-001 is resolved: it cannot acknowledge, "
-        "it accepts change_alert, clear_alert, assign, note, set_severity, reopen, close, correct, merge"
+        "it accepts change_alert, clear_alert, assign, note, set_severity, reopen, close, correct, merge, publish"
     )
 
 
 def test_a_closed_incident_takes_nothing_but_what_is_known_of_it() -> None:
-    assert accepts(Status.CLOSED) == [Trigger.NOTE, Trigger.CORRECT]
+    assert accepts(Status.CLOSED) == [Trigger.NOTE, Trigger.CORRECT, Trigger.PUBLISH]
     with pytest.raises(
         IllegalTrigger, match="is closed: it cannot attach, it accepts note, correct"
     ):

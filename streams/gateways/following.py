@@ -1,0 +1,81 @@
+"""What the status page is made of, followed as it changes: the compacted topics are read from the beginning, then on and on."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from schemas.contract import Unreadable
+from schemas.lifecycle import IncidentV1
+from schemas.silences import SilenceV1
+from schemas.topics import CURRENT, SILENCES
+from streams.errors import Unavailable
+from streams.gateways.looking import READ_WITHIN, fetched, read_all, reading
+from streams.settings import Settings
+from streams.status_page.showing import State
+
+log = logging.getLogger(__name__)
+
+#: How long a broker that does not answer is left alone.
+_AGAIN_AFTER: Final = timedelta(seconds=5)
+
+
+class Following:
+    """The published incidents and the maintenance windows, as far as they were read."""
+
+    def __init__(self, settings: Settings, of_services: Mapping[str, tuple[str, ...]]) -> None:
+        self._settings = settings
+        self._of_services = of_services
+        self._incidents: dict[bytes | None, IncidentV1] = {}
+        self._silences: dict[bytes | None, SilenceV1] = {}
+        self._current = settings.topic(CURRENT.name)
+        #: Whether everything was read once: before, a page would show less than there is.
+        self.ready = False
+
+    def state(self) -> State:
+        """Return what a page is made of now."""
+        return State(
+            tuple(self._incidents.values()), tuple(self._silences.values()), self._of_services
+        )
+
+    def take(self, record: Any) -> None:
+        """Take in one record; what nobody outside may see is not even kept."""
+        try:
+            if record.topic == self._current:
+                incident = IncidentV1.from_wire(record.value) if record.value else None
+                _keep(
+                    self._incidents, record.key, incident if incident and incident.public else None
+                )
+            else:
+                silence = SilenceV1.from_wire(record.value) if record.value else None
+                _keep(
+                    self._silences, record.key, silence if silence and silence.maintenance else None
+                )
+        except Unreadable:
+            return  # A newer release may write what this one cannot read.
+
+    async def run(self) -> None:
+        """Follow the topics until cancelled; where the broker does not answer, what was read stays, and it is asked again."""
+        while True:
+            try:
+                await self._follow()
+            except Unavailable as error:
+                log.warning("status page not followed reason=%s", error)
+                await asyncio.sleep(_AGAIN_AFTER.total_seconds())
+
+    async def _follow(self) -> None:
+        topics = [self._current, self._settings.topic(SILENCES.name)]
+        async with reading(self._settings, topics) as consumer:
+            await read_all(consumer, self.take, since=None, within=READ_WITHIN)
+            self.ready = True
+            while True:
+                for record in await fetched(consumer):
+                    self.take(record)
+
+
+def _keep(kept: dict[bytes | None, Any], key: bytes | None, value: Any) -> None:
+    if value is None:
+        kept.pop(key, None)
+    else:
+        kept[key] = value

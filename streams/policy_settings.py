@@ -1,0 +1,23 @@
+"""The parts of a policy that are one model each."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from streams.correlation.settings import CorrelationSettings
+from streams.detection.costs import DetectionSettings
+from streams.incidents.settings import IncidentSettings
+from streams.warehouse.retention import HistorySettings
+
+SETTINGS: Final[Mapping[str, type[BaseModel]]] = {
+    "incidents": IncidentSettings,
+    "detection": DetectionSettings,
+    "correlation": CorrelationSettings,
+    "history": HistorySettings,
+}
+
+
+def settings_of(read: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all of them: what was *read*, and what each says by itself where nothing was."""
+    return {part: read.get(part) or model() for part, model in SETTINGS.items()}

@@ -1,0 +1,97 @@
+"""
+How a component was, day by day: the worst of each day, and the part of the time that it was up.
+
+Days are those of UTC. Weights as Statuspage counts them ("Display historical uptime of components"): a major outage in full, a partial one by
+30 %, less than that not at all. Where incidents overlap, the worst of each moment counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Final
+
+DAYS: Final = 90
+#: From the best to the worst, in the words of status pages.
+LEVELS: Final = (
+    "operational",
+    "under_maintenance",
+    "degraded_performance",
+    "partial_outage",
+    "major_outage",
+)
+_WEIGHTS: Final = {"major_outage": 1.0, "partial_outage": 0.3}
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A time during which a component was not as it should be."""
+
+    begins: datetime
+    ends: datetime
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of one component."""
+
+    day: date
+    #: The worst of the day; None where nothing is known of it.
+    level: str | None
+    partial: timedelta
+    major: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    """The days of one component, today last."""
+
+    days: Sequence[Day]
+    #: Percent of the time that is known; None where nothing is.
+    percent: float | None
+
+
+def uptime(downs: Sequence[Down], at: datetime, since: date | None = None) -> Uptime:
+    """Return the 90 days up to *at*; days before *since* are not known."""
+    today = at.astimezone(UTC).date()
+    days = [_day(today - timedelta(days=back), downs, at, since) for back in range(DAYS)][::-1]
+    known = [each for each in days if each.level is not None]
+    lost = sum(
+        each.major.total_seconds() * _WEIGHTS["major_outage"]
+        + each.partial.total_seconds() * _WEIGHTS["partial_outage"]
+        for each in known
+    )
+    begins = _midnight(known[0].day) if known else at
+    span = (at - begins).total_seconds()
+    return Uptime(days, max(0.0, 100 * (1 - lost / span)) if span > 0 else None)
+
+
+def _day(day: date, downs: Sequence[Down], at: datetime, since: date | None) -> Day:
+    if since is not None and day < since:
+        return Day(day, None, timedelta(0), timedelta(0))
+    begins = _midnight(day)
+    ends = min(begins + _DAY, at)
+    within = [
+        Down(max(each.begins, begins), min(each.ends, ends), each.level)
+        for each in downs
+        if each.begins < ends and begins < each.ends
+    ]
+    moments = sorted({moment for each in within for moment in (each.begins, each.ends)})
+    spent = dict.fromkeys(LEVELS, timedelta(0))
+    for start, end in pairwise(moments):
+        levels = [each.level for each in within if each.begins <= start and end <= each.ends]
+        if levels:
+            spent[max(levels, key=LEVELS.index)] += end - start
+    worst = [level for level, span in spent.items() if span]
+    return Day(
+        day,
+        worst[-1] if worst else "operational",
+        spent["partial_outage"],
+        spent["major_outage"],
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)

@@ -1,0 +1,225 @@
+"""What is published of an incident: what people wrote for people outside, once, in order, and nothing else."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas import limits
+from schemas.commands import Close, Merge, Publish, Resolve, SetSeverity
+from schemas.lifecycle import IncidentV1, StepKind
+from schemas.notices import Purpose
+from schemas.public import PublicImpact, PublicStatus
+from tests.life import NOON, Life, alert, policy
+
+INTERNAL = "db-7 of the customer ACME is out of disk"
+GIVEN = policy(
+    services={
+        "database": {"components": ["Search", "Checkout"]},
+        "shop": {"components": ["Checkout"]},
+    },
+    channels={},
+    status_page={
+        "name": "Shop",
+        "url": "https://status.example.org",
+        "components": {"Checkout": {}, "Search": {}},
+        "tells": [{"channel": "customers", "severities": [1]}, {"channel": "statuspage"}],
+    },
+)
+
+
+def opened(**facts: Any) -> tuple[Life, IncidentV1]:
+    life = Life(GIVEN)
+    life.tick()
+    life.happen(alert(summary=INTERNAL, description=INTERNAL, **facts))
+    [incident] = life.open
+    return life, incident
+
+
+def publish(incident: IncidentV1, number: int = 1, **said: Any) -> Publish:
+    return Publish(
+        occurred_at=NOON,
+        command_id=f"publish-{number}",
+        author="Ada",
+        incident_id=incident.incident_id,
+        **{"message": "We look into it.", **said},
+    )
+
+
+def test_the_first_word_takes_what_the_catalogue_and_the_severity_say() -> None:
+    """Otherwise whoever publishes at night would have to look it up."""
+    life, incident = opened(severity=1)
+    [step] = life.hear(publish(incident, title="Checkout fails"))
+    public = step.incident.public
+    assert step.kind is StepKind.PUBLISHED
+    assert (step.author, step.trigger_id) == ("Ada", "publish-1")
+    assert step.reason == "published by Ada: investigating, critical impact in Checkout, Search"
+    assert step.detail == "We look into it."
+    assert public is not None
+    assert (public.title, public.status) == ("Checkout fails", "investigating")
+    assert public.impact is PublicImpact.CRITICAL
+    # In the order of the page.
+    assert public.components == ("Checkout", "Search")
+    assert public.published_at == step.occurred_at
+
+
+def test_what_is_left_out_stays_and_what_was_said_is_kept() -> None:
+    """Otherwise each update would have to repeat everything."""
+    life, incident = opened()
+    life.hear(
+        publish(
+            incident,
+            title="Checkout fails",
+            impact="minor",
+            components=("Checkout",),
+            expected_at=NOON + timedelta(hours=1),
+            impact_text="Cards are refused",
+        )
+    )
+    [step] = life.hear(publish(incident, 2, status="identified", message="We found it."))
+    public = step.incident.public
+    assert public is not None
+    assert (public.title, public.impact, public.components) == (
+        "Checkout fails",
+        "minor",
+        ("Checkout",),
+    )
+    assert (public.expected_at, public.impact_text) == (
+        NOON + timedelta(hours=1),
+        "Cards are refused",
+    )
+    assert [each.message for each in public.updates] == ["We found it.", "We look into it."]
+    assert public.resolved_at is None
+    [end] = life.hear(publish(incident, 3, status="resolved", message="It is over."))
+    assert end.incident.public is not None
+    assert end.incident.public.resolved_at == end.occurred_at
+    assert end.incident.public.expected_at is None
+    # Inside, it goes on: both are said by people.
+    assert end.incident.status == "investigating"
+
+
+def test_the_same_command_twice_publishes_once() -> None:
+    """Otherwise customers would read everything twice after a retry."""
+    life, incident = opened()
+    command = publish(incident, title="Checkout fails")
+    assert len(life.hear(command)) == 1
+    assert life.hear(command) == []
+    life.restart()
+    assert life.hear(command) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            {},
+            "nothing was published of INC-2026-03-02-001 yet: give it a title for people outside",
+        ),
+        (
+            {"title": "x", "components": ("Chekout",)},
+            "'Chekout' is no component of the status page; did you mean 'Checkout'?",
+        ),
+        (
+            {"title": "x", "components": ("Billing",)},
+            "'Billing' is no component of the status page; there are Checkout, Search",
+        ),
+    ],
+)
+def test_what_cannot_be_published_is_refused_with_the_reason(
+    said: dict[str, Any], reason: str
+) -> None:
+    """Otherwise an internal summary, or a name nobody knows, would stand on the page."""
+    life, incident = opened()
+    [step] = life.hear(publish(incident, **said))
+    assert (step.kind, step.reason) == (StepKind.REFUSED, reason)
+    assert step.incident.public is None
+    assert [each for each in life.notices if each.purpose is Purpose.PUBLIC] == []
+
+
+def test_an_exercise_is_never_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a drill would alarm customers."""
+    life, incident = opened()
+    drill = incident.model_copy(update={"drill": True})
+    monkeypatch.setattr("streams.incidents.book.Book.get", lambda *_: drill)
+    [step] = life.hear(publish(incident, title="x"))
+    assert step.reason == "INC-2026-03-02-001 is an exercise: nobody outside is told of it"
+
+
+def test_only_channels_of_its_severity_are_told_and_only_of_what_was_published() -> None:
+    """Otherwise customers would be written to for trifles, or read what was meant for people inside."""
+    life, incident = opened(severity=2)
+    life.hear(publish(incident, title="Checkout fails"))
+    told = [each for each in life.notices if each.purpose is Purpose.PUBLIC]
+    assert [each.channel for each in told] == ["statuspage"]
+    life.hear(
+        SetSeverity(
+            occurred_at=NOON,
+            command_id="worse",
+            author="Ada",
+            incident_id=incident.incident_id,
+            severity=1,
+            reason=INTERNAL,
+        )
+    )
+    [step] = life.hear(publish(incident, 2, message="It is worse."))
+    told = [each for each in life.notices if each.update == "It is worse."]
+    assert [each.channel for each in told] == ["customers", "statuspage"]
+    assert [each.notice_id for each in told] == [
+        f"{step.step_id}/customers",
+        f"{step.step_id}/statuspage",
+    ]
+    for notice in told:
+        assert b"ACME" not in notice.to_wire()
+        assert b"Ada" not in notice.to_wire()
+        assert notice.page is not None
+        assert notice.page.name == "Shop"
+
+
+def test_what_is_over_inside_can_still_be_said_outside() -> None:
+    """Otherwise nobody could tell customers that it is over, because it is."""
+    life, incident = opened()
+    life.hear(publish(incident, title="Checkout fails"))
+    about = {"occurred_at": NOON, "author": "Ada", "incident_id": incident.incident_id}
+    life.hear(Resolve(command_id="r", **about))
+    [step] = life.hear(publish(incident, 2, status="resolved"))
+    assert step.kind is StepKind.PUBLISHED
+    life.hear(Close(command_id="c", **about))
+    [step] = life.hear(publish(incident, 3, message="What happened: …"))
+    assert step.kind is StepKind.PUBLISHED
+    assert step.incident.public is not None
+    assert step.incident.public.status is PublicStatus.RESOLVED
+
+
+def test_a_merged_incident_hands_over_what_people_outside_know() -> None:
+    """Otherwise customers would see it open for ever, or hear of it a second time."""
+    life, incident = opened()
+    life.hear(publish(incident, title="Checkout fails"))
+    life.happen(alert("bb", service="mail", group_key="mail/production"))
+    [other] = [each for each in life.open if each.incident_id != incident.incident_id]
+    life.hear(
+        Merge(
+            occurred_at=NOON,
+            command_id="m",
+            author="Ada",
+            incident_id=incident.incident_id,
+            into=other.incident_id,
+        )
+    )
+    now = life.incidents
+    assert now[incident.incident_id].public is None
+    public = now[other.incident_id].public
+    assert public is not None
+    assert public.title == "Checkout fails"
+
+
+def test_of_very_many_updates_the_first_and_the_latest_are_kept() -> None:
+    """Otherwise an incident would outgrow what a broker takes, or forget how it began."""
+    life, incident = opened()
+    life.hear(publish(incident, title="Checkout fails", message="The first word."))
+    for number in range(2, limits.PUBLIC_UPDATES_LISTED + 5):
+        life.hear(publish(incident, number, message=f"Update {number}"))
+    public = life.incidents[incident.incident_id].public
+    assert public is not None
+    assert len(public.updates) == limits.PUBLIC_UPDATES_LISTED
+    assert public.updates[-1].message == "The first word."
+    assert public.updates[0].message == f"Update {limits.PUBLIC_UPDATES_LISTED + 4}"
