@@ -9,7 +9,7 @@ incidents  alerts, changes, silences,              incidents.lifecycle, incident
            incidents.commands, policies,           notices, alerts.withheld; alerts (about silences);
            clock.ticks                             clock.ticks (the leader)
 notify     notices, policies, clock.ticks          receipts, and what channels are told
-record     incidents.lifecycle, alerts, notices,   ClickHouse
+record     incidents.lifecycle, alerts, notices,   ClickHouse; mails scheduled reports (the leader)
            receipts
 =========  ======================================  ==================================================
 
@@ -41,6 +41,7 @@ from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.clock import now
 from streams.gateways.courier import Courier
 from streams.gateways.couriers import Couriers
+from streams.gateways.digests import Digests, policy_in_force
 from streams.incidents.coverage import Coverage
 from streams.notifications.delivery import Deliveries
 from streams.policy import Policy, read_policy
@@ -130,7 +131,10 @@ def _notify(app: HopApp) -> None:
 
 def _record(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
-    Recorder(app, ClickHouse(app.settings.warehouse), Formats(policy.formats))
+    warehouse = ClickHouse(app.settings.warehouse)
+    Recorder(app, warehouse, Formats(policy.formats))
+    digests = Digests(warehouse, lambda: policy_in_force(app.settings, os.environ), now)
+    app.task(lambda: digests.keep_looking(app.is_leader))
 
 
 ROLES: Final[Mapping[str, Callable[[HopApp], None]]] = {

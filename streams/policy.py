@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from schemas.notices import Purpose
 from streams.correlation.catalogue import Service
 from streams.correlation.settings import CorrelationSettings
-from streams.correlation.topology import cycles
 from streams.detection import kinds
 from streams.detection.costs import DetectionSettings, watched_rules
 from streams.detection.rule import Rule
@@ -45,13 +44,16 @@ from streams.policy_references import (
     channels_of,
     combination_fault,
     runbook_faults,
+    service_faults,
     with_links,
 )
-from streams.policy_settings import SETTINGS, settings_of
+from streams.policy_reports import ReportsPart
+from streams.policy_settings import SETTINGS, runbooks_of, settings_of
 from streams.policy_status import StatusPart, facing_outwards, outside_of
 from streams.status_page.settings import StatusPage
 from streams.telemetry import formats
 from streams.telemetry.format import Format
+from streams.warehouse.digests import ReportSettings
 from streams.warehouse.levels import Promise
 from streams.warehouse.retention import HistorySettings
 
@@ -69,6 +71,7 @@ PARTS: Final = (
     "detection",
     "correlation",
     "history",
+    "reports",
     "status_page",
     *DUTY_PARTS,
 )
@@ -105,6 +108,8 @@ class Policy(BaseModel):
     """How alerts become incidents."""
     history: HistorySettings = HistorySettings()
     """How long history is kept."""
+    reports: ReportSettings = ReportSettings()
+    """Which reports are mailed by themselves."""
     calendars: Mapping[str, Calendar] = {}
     """When somebody works, by name."""
     people: Mapping[str, Person] = {}
@@ -228,6 +233,7 @@ class _Reading:
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
         self._status = StatusPart()
+        self._reports = ReportsPart()
         self._services: dict[str, Service] = {}
         #: Services that are in the catalogue, usable or not, and where each is.
         self._catalogue: dict[str, tuple[Document, Place]] = {}
@@ -280,39 +286,19 @@ class _Reading:
             if name not in intervals:
                 hint = meant(name, intervals)
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
-        self.problems.extend(runbook_faults(self.written.rules, self._runbooks))
-        self._check_services()
+        self.problems.extend(runbook_faults(self.written.rules, runbooks_of(self._settings)))
+        self.problems.extend(service_faults(self._services, self._catalogue))
         self.problems.extend(
             self._status.check(self._channels, self._channel_names, self._services, self._catalogue)
         )
+        self.problems.extend(self._reports.check(self._channels))
         named = [*self._references, *self._duty.naming("channels")]
         self.problems.extend(facing_outwards(self._channels, named))
-
-    @property
-    def _runbooks(self) -> str | None:
-        detection = self._settings.get("detection")
-        return detection.runbooks if detection else None
-
-    def _check_services(self) -> None:
-        """Find services that are nowhere, and cycles among those that are."""
-        for service, each in self._services.items():
-            document, place = self._catalogue[service]
-            for number, needed in enumerate(each.depends_on):
-                if needed not in self._catalogue:
-                    hint = meant(needed, self._catalogue.keys() - {service})
-                    where = (*place, "depends_on", number)
-                    self._say(document, where, f"{needed!r} is not defined under services; {hint}")
-        known = {service: each.depends_on for service, each in self._services.items()}
-        for cycle in cycles(known):
-            document, place = self._catalogue[cycle[0]]
-            way = " → ".join(cycle)
-            text = f"is a cycle ({way}); leave out the dependency that is not needed to work"
-            self._say(document, (*place, "depends_on"), text)
 
     def policy(self) -> Policy:
         """Return what was read."""
         return Policy(
-            rules=with_links((each.setting for each in self.written.rules), self._runbooks),
+            rules=with_links(self.written.rules, runbooks_of(self._settings)),
             channels=self._channels,
             templates=self._templates,
             time_intervals=tuple(self._time_intervals),
@@ -322,6 +308,7 @@ class _Reading:
             formats=tuple(self._formats),
             **settings_of(self._settings) | self._duty.read(),
             status_page=self._status.page,
+            reports=self._reports.settings,
             services=self._services,
         )
 
@@ -444,6 +431,10 @@ class _Reading:
             service = self._model(document, place, {} if each is None else each, Service)
             if service is not None:
                 self._services[name] = service
+
+    def _take_reports(self, document: Document, value: Any) -> None:
+        self.problems.extend(self._reports.take(document, value))
+        self.written.fallbacks.extend(self._reports.told())
 
     def _take_status_page(self, document: Document, value: Any) -> None:
         self.problems.extend(self._status.take(document, value))

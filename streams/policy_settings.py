@@ -21,3 +21,9 @@ SETTINGS: Final[Mapping[str, type[BaseModel]]] = {
 def settings_of(read: Mapping[str, Any]) -> dict[str, Any]:
     """Return all of them: what was *read*, and what each says by itself where nothing was."""
     return {part: read.get(part) or model() for part, model in SETTINGS.items()}
+
+
+def runbooks_of(read: Mapping[str, Any]) -> str | None:
+    """Return the link below which files beside the policy are read, where one was given."""
+    detection: DetectionSettings | None = read.get("detection")
+    return detection.runbooks if detection else None

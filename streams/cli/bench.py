@@ -106,14 +106,21 @@ def incidents() -> None:
 
 
 @bench.command("warehouse")
-@click.option("--incidents", type=click.IntRange(100, 5_000_000), default=10_000, show_default=True)
+@click.option(
+    "--incidents",
+    type=click.IntRange(100, 5_000_000),
+    multiple=True,
+    default=(10_000,),
+    show_default=True,
+    help="How many; can be repeated, and tells how figures grow.",
+)
 @click.option("--batch", type=click.IntRange(100, 1_000_000), default=10_000, show_default=True)
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep the warehouse here; another run asks it again without loading.",
+    help="Keep the warehouses here; another run asks them again without loading.",
 )
-def warehouse(incidents: int, batch: int, folder: Path | None) -> None:
+def warehouse(incidents: tuple[int, ...], batch: int, folder: Path | None) -> None:
     """Rows a second into the embedded engine, time of each report, and disk that incidents take."""
     from streams.laptop.benches.warehouse import measure  # noqa: PLC0415 - as above
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -11,11 +10,8 @@ import click
 from pydantic import AwareDatetime, ValidationError
 from pydantic.fields import FieldInfo
 from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from streams.cli.moments import when
-from streams.cli.plots import plot
 from streams.discovery import declared_in
 from streams.errors import PolicyError, TocsinError, Unavailable
 from streams.gateways.clickhouse import ClickHouse
@@ -23,10 +19,10 @@ from streams.gateways.reporting import told
 from streams.policy_faults import meant
 from streams.settings import read_settings
 from streams.warehouse import reports, writing
-from streams.warehouse.digest import digest
+from streams.warehouse.mail import Told, key_of, mail_of, subject_of
 from streams.warehouse.page import page
-from streams.warehouse.report import Account, Report, Shape, Table
-from streams.warehouse.wording import moment, shown
+from streams.warehouse.report import Account, Report, Table
+from streams.warehouse.terminal import show
 
 #: What a report is about where nothing else is said.
 _SPAN: Final = timedelta(days=30)
@@ -168,12 +164,11 @@ async def mailed(asked: Report, account: Account, name: str, at: datetime) -> st
     if missing is not None:
         message = f"--mail: the channel {name} is not set up: {missing} is empty"
         raise PolicyError(message)
-    text = StringIO()
-    show(asked, account, Console(file=text, width=120))
-    mail = digest(
-        asked,
-        text.getvalue(),
-        page(asked, account, at),
+    one = Told(asked, account)
+    mail = mail_of(
+        [one],
+        subject=subject_of(one),
+        key=key_of(one),
         sender=channel.sender,
         to=channel.to,
         at=at,
@@ -183,24 +178,6 @@ async def mailed(asked: Report, account: Account, name: str, at: datetime) -> st
         message = f"the mail server of {name} did not take it: {judged.reason}"
         raise Unavailable(message)
     return f"mailed to {', '.join(channel.to)}: {judged.reason}"
-
-
-def show(asked: Report, account: Account, paper: Console) -> None:
-    """Write a report for a person at a terminal: recommendations last, where the eye is."""
-    since, until = asked.window
-    paper.print(f"[bold]{asked.title}[/], {moment(since)} to {moment(until)} UTC")
-    for table in account.tables:
-        paper.print(as_table(table))
-    for chart in account.charts:
-        paper.print(plot(chart))
-    for it in account.recommendations:
-        paper.print(
-            Text.assemble(
-                ("→ ", "bold"), (it.advice, "bold"), f"\n  {it.because} (rule: {it.rule})"
-            )
-        )
-    for note in account.notes:
-        paper.print(Text(note, style="dim"))
 
 
 def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) -> Report:
@@ -242,18 +219,6 @@ async def ask(asked: Report) -> Account:
         return await told(asked, warehouse)
     finally:
         await warehouse.close()
-
-
-def as_table(table: Table) -> RichTable:
-    """Return a table for a terminal."""
-    paper = RichTable(title=table.title, title_justify="left")
-    for column in table.columns:
-        paper.add_column(column.heading, justify="left" if column.shape is Shape.TEXT else "right")
-    for row in table.rows:
-        paper.add_row(*(Text(shown(row[column.name], column.shape)) for column in table.columns))
-    if not table.rows:
-        paper.add_row("nothing")
-    return paper
 
 
 for _kind in declared_reports():

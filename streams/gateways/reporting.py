@@ -1,13 +1,23 @@
 """Asks the warehouse what a report wants to know."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from streams.gateways.clickhouse import ClickHouse
 from streams.warehouse.answers import cleaned
 from streams.warehouse.report import Account, Report
 
 
-async def told(asked: Report, warehouse: ClickHouse) -> Account:
+class Asking(Protocol):
+    """What answers questions."""
+
+    async def select(
+        self, statement: str, parameters: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the rows that a SELECT finds."""
+
+
+async def told(asked: Report, warehouse: Asking) -> Account:
     """
     Ask *warehouse*, all questions side by side, and return what the answers amount to.
 

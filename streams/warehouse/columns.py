@@ -40,6 +40,11 @@ def moment(name: str, heading: str | None = None) -> Column:
     return _column(name, heading, Shape.MOMENT)
 
 
+def written(name: str, heading: str | None = None) -> Column:
+    """Return a column of values of several sorts, as people read them."""
+    return _column(name, heading, Shape.WRITTEN)
+
+
 def _column(name: str, heading: str | None, shape: Shape) -> Column:
     return Column(name, name.replace("_", " ") if heading is None else heading, shape)
 

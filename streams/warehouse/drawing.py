@@ -17,8 +17,8 @@ _LEFT: Final = 78
 _RIGHT: Final = 12
 _TOP: Final = 12
 _BOTTOM: Final = 34
-#: Of charts whose labels are names: they stand at the left.
-_NAMES: Final = 190
+#: Of charts whose labels are names: they stand at the left, as wide as the longest one.
+_LETTER: Final = 7
 _BAR: Final = 15
 _GAP: Final = 12
 _LABEL: Final = 28
@@ -117,22 +117,23 @@ def _columns(chart: Chart, step: float, height: float, top: float) -> list[str]:
 
 def _by_name(chart: Chart) -> str:
     marks = ticks(_largest(chart), chart.shape)
-    width = _WIDTH - _NAMES - _VALUES
+    names = 16 + _LETTER * max(len(_short(label)) for label in chart.labels)
+    width = _WIDTH - names - _VALUES
     bars = 1 if chart.draw is Draw.STACKED else len(chart.series)
     group = bars * _BAR + _GAP
     parts = []
     for place, label in enumerate(chart.labels):
         top = float(_TOP + place * group)
         parts.append(
-            f'<text class="name" x="{_NAMES - 8}" y="{top + bars * _BAR / 2 + 4:.1f}" text-anchor="end">'
+            f'<text class="name" x="{names - 8}" y="{top + bars * _BAR / 2 + 4:.1f}" text-anchor="end">'
             f"{escape(_short(label))}<title>{escape(label)}</title></text>"
         )
-        left, total = float(_NAMES), 0.0
+        left, total = float(names), 0.0
         for number, series in enumerate(chart.series):
             value = series.values[place]
             stacked = chart.draw is Draw.STACKED
             if not stacked:
-                left = float(_NAMES)
+                left = float(names)
             long = width * (value or 0) / marks[-1]
             y = top if stacked else top + number * _BAR
             parts.append(

@@ -27,9 +27,15 @@ def percentiles(of: str, *, also: tuple[int, ...] = ()) -> str:
     return f"quantilesExactInclusive({levels})({of}) AS percentiles, {named}"
 
 
-FIGURES: Final = f"count(pair.2) AS counted, {mean_and_percentiles('pair.2')}"
+def _all_of(measure: str) -> str:
+    of = f"{measure.lower()}_seconds"
+    return f"('{measure}', count({of}), avg({of}), quantilesExactInclusive(0.5, 0.9, 0.95)({of}))"
 
-PAIRS: Final = "arrayJoin([('TTD', ttd_seconds), ('TTA', tta_seconds), ('TTM', ttm_seconds), ('TTR', ttr_seconds)]) AS pair"
+
+#: One row for each measure of a group, made after it was aggregated; ``FIGURES`` names what it holds.
+EACH_MEASURE: Final = f"arrayJoin([{', '.join(map(_all_of, MEASURES))}]) AS of"
+FIGURES: Final = """of.1 AS measure, incidents, of.2 AS counted, of.3 AS mean_seconds, of.4 AS percentiles,
+    percentiles[1] AS p50_seconds, percentiles[2] AS p90_seconds, percentiles[3] AS p95_seconds"""
 
 COUNTS: Final = (count("incidents"), count("counted"))
 TIMES: Final = (seconds("mean_seconds", "mean"), *PERCENTILES)

@@ -19,7 +19,7 @@ _STYLE: Final = """
   --c1: #6ba6e8; --c2: #f0a45c; --c3: #5fc29a; --c4: #bb92de;
   --s1: #f2665c; --s2: #f39c4a; --s3: #ead267; --s4: #90a4ba; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 24px; max-width: 1000px; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; padding: 24px; max-width: 1080px; background: var(--paper); color: var(--ink);
   font: 15px/1.45 system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; }
 h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 32px 0 8px; }
 .about, .notes, .rule, caption { color: var(--faint); font-size: 13px; }
@@ -35,8 +35,9 @@ g.c1 path { stroke: var(--c1); } g.c2 path { stroke: var(--c2); } g.c3 path { st
 g.c1 circle { fill: var(--c1); } g.c2 circle { fill: var(--c2); } g.c3 circle { fill: var(--c3); } g.c4 circle { fill: var(--c4); }
 .legend { list-style: none; margin: 0 0 4px; padding: 0; display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 13px; }
 .legend i { display: inline-block; width: 11px; height: 11px; margin-right: 6px; border-radius: 2px; }
-.table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 14px; }
-th { text-align: left; border-bottom: 2px solid var(--rule); } th, td { padding: 4px 10px; white-space: nowrap; }
+.table { overflow-x: auto; } table { border-collapse: collapse; min-width: min(100%, 480px); font-size: 13.5px; }
+th { text-align: left; vertical-align: bottom; border-bottom: 2px solid var(--rule); } th, td { padding: 4px 8px; }
+td { white-space: nowrap; }
 td.text:last-child { white-space: normal; } .number { text-align: right; font-variant-numeric: tabular-nums; }
 tbody tr:nth-child(even) { background: var(--row); }
 .advice { border-left: 4px solid var(--c2); padding: 2px 0 2px 12px; margin: 0 0 12px; } .advice b { display: block; }

@@ -29,6 +29,8 @@ class Shape(StrEnum):
     #: How much more or less than before, as a share of it.
     CHANGE = "change"
     MOMENT = "moment"
+    #: A value of any of these, as a person reads it.
+    WRITTEN = "written"
 
 
 class Draw(StrEnum):

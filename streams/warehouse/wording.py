@@ -35,7 +35,8 @@ _WRITERS: Final[Mapping[Shape, Callable[[Any], str]]] = {
     Shape.COUNT: lambda value: f"{int(value):,}",
     Shape.NUMBER: lambda value: f"{float(value):,.1f}",
     Shape.SECONDS: lambda value: duration(float(value)),
-    Shape.SHARE: lambda value: f"{100 * float(value):.1f} %",
+    Shape.WRITTEN: str,
+    Shape.SHARE: lambda value: f"{100 * float(value):,.1f} %",
     Shape.CHANGE: lambda value: f"{round(100 * float(value)):+,d} %",
     Shape.MOMENT: moment,
 }

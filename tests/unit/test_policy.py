@@ -214,7 +214,7 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
             (
                 "bad.yaml:1: must be a map with any of rules, channels, routes, templates, time_intervals, "
                 "probes, incidents, severities, formats, services, detection, correlation, history, "
-                "status_page, calendars, people, teams, schedules, escalations"
+                "reports, status_page, calendars, people, teams, schedules, escalations"
             ),
         ),
         ("rules: [{kind: [x]}]", "bad.yaml:1: rules[0].kind: \"['x']\" is no kind; there are"),
@@ -414,3 +414,35 @@ def test_the_warehouse_judges_the_next_business_day_as_a_day():
         timedelta(hours=2),
         timedelta(days=1),
     ]
+
+
+def test_reports_are_mailed_by_what_sends_mail(tmp_path):
+    """A digest to a channel that is none, or sends no mail, would never come."""
+    channels = """
+    channels:
+      managers: {kind: email, host: 127.0.0.1, security: none, sender: t@example.org, to: [b@example.org]}
+      ops: {kind: webhook, url: "http://127.0.0.1:9", secret: a-secret-of-the-tests}
+    """
+    digests = """
+    reports:
+      digests:
+        daily: {every: day 07:30, to: ops}
+        weekly: {every: mondy 08:00, to: manager}
+        monthly: {every: month 08:00, to: managers, report: [sla]}
+    """
+    assert refused(tmp_path, a=channels, b=digests).split("\n") == [
+        "b.yaml:3: reports.digests.daily.to: 'ops' is no channel of kind email; there are managers",
+        (
+            "b.yaml:4: reports.digests.weekly.every: 'mondy 08:00' is no moment that comes again: write day, "
+            "a day of the week or month (its first day), and a time, such as monday 08:00"
+        ),
+        "b.yaml:5: reports.digests.monthly.report: is not known here; did you mean 'reports'?",
+    ]
+    rightly = digests.replace("mondy", "monday").replace("report:", "reports:")
+    assert refused(tmp_path, b=rightly).split("\n") == [
+        "b.yaml:3: reports.digests.daily.to: 'ops' is no channel of kind email; there are managers",
+        "b.yaml:4: reports.digests.weekly.to: 'manager' is no channel of kind email; did you mean 'managers'?",
+    ]
+    right = rightly.replace("to: ops", "to: managers").replace("to: manager}", "to: managers}")
+    (tmp_path / "b.yaml").write_text(dedent(right).lstrip("\n"))
+    assert sorted(read_policy(tmp_path, {}).reports.digests) == ["daily", "monthly", "weekly"]

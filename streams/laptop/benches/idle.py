@@ -6,7 +6,6 @@ asking. Cost does not grow with events, rules or incidents here: there are none.
 """
 
 import asyncio
-import os
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 import click
 
 from streams.laptop.benches.figures import Figures
+from streams.laptop.benches.processes import cpu_in
 from streams.laptop.demo.installation import Installation, InstallationFailed
 
 #: Percent of one core that an idle installation on Apache Kafka may use.
@@ -62,18 +62,18 @@ async def measure(broker: str, seconds: float) -> None:
 
 def _cpu_seconds(root: int) -> dict[str, float]:
     """Return the CPU time of *root* and all that descend from it, by what they are."""
-    tick = os.sysconf("SC_CLK_TCK")
     children: dict[int, list[int]] = {}
     times: dict[int, float] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            stat = (entry / "stat").read_text()
         except OSError:
             continue
-        children.setdefault(int(fields[1]), []).append(int(entry.name))
-        times[int(entry.name)] = (int(fields[11]) + int(fields[12])) / tick
+        parent = int(stat.rpartition(")")[2].split()[1])
+        children.setdefault(parent, []).append(int(entry.name))
+        times[int(entry.name)] = cpu_in(stat)
     found: dict[str, float] = {}
     waiting = [root]
     while waiting:

@@ -71,7 +71,8 @@ class Template:
     table: str
     row: Row
     times: tuple[tuple[str, timedelta], ...]
-    columns: frozenset[str]
+    #: The columns that all rows of an incident have in common.
+    ours: tuple[str, ...]
 
 
 def batches(incidents: int, size: int) -> Iterator[dict[str, list[Row]]]:
@@ -82,8 +83,9 @@ def batches(incidents: int, size: int) -> Iterator[dict[str, list[Row]]]:
     gap = YEAR / incidents
     for number in range(incidents):
         detected = END - YEAR + gap * number
+        ours = _ours(number, detected)
         for template in lives[_life_of(number, incidents)]:
-            rows.setdefault(template.table, []).append(_filled(template, number, detected))
+            rows.setdefault(template.table, []).append(_filled(template, number, detected, ours))
         steps += STEPS
         if steps >= size:
             yield rows
@@ -137,24 +139,28 @@ def templates(life: Life) -> list[Template]:
 
 def _template(table: str, row: Row) -> Template:
     times = tuple((name, it - _BEGIN) for name, it in row.items() if isinstance(it, datetime))
-    return Template(table, row, times, frozenset(row))
+    return Template(table, row, times, tuple(name for name in _ours(0, END) if name in row))
 
 
-def _filled(template: Template, number: int, detected: datetime) -> Row:
-    """Put *number*'s ids and times into a row; times vary a little, so that no two lives are alike."""
-    row = dict(template.row)
-    stretch = 0.5 + number % 1_009 / 500
-    for name, after in template.times:
-        row[name] = detected + after * stretch
-    incident_id = f"INC-{detected:%Y-%m-%d}-{number:07}"
-    ours: Row = {
-        "incident_id": incident_id,
+def _ours(number: int, detected: datetime) -> Row:
+    """Return what all rows of one incident have in common."""
+    return {
+        "incident_id": f"INC-{detected:%Y-%m-%d}-{number:07}",
         "opened_on": detected.date(),
         "service": f"service-{number % SERVICES}",
         "severity": 1 + number // 7 % 4,
         "owner": f"team-{number % 11}",
     }
-    row.update((name, value) for name, value in ours.items() if name in template.columns)
+
+
+def _filled(template: Template, number: int, detected: datetime, ours: Row) -> Row:
+    """Put *number*'s ids and times into a row; times vary a little, so that no two lives are alike."""
+    row = template.row.copy()
+    stretch = 0.5 + number % 1_009 / 500
+    for name, after in template.times:
+        row[name] = detected + after * stretch
+    for name in template.ours:
+        row[name] = ours[name]
     if template.table in _MORE:
         _MORE[template.table](row, number, stretch)
     return row

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.agents.outgoing import Emitter
 from streams.agents.tick import Ticker
 from streams.gateways.topics import create_topics
+from streams.laptop.benches.processes import cpu_in
 from streams.laptop.brokers.choosing import choose
 from streams.laptop.children import Child
 from streams.laptop.ports import free_port
@@ -28,7 +29,6 @@ _BATCH: Final = 500
 _STARTS_WITHIN: Final = 90.0
 _ENDS_WITHIN: Final = 15.0
 _LOOK_EVERY: Final = 0.1
-_TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Worker:
@@ -95,8 +95,7 @@ class Worker:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that it has used."""
-        fields = self._proc("stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        return cpu_in(self._proc("stat"))
 
     def resident_bytes(self) -> int:
         """Return the memory that it holds."""

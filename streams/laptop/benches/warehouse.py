@@ -2,8 +2,10 @@
 ``warehouse``: how fast history goes in, how fast reports come out, and what it takes on the disk.
 
 One writer loads a year of incidents with twelve steps each, as the record hop does: batch after batch, one insert for each table,
-each stored when it is acknowledged. Then every report is asked as the user who may only read, over HTTP: for its usual time,
-and those about incidents for the whole year too. Reports grow with the incidents in their time, not with the whole history.
+each stored when it is acknowledged. Then every report is asked as the user who may only read, over HTTP: for the time that
+`tocsin report` takes where nothing is said (30 days, and the 30 days before to compare with), and those about incidents for the
+whole year too. Reports grow with the incidents in their time, not with the whole history; several sizes one after another tell
+how much.
 """
 
 import asyncio
@@ -13,8 +15,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +32,7 @@ from streams.gateways.migrations import migrate
 from streams.gateways.reporting import told
 from streams.laptop.benches.figures import Figures
 from streams.laptop.benches.lives import END, STEPS, YEAR, batches, checks
+from streams.laptop.benches.processes import cpu_seconds
 from streams.laptop.warehouse.authentication import Passwords, User, read_passwords, write_passwords
 from streams.laptop.warehouse.statements import DATABASE
 from streams.warehouse import reports
@@ -55,32 +59,62 @@ _MERGED: Final = (
 )
 
 
-async def measure(incidents: int, batch: int, folder: Path | None) -> None:
+@dataclass(frozen=True)
+class Engine:
+    """The embedded engine, and the clients that write to it and read from it."""
+
+    pid: int
+    writer: ClickHouse
+    reader: ClickHouse
+
+
+async def measure(sizes: Sequence[int], batch: int, folder: Path | None) -> None:
     """
-    Load *incidents* and ask every report; print what it took.
+    Load as many incidents as each of *sizes* says into a warehouse of its own, and ask every report; print what it took.
 
     Raises:
         Unavailable: The engine did not start, or did not do it.
     """
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as temporary:
-        place = folder or Path(temporary)
-        async with _engine(place) as (writer, reader):
-            await migrate(writer)
-            have = await writer.select("SELECT uniqExact(incident_id) AS n FROM incidents")
-            if int(have[0]["n"]) < incidents:
-                await _load(writer, incidents, batch, figures)
-                await _reports(reader, "before merges", incidents, figures)
-                await _merge(writer)
-            await _disk(writer, incidents, figures)
-            for name, p50 in (await _reports(reader, "merged", incidents, figures)).items():
-                figures.judge(f"report {name} p50", p50, at_most=REPORT_TARGET)
+        found = {
+            size: await _measured(size, batch, (folder or Path(temporary)) / str(size), figures)
+            for size in sorted(set(sizes))
+        }
+    least, most = min(found), max(found)
+    if least < most:
+        for name, value in found[most].items():
+            figures.tell(
+                f"growth of {name}",
+                value / found[least][name],
+                "times",
+                incidents=[least, most],
+                more_incidents=round(most / least, 1),
+            )
+    for name, p50 in found[most].items():
+        if name.startswith("report "):
+            figures.judge(f"{name} p50", p50, at_most=REPORT_TARGET)
     figures.close()
 
 
+async def _measured(incidents: int, batch: int, folder: Path, figures: Figures) -> dict[str, float]:
+    """Return the median of each report, in seconds, and the bytes for each incident."""
+    async with _engine(folder) as engine:
+        await migrate(engine.writer)
+        have = await engine.writer.select("SELECT uniqExact(incident_id) AS n FROM incidents")
+        if int(have[0]["n"]) < incidents:
+            await _load(engine, incidents, batch, figures)
+            await _reports(engine.reader, "before merges", incidents, figures)
+            await _merge(engine.writer)
+        return {
+            "disk for each incident": await _disk(engine.writer, incidents, figures),
+            **await _reports(engine.reader, "merged", incidents, figures),
+        }
+
+
 @asynccontextmanager
-async def _engine(folder: Path) -> AsyncIterator[tuple[ClickHouse, ClickHouse]]:
-    """Run the embedded engine as `tocsin up` does; the client that writes and the one that reads."""
+async def _engine(folder: Path) -> AsyncIterator[Engine]:
+    """Run the embedded engine as `tocsin up` does."""
     known = _passwords(folder)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "streams.laptop.warehouse", "--path", str(folder / "warehouse")),
@@ -103,7 +137,7 @@ async def _engine(folder: Path) -> AsyncIterator[tuple[ClickHouse, ClickHouse]]:
             for user in (User.TOCSIN, User.READER)
         ]
         try:
-            yield clients[0], clients[1]
+            yield Engine(process.pid, *clients)
         finally:
             for client in clients:
                 await client.close()
@@ -118,15 +152,17 @@ def _passwords(folder: Path) -> Passwords:
     return read_passwords(path) if path.exists() else write_passwords(path)
 
 
-async def _load(writer: ClickHouse, incidents: int, batch: int, figures: Figures) -> None:
+async def _load(engine: Engine, incidents: int, batch: int, figures: Figures) -> None:
     rows: dict[str, int] = {}
-    inserting = 0.0
+    inserting = ours = engines = 0.0
     began = time.monotonic()
     for number, tables in enumerate(batches(incidents, batch)):
-        before = time.monotonic()
+        before = time.monotonic(), time.process_time(), cpu_seconds(engine.pid)
         # Side by side, as the record hop does.
-        await asyncio.gather(*(writer.insert(table, its) for table, its in tables.items()))
-        inserting += time.monotonic() - before
+        await asyncio.gather(*(engine.writer.insert(table, its) for table, its in tables.items()))
+        inserting += time.monotonic() - before[0]
+        ours += time.process_time() - before[1]
+        engines += cpu_seconds(engine.pid) - before[2]
         for table, its in tables.items():
             rows[table] = rows.get(table, 0) + len(its)
         if number % _SAY_EVERY == 0:
@@ -134,7 +170,7 @@ async def _load(writer: ClickHouse, incidents: int, batch: int, figures: Figures
             click.echo(f"loaded {done:,.0f} of {incidents:,} incidents", err=True)
     took = time.monotonic() - began
     for its in checks(_CHECK_DAYS, _CHECK_SERVICES):
-        await writer.insert("health_checks", its)
+        await engine.writer.insert("health_checks", its)
     total = sum(rows.values())
     figures.tell(
         "insert",
@@ -145,8 +181,12 @@ async def _load(writer: ClickHouse, incidents: int, batch: int, figures: Figures
         by_table=rows,
         load=_load_of_machine(),
     )
+    figures.tell("insert by CPU of the writer", total / ours, "rows/CPU s")
+    figures.tell(
+        "insert by CPU of the engine", total / max(engines, 0.01), "rows/CPU s", merging=True
+    )
     figures.tell("load with making the rows", total / took, "rows/s", seconds=round(took, 1))
-    figures.judge("insert", total / inserting, at_least=ROWS_TARGET)
+    figures.judge(f"insert of {incidents:,} incidents", total / inserting, at_least=ROWS_TARGET)
 
 
 def _load_of_machine() -> str:
@@ -167,15 +207,16 @@ async def _merge(writer: ClickHouse) -> None:
             await writer.command(f"OPTIMIZE TABLE {table} PARTITION ID '{part['id']}' FINAL")
 
 
-async def _disk(writer: ClickHouse, incidents: int, figures: Figures) -> None:
+async def _disk(writer: ClickHouse, incidents: int, figures: Figures) -> float:
     sizes = await writer.select(_SIZES, {"database": writer.database})
     of_incidents = [row for row in sizes if row["table"] != "health_checks"]
     for row in sizes:
         figures.tell(
             f"disk {row['table']}", row["bytes"], "bytes", rows=row["rows"], parts=row["parts"]
         )
-    whole = sum(row["bytes"] for row in of_incidents)
+    whole = sum(int(row["bytes"]) for row in of_incidents)
     figures.tell("disk for each incident", whole / incidents, "bytes", incidents=incidents)
+    return whole / incidents
 
 
 async def _reports(
@@ -189,15 +230,16 @@ async def _reports(
             before = time.perf_counter()
             await told(asked, reader)
             runs.append(time.perf_counter() - before)
-        medians[name] = statistics.median(runs)
+        medians[f"report {name}"] = median = statistics.median(runs)
         p95 = statistics.quantiles(runs, n=20, method="inclusive")[18]
         figures.tell(
             f"report {name}",
-            1000 * medians[name],
+            1000 * median,
             "ms",
             p95=round(1000 * p95, 1),
             state=state,
             incidents=incidents,
+            load=_load_of_machine(),
         )
     return medians
 

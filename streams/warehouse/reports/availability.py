@@ -18,64 +18,60 @@ from streams.warehouse.scope import SPAN_EXAMPLE, InSpan, exampled
 from streams.warehouse.subjects import HEALTH_CHECKS, TENANTS
 from streams.warehouse.wording import duration
 
-_TOUCHING: Final = """
-touching AS
-(
-    SELECT tenant, incident_id, opened_on, started_at, resolved_at, reopen_count, if(empty(services), [service], services) AS all_services
-    FROM counted_incidents
-    WHERE started_at < {until:DateTime64(6, 'UTC')}
+_SINCE: Final = "toUnixTimestamp64Micro({since:DateTime64(6, 'UTC')})"
+_UNTIL: Final = "toUnixTimestamp64Micro({until:DateTime64(6, 'UTC')})"
+_TOUCHES: Final = """started_at < {until:DateTime64(6, 'UTC')}
         AND (resolved_at IS NULL OR resolved_at > {since:DateTime64(6, 'UTC')})
-        AND severity_peak <= {down:UInt8}{chosen}
-)"""
+        AND severity_peak <= {down:UInt8}"""
+#: Most incidents were open once, from start to resolution; when the others were stands in ``incident_turns``, which is read
+#: for their days alone. A first opening begins where the incident started, which can be before it was detected.
 OUTAGES: Final = f"""
-WITH {_TOUCHING},
+WITH touching AS
+(
+    SELECT
+        sipHash64(tenant, incident_id) AS key,
+        toUnixTimestamp64Micro(started_at) AS started,
+        toUnixTimestamp64Micro(resolved_at) AS resolved,
+        reopen_count > 0 AS came_back,
+        if(empty(services), [service], services) AS all_services
+    FROM counted_incidents
+    WHERE {_TOUCHES}{{chosen}}
+),
 openings AS
 (
     SELECT
-        tenant,
-        incident_id,
-        arraySort(groupArray((sequence, occurred_at, open))) AS turns,
-        arrayMap(
-            (turn, following, place) -> (
-                place = 1, turn.3, turn.2, if(following.1 = 0, NULL, following.2)),
-            turns, arrayShiftLeft(turns, 1), arrayEnumerate(turns)) AS spans
+        incident_key AS key,
+        arraySort(groupArray((sequence, toUnixTimestamp64Micro(occurred_at), open))) AS turns,
+        arrayFilter(
+            span -> span.1,
+            arrayMap(
+                (turn, following, place) -> (
+                    turn.3, if(place = 1, NULL, turn.2), if(following.1 = 0, NULL, following.2)),
+                turns, arrayShiftLeft(turns, 1), arrayEnumerate(turns))) AS spans
     FROM incident_turns FINAL
-    WHERE (tenant, opened_on, incident_id) IN
+    WHERE (opened_on, incident_key) IN
     (
-        SELECT tenant, opened_on, incident_id
-        FROM incidents_now
-        WHERE reopen_count > 0 AND started_at < {{until:DateTime64(6, 'UTC')}}
-            AND (resolved_at IS NULL OR resolved_at > {{since:DateTime64(6, 'UTC')}})
-            AND severity_peak <= {{down:UInt8}}
+        SELECT opened_on, sipHash64(tenant, incident_id) FROM incidents_now WHERE reopen_count > 0 AND {_TOUCHES}
     )
-    GROUP BY tenant, incident_id
+    GROUP BY key
 ),
 outages AS
 (
-    SELECT t.tenant AS tenant, t.incident_id AS incident_id, t.all_services AS all_services,
-        if(span.1, t.started_at, span.3) AS down_from, span.4 AS down_until
-    FROM touching AS t LEFT JOIN openings AS o ON t.tenant = o.tenant AND t.incident_id = o.incident_id
-    ARRAY JOIN if(t.reopen_count = 0, [(true, true, t.started_at, t.resolved_at)], o.spans) AS span
-    WHERE span.2
-),
-clipped AS
-(
     SELECT
-        tenant, incident_id, all_services,
-        toUnixTimestamp64Micro(greatest(down_from, {{since:DateTime64(6, 'UTC')}})) AS from,
-        toUnixTimestamp64Micro(least(coalesce(down_until, {{until:DateTime64(6, 'UTC')}}), {{until:DateTime64(6, 'UTC')}})) AS to
-    FROM outages
-    WHERE to > from
+        t.key AS key,
+        t.all_services AS all_services,
+        greatest(if(t.came_back, coalesce(span.2, t.started), t.started), {_SINCE}) AS from,
+        least(coalesce(if(t.came_back, span.3, t.resolved), {_UNTIL}), {_UNTIL}) AS to
+    FROM touching AS t LEFT ANY JOIN openings AS o ON t.key = o.key
+    LEFT ARRAY JOIN o.spans AS span
+    WHERE (span.1 OR NOT t.came_back) AND to > from
 )
 SELECT
     service,
-    uniqExact(tenant, incident_id) AS incidents,
+    uniqExact(key) AS incidents,
     max(to - from) / 1e6 AS longest_seconds,
-    arrayFold(
-        (seen, span) -> (
-            seen.1 + greatest(toInt64(0), span.2 - greatest(span.1, seen.2)), greatest(seen.2, span.2)),
-        arraySort(groupArray((from, to))), (toInt64(0), toInt64(0))).1 / 1e6 AS down_seconds
-FROM clipped ARRAY JOIN all_services AS service
+    intervalLengthSum(from, to) / 1e6 AS down_seconds
+FROM outages ARRAY JOIN all_services AS service
 {{services}}
 GROUP BY service
 ORDER BY down_seconds DESC, service

@@ -7,9 +7,9 @@ from streams.warehouse.charts import bars
 from streams.warehouse.columns import count, seconds, text
 from streams.warehouse.measures import (
     COUNTS,
+    EACH_MEASURE,
     FIGURES,
     MEASURES,
-    PAIRS,
     TIMES,
     mean_and_percentiles,
 )
@@ -18,10 +18,9 @@ from streams.warehouse.scope import ChosenInSpan
 from streams.warehouse.wording import duration
 
 BY_SEVERITY: Final = f"""
-SELECT severity, severity_name, pair.1 AS measure, count() AS incidents, {FIGURES}
-FROM (SELECT severity, severity_name, {PAIRS} FROM counted_incidents {{where}})
-GROUP BY severity, severity_name, measure
-ORDER BY severity, indexOf(['TTD', 'TTA', 'TTM', 'TTR'], measure)
+SELECT severity, severity_name, {FIGURES}
+FROM (SELECT severity, severity_name, count() AS incidents, {EACH_MEASURE} FROM counted_incidents {{where}} GROUP BY severity, severity_name)
+ORDER BY severity, indexOf({list(MEASURES)}, measure)
 """
 BY_SERVICE: Final = f"""
 SELECT

@@ -11,8 +11,7 @@ from streams.warehouse.report import Chart, Recommendation, Rows, Section, Shape
 from streams.warehouse.scope import SPAN_EXAMPLE, InSpan, exampled
 from streams.warehouse.subjects import NOTICES, RECEIPTS
 
-#: The latest attempt of each notice; one that another message told instead had none. Receipts carry the time of the step, as notices do. Joined by a hash of the key, 128 bits:
-#: three texts for each row cost several times as much.
+#: The latest attempt of each notice; one that another message told instead had none. Receipts carry the time of the step, as notices do.
 BY_CHANNEL: Final = f"""
 SELECT
     channel,
@@ -30,23 +29,19 @@ FROM
     SELECT
         n.channel AS channel, r.kind AS kind, r.attempts AS tries, r.became AS outcome,
         if(r.became = 'delivered', dateDiff('microsecond', n.occurred_at, r.ended_at) / 1e6, NULL) AS seconds
-    FROM
-    (
-        SELECT sipHash128(tenant, incident_id, notice_id) AS key, channel, occurred_at
-        FROM notices FINAL {{where}} AND NOT drill
-    ) AS n
-    LEFT JOIN
+    FROM (SELECT notice_key, channel, occurred_at FROM notices FINAL {{where}} AND NOT drill) AS n
+    LEFT ANY JOIN
     (
         SELECT
-            sipHash128(tenant, incident_id, notice_id) AS key,
+            notice_key,
             countIf(outcome != 'merged') AS attempts,
             argMax(outcome, attempt) AS became,
             argMax(occurred_at, attempt) AS ended_at,
-            max(channel_kind) AS kind
+            any(channel_kind) AS kind
         FROM receipts FINAL
         WHERE requested_at >= {{since:DateTime64(6, 'UTC')}} AND requested_at < {{until:DateTime64(6, 'UTC')}}
-        GROUP BY key
-    ) AS r ON n.key = r.key
+        GROUP BY notice_key
+    ) AS r ON n.notice_key = r.notice_key
 )
 GROUP BY channel
 ORDER BY notices DESC, channel

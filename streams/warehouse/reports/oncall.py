@@ -1,26 +1,14 @@
 """Who took incidents, how fast, and how many of them out of hours; and when in the week they come."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Final
-from zoneinfo import available_timezones
-
-from pydantic import AfterValidator
+from typing import Any, ClassVar, Final
 
 from streams.warehouse.charts import stacked
 from streams.warehouse.columns import PERCENTILES, count, seconds, text
 from streams.warehouse.measures import mean_and_percentiles
 from streams.warehouse.report import Chart, Question, Recommendation, Rows, Section, Shape
 from streams.warehouse.scope import CHOICE_EXAMPLE, SPAN_EXAMPLE, ChosenInSpan, exampled
-
-
-def _known(zone: str) -> str:
-    if zone not in available_timezones():
-        message = "is no time zone"
-        raise ValueError(message)
-    return zone
-
-
-Zone = Annotated[str, AfterValidator(_known)]
+from streams.warehouse.zones import Zone
 
 #: Working hours, in the report's time zone: Monday to Friday, from 9 to 18.
 _OUT: Final = """

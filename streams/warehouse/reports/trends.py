@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import AwareDatetime
 
 from streams.warehouse.charts import lines, stacked
-from streams.warehouse.columns import change, count, moment, seconds, share, text
+from streams.warehouse.columns import change, count, moment, seconds, share, text, written
 from streams.warehouse.measures import percentiles
 from streams.warehouse.report import (
     Chart,
@@ -140,7 +140,7 @@ class Trends(Chosen):
     def sections(self) -> tuple[Section, ...]:
         """Return its tables; what is compared has columns only where it is."""
         unit, _ = _PIECES[self.period]
-        past = (text("before_shown", "time before"), change("change")) if self.compare else ()
+        past = (written("before_shown", "time before"), change("change")) if self.compare else ()
         leading = (
             count("incidents"),
             share("share"),
@@ -151,7 +151,7 @@ class Trends(Chosen):
             Section(
                 "summary",
                 f"The {self.period}",
-                (text("figure", ""), text("shown", "this time"), *past),
+                (text("figure", ""), written("shown", "this time"), *past),
             ),
             Section(
                 "buckets",

@@ -16,7 +16,7 @@ from streams.warehouse.migration import (
 #: What may be done twice. Rows that are inserted again meet their own key: those tables are of the replacing sort.
 REPEATABLE = re.compile(
     r"CREATE TABLE IF NOT EXISTS |CREATE OR REPLACE VIEW |INSERT INTO (incident_turns|severity_levels) "
-    r"|ALTER TABLE \w+ (ADD (COLUMN|INDEX) IF NOT EXISTS |MATERIALIZE INDEX |MODIFY (SETTING|TTL) |COMMENT COLUMN )"
+    r"|ALTER TABLE \w+ (ADD (COLUMN|INDEX) IF NOT EXISTS |MATERIALIZE (COLUMN|INDEX) |MODIFY (SETTING|TTL) |COMMENT COLUMN )"
 )
 BOOT = Migration(0, "0000_boot.sql", ("SELECT 0",))
 FIRST = Migration(1, "0001_first.sql", ("SELECT 1",))

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from streams.cli.moments import when
-from streams.cli.report import as_table, declared_reports, report
+from streams.cli.report import declared_reports, report
 from streams.discovery import example_of
 from streams.warehouse.answers import cleaned
 from streams.warehouse.report import Account, Column, Report, Shape, Table
 from streams.warehouse.reports.mttr import Mttr
 from streams.warehouse.reports.trends import Trends
+from streams.warehouse.terminal import as_table
 from streams.warehouse.wording import duration, shown
 from streams.warehouse.writing import as_csv, as_json
 
