@@ -81,6 +81,31 @@ def predicate(matchers: Sequence[Matcher], fields: Collection[str]) -> Predicate
     return lambda subject: all(holds(subject) for holds in each)
 
 
+def exclusion(matchers: Sequence[Matcher]) -> tuple[Matcher, Matcher] | None:
+    """Return two of *matchers* that cannot hold at once, as far as single values tell; None where there are none."""
+    for each in matchers:
+        if each.operator is MatchOperator.EQUAL:
+            for other in matchers:
+                if other.label == each.label and not accepts(other, each.value):
+                    return each, other
+    return None
+
+
+def accepts(matcher: Matcher, value: str) -> bool:
+    """Whether *matcher* holds where its label has that value."""
+    if matcher.operator is MatchOperator.EQUAL:
+        return value == matcher.value
+    if matcher.operator is MatchOperator.NOT_EQUAL:
+        return value != matcher.value
+    matches = expression(matcher.value).fullmatch(value) is not None
+    return matches is (matcher.operator is MatchOperator.MATCHES)
+
+
+def shown(matcher: Matcher) -> str:
+    """Return *matcher* as it is written in a policy."""
+    return f"{matcher.label}{matcher.operator.value}{matcher.value}"
+
+
 def _equal(label: Any, value: Any) -> Matcher:
     if isinstance(value, bool):
         value = str(value).lower()

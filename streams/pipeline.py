@@ -1,18 +1,15 @@
 """
 Every hop on one page: what it reads, what decides, what it writes.
 
-=========  ======================================  ==================================================
-hop        reads                                   writes
-=========  ======================================  ==================================================
-detect     telemetry.*, policies, clock.ticks      alerts
+=========  ======================================  ===========================================hop        reads                                   writes
+=========  ======================================  ===========================================detect     telemetry.*, policies, clock.ticks      alerts
 incidents  alerts, changes, silences,              incidents.lifecycle, incidents.current,
            incidents.commands, policies,           notices, alerts.withheld; alerts (about silences);
            clock.ticks                             clock.ticks (the leader; and early ones of its own)
 notify     notices, policies, clock.ticks          receipts, and what channels are told
 record     incidents.lifecycle, alerts, notices,   ClickHouse; mails scheduled reports (the leader)
            receipts, changes, telemetry.*
-=========  ======================================  ==================================================
-
+=========  ======================================  ===========================================
 Every hop puts what it cannot process into the dead-letter topic of where it came from.
 
 ``faust -A streams.pipeline:detect worker`` and ``tocsin worker detect`` are the same.
@@ -37,6 +34,7 @@ from streams.agents.notify import INPUTS as NOTIFY_INPUTS
 from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
 from streams.agents.record import Recorder
 from streams.agents.rollups import RollUps
+from streams.agents.rule_watch import RuleWatch
 from streams.agents.tick import Ticker
 from streams.detection.evaluation import Detector
 from streams.gateways.clickhouse import ClickHouse
@@ -76,14 +74,20 @@ def _policy(settings: Settings) -> tuple[Policy, Folder]:
 def _detect(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
     formats = Formats(policy.formats)
+    watch = RuleWatch(app.emitter, now)
+    app.need(watch)
+    app.task(watch.keep_telling)
+
+    def desk() -> DetectDesk:
+        detector = watch.look_after(Detector(policy.watched_rules))
+        return DetectDesk(detector, app.settings.topic, formats)
+
     Hop(
         app,
         name="detect",
         inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
-        desk=lambda: governed(
-            "detect", DetectDesk(Detector(policy.rules), app.settings.topic, formats), folder
-        ),
+        desk=lambda: governed("detect", desk(), folder),
     )
 
 

@@ -17,6 +17,7 @@ from schemas.notices import Purpose
 from streams.correlation.catalogue import Service
 from streams.correlation.settings import CorrelationSettings
 from streams.detection import kinds
+from streams.detection.costs import DetectionSettings, watched_rules
 from streams.detection.rule import Rule
 from streams.discovery import declared_in, kind_of
 from streams.errors import PolicyError
@@ -31,18 +32,24 @@ from streams.incidents.settings import IncidentSettings
 from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
-from streams.notifications.duty import Duty
 from streams.notifications.routing import Route, schedules_named, silent, times_named
 from streams.notifications.substitutes import without_substitute
 from streams.notifications.times import TimeInterval
 from streams.notifications.wording import Wording
 from streams.policy_doubts import Placed, Written, doubts
 from streams.policy_duty import PARTS as DUTY_PARTS
-from streams.policy_duty import DutyParts, duty_of, plan_of
+from streams.policy_duty import DutyParts, plan_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
-from streams.policy_references import channels_of, combination_fault, service_faults
+from streams.policy_references import (
+    channels_of,
+    combination_fault,
+    runbook_faults,
+    service_faults,
+    with_links,
+)
 from streams.policy_reports import ReportsPart
+from streams.policy_settings import SETTINGS, runbooks_of, settings_of
 from streams.policy_status import StatusPart, facing_outwards, outside_of
 from streams.status_page.settings import StatusPage
 from streams.telemetry import formats
@@ -62,6 +69,7 @@ PARTS: Final = (
     "severities",
     "formats",
     "services",
+    "detection",
     "correlation",
     "history",
     "reports",
@@ -95,6 +103,8 @@ class Policy(BaseModel):
     """How formats of telemetry are read where that is not as they come."""
     services: Mapping[str, Service] = {}
     """The service catalogue, by name."""
+    detection: DetectionSettings = DetectionSettings()
+    """What rules may cost."""
     correlation: CorrelationSettings = CorrelationSettings()
     """How alerts become incidents."""
     history: HistorySettings = HistorySettings()
@@ -120,6 +130,11 @@ class Policy(BaseModel):
         return outside_of(self.status_page, self.services)
 
     @property
+    def watched_rules(self) -> tuple[Rule, ...]:
+        """The rules, and the one about what they cost."""
+        return watched_rules(self.rules, self.detection)
+
+    @property
     def roster(self) -> Roster:
         """Everybody who can be called."""
         return Roster(self.people, self.teams, self.schedules)
@@ -128,11 +143,6 @@ class Policy(BaseModel):
     def plan(self) -> Plan:
         """What is promised about every incident."""
         return plan_of(self.severities, self.calendars, self.roster, self.escalations)
-
-    @property
-    def duty(self) -> Duty:
-        """What routes ask who is on call."""
-        return duty_of(self.roster)
 
     def promises(self) -> list[Promise]:
         """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
@@ -177,11 +187,11 @@ def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Pol
 def examine(path: Path, environment: Mapping[str, str] | None = None) -> Examined:
     """Return the policy that *path*, a file or a folder, holds, and all that is to be said about it."""
     read = documents(path, os.environ if environment is None else environment)
-    return put_together(path.name, list(read))
+    return put_together(path.name, list(read), path if path.is_dir() else path.parent)
 
 
-def put_together(name: str, read: Sequence[Document]) -> Examined:
-    """Return the policy called *name* that the files which were *read* make."""
+def put_together(name: str, read: Sequence[Document], beside: Path | None = None) -> Examined:
+    """Return the policy called *name* that the files which were *read* make; *beside* is where they were read from."""
     reading = _Reading()
     for document in read:
         reading.take(document)
@@ -190,7 +200,9 @@ def put_together(name: str, read: Sequence[Document]) -> Examined:
     reading.check_references()
     problems = _in_order(reading.problems)
     return Examined(
-        None if problems else reading.policy(), problems, _in_order(doubts(reading.written))
+        None if problems else reading.policy(),
+        problems,
+        _in_order(doubts(reading.written, beside)),
     )
 
 
@@ -217,14 +229,13 @@ class _Reading:
         self._times: list[tuple[Document, Place, str]] = []
         self._templates: dict[Purpose, Wording] = {}
         self._formats: list[Format] = []
-        self._incidents: IncidentSettings | None = None
-        self._history: HistorySettings | None = None
+        #: Parts that are one model each.
+        self._settings: dict[str, Any] = {}
         self._severities: dict[int, SeverityLevel] = dict(SEVERITIES)
         self._duty = DutyParts()
         self._status = StatusPart()
         self._reports = ReportsPart()
         self._services: dict[str, Service] = {}
-        self._correlation: CorrelationSettings | None = None
         #: Services that are in the catalogue, usable or not, and where each is.
         self._catalogue: dict[str, tuple[Document, Place]] = {}
         #: What has a name, by part and name: the same name twice is a mistake.
@@ -251,6 +262,8 @@ class _Reading:
                 self._say(document, (part,), f"is no part of a policy; {meant(str(part), PARTS)}")
             elif part in DUTY_PARTS and value is not None:
                 self.problems.extend(self._duty.take(document, part, value))
+            elif part in SETTINGS and value is not None:
+                self._take_settings(document, part, value)
             elif value is not None:
                 getattr(self, f"_take_{part}")(document, value)
 
@@ -278,6 +291,7 @@ class _Reading:
             if name not in intervals:
                 hint = meant(name, intervals)
                 self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
+        self.problems.extend(runbook_faults(self.written.rules, runbooks_of(self._settings)))
         self.problems.extend(service_faults(self._services, self._catalogue))
         self.problems.extend(
             self._status.check(self._channels, self._channel_names, self._services, self._catalogue)
@@ -289,21 +303,18 @@ class _Reading:
     def policy(self) -> Policy:
         """Return what was read."""
         return Policy(
-            rules=tuple(each.setting for each in self.written.rules),
+            rules=with_links(self.written.rules, runbooks_of(self._settings)),
             channels=self._channels,
             templates=self._templates,
             time_intervals=tuple(self._time_intervals),
             routes=tuple(each.setting for each in self.written.routes),
             probes=tuple(each.setting for each in self.written.probes),
-            incidents=self._incidents or IncidentSettings(),
             severities=self._severities,
             formats=tuple(self._formats),
-            **self._duty.read(),
+            **settings_of(self._settings) | self._duty.read(),
             status_page=self._status.page,
             reports=self._reports.settings,
             services=self._services,
-            correlation=self._correlation or CorrelationSettings(),
-            history=self._history or HistorySettings(),
         )
 
     # -- parts ------------------------------------------------------------------------------------
@@ -383,13 +394,9 @@ class _Reading:
                 self._once(document, (*place, "name"), "probe", name)
                 self.written.probes.append(Placed(document, place, probe))
 
-    def _take_incidents(self, document: Document, value: Any) -> None:
-        self._once(document, ("incidents",), "part", "incidents")
-        self._incidents = self._model(document, ("incidents",), value, IncidentSettings)
-
-    def _take_history(self, document: Document, value: Any) -> None:
-        self._once(document, ("history",), "part", "history")
-        self._history = self._model(document, ("history",), value, HistorySettings)
+    def _take_settings(self, document: Document, part: str, value: Any) -> None:
+        self._once(document, (part,), "part", part)
+        self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
@@ -439,10 +446,6 @@ class _Reading:
     def _take_status_page(self, document: Document, value: Any) -> None:
         self.problems.extend(self._status.take(document, value))
         self.written.called.extend(self._status.told())
-
-    def _take_correlation(self, document: Document, value: Any) -> None:
-        self._once(document, ("correlation",), "part", "correlation")
-        self._correlation = self._model(document, ("correlation",), value, CorrelationSettings)
 
     # -- pieces -----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ that nothing leads to, a service that the catalogue does not have. What is doubt
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from streams.detection.doubts import doubts as rule_doubts
@@ -15,9 +16,10 @@ from streams.detection.doubts import finds_all
 from streams.detection.rule import Rule
 from streams.gateways.probes import Probe
 from streams.notifications.routing import Route, channels_of
-from streams.notifications.unreached import tells_all
+from streams.notifications.unreached import BEFORE, useless
 from streams.policy_faults import meant
 from streams.policy_files import Document, Place, Problem
+from streams.runbooks import files_beside, is_file
 
 SettingT = TypeVar("SettingT")
 
@@ -57,9 +59,23 @@ class Written:
     services: list[Placed[str]] = field(default_factory=list)
 
 
-def doubts(written: Written) -> list[Problem]:
-    """Return what is doubtful about the parts of a policy that can be used."""
-    return [*_of_rules(written.rules), *_of_routes(written), *_of_services(written)]
+def doubts(written: Written, beside: Path | None = None) -> list[Problem]:
+    """Return what is doubtful about the parts of a policy that can be used; its files stand in the folder *beside*, if in any."""
+    return [
+        *_of_rules(written.rules),
+        *_of_routes(written),
+        *_of_services(written),
+        *(_of_runbooks(written.rules, beside) if beside else ()),
+    ]
+
+
+def _of_runbooks(rules: Sequence[Placed[Rule]], beside: Path) -> Iterator[Problem]:
+    named = [(rule, name) for rule in rules if (name := rule.setting.runbook) and is_file(name)]
+    known = files_beside(beside) if named else []
+    for rule, name in named:
+        if name not in known:
+            hint = meant(name, known) if known else "there are no files beside the policy"
+            yield rule.problem("runbook", text=f"there is no file {name!r}; {hint}")
 
 
 def _of_rules(rules: Sequence[Placed[Rule]]) -> Iterator[Problem]:
@@ -95,14 +111,10 @@ def _same(one: Rule, other: Rule) -> bool:
 
 def _of_routes(written: Written) -> Iterator[Problem]:
     routes = written.routes
-    for number, each in enumerate(routes):
-        before = next(
-            (one for one in routes[:number] if tells_all(one.setting, each.setting)), None
-        )
-        if before is not None:
-            yield each.problem(
-                text=f"adds nobody: whatever it tells, the route before it ({before.where}) tells the same channels"
-            )
+    for each in useless([one.setting for one in routes]):
+        # A text can quote an expression, which has braces of its own.
+        text = each.text.replace(BEFORE, _where(routes, each.before)) if each.before else each.text
+        yield routes[int(each.place[1])].problem(*each.place[2:], text=text)
     reached = {name for each in routes for name in channels_of(each.setting)}
     reached.update(written.called)
     for channel in written.channels:
@@ -113,6 +125,12 @@ def _of_routes(written: Written) -> Iterator[Problem]:
                 text="nobody hears of what it cannot deliver: no other channel tells people of new incidents; "
                 "add one, or name a fallback"
             )
+
+
+def _where(routes: Sequence[Placed[Route]], place: Place) -> str:
+    """Return the file and line of a route of the tree."""
+    top = routes[int(place[1])]
+    return f"{top.document.name}:{top.problem(*place[2:], text='').line}"
 
 
 def _of_services(written: Written) -> Iterator[Problem]:

@@ -1,12 +1,15 @@
-"""How parts of a policy name each other: rules other rules, routes channels, services what they need."""
+"""How parts of a policy name each other: rules other rules and runbooks, routes channels, services each other."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from streams.correlation.catalogue import Service
 from streams.correlation.topology import cycles
+from streams.detection.rule import Rule
+from streams.policy_doubts import Placed
 from streams.policy_faults import meant
 from streams.policy_files import Document, Place, Problem
+from streams.runbooks import is_file, linked
 
 
 def combination_fault(
@@ -33,6 +36,46 @@ def combination_fault(
     return None
 
 
+def runbook_faults(rules: Iterable[Placed[Rule]], base: str | None) -> Iterator[Problem]:
+    """Yield runbooks of *rules* that are files, where nothing says below which link files are read."""
+    for rule in rules:
+        runbook = rule.setting.runbook
+        if base is None and runbook is not None and is_file(runbook):
+            text = (
+                f"{runbook!r} is a file, which nobody could follow from a message; "
+                "say below which link people read such files: detection.runbooks"
+            )
+            yield rule.problem("runbook", text=text)
+
+
+def service_faults(
+    services: Mapping[str, Service], catalogue: Mapping[str, tuple[Document, Place]]
+) -> Iterator[Problem]:
+    """Yield dependencies of *services* that are nowhere, and cycles; the *catalogue* says where each service stands, usable or not."""
+    for service, each in services.items():
+        document, place = catalogue[service]
+        for number, needed in enumerate(each.depends_on):
+            if needed not in catalogue:
+                hint = meant(needed, catalogue.keys() - {service})
+                where = (*place, "depends_on", number)
+                yield document.problem(where, f"{needed!r} is not defined under services; {hint}")
+    for cycle in cycles({service: each.depends_on for service, each in services.items()}):
+        document, place = catalogue[cycle[0]]
+        way = " → ".join(cycle)
+        text = f"is a cycle ({way}); leave out the dependency that is not needed to work"
+        yield document.problem((*place, "depends_on"), text)
+
+
+def with_links(placed: Iterable[Placed[Rule]], base: str | None) -> tuple[Rule, ...]:
+    """Return the rules with links to their runbooks, where files are read below *base*."""
+    return tuple(
+        rule
+        if (link := linked(rule.runbook, base)) == rule.runbook
+        else rule.model_copy(update={"runbook": link})
+        for rule in (each.setting for each in placed)
+    )
+
+
 def channels_of(place: Place, route: dict[str, Any]) -> Iterator[tuple[Place, str]]:
     """Yield the channels that a route names, and where."""
     one, several = route.get("channel"), route.get("channels")
@@ -48,22 +91,3 @@ def channels_of(place: Place, route: dict[str, Any]) -> Iterator[tuple[Place, st
         for number, each in enumerate(nested):
             if isinstance(each, dict):
                 yield from channels_of((*place, "routes", number), each)
-
-
-def service_faults(
-    services: Mapping[str, Service], catalogue: Mapping[str, tuple[Document, Place]]
-) -> Iterator[Problem]:
-    """Yield the needs of *services* that are nowhere in the *catalogue*, and cycles among those that are."""
-    for service, each in services.items():
-        document, place = catalogue[service]
-        for number, needed in enumerate(each.depends_on):
-            if needed not in catalogue:
-                hint = meant(needed, catalogue.keys() - {service})
-                where = (*place, "depends_on", number)
-                yield document.problem(where, f"{needed!r} is not defined under services; {hint}")
-    known = {service: each.depends_on for service, each in services.items()}
-    for cycle in cycles(known):
-        document, place = catalogue[cycle[0]]
-        way = " → ".join(cycle)
-        text = f"is a cycle ({way}); leave out the dependency that is not needed to work"
-        yield document.problem((*place, "depends_on"), text)

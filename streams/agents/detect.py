@@ -90,7 +90,7 @@ class DetectDesk:
     def use(self, policy: Policy) -> None:
         """Go on under the rules and formats of *policy*; what is remembered for rules that stay as they are stays."""
         self._formats = Formats(policy.formats)
-        self._detector.replace_rules(policy.rules)
+        self._detector.replace_rules(policy.watched_rules)
 
 
 def origin_of(record: Any) -> Origin:

@@ -44,6 +44,7 @@ from streams.incidents.register import REMEMBERED, Register
 from streams.notifications.publicity import public_notices
 from streams.notifications.routing import WORST, told
 from streams.policy import Policy
+from streams.policy_duty import duty_of
 from streams.status_page.settings import StatusPage
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class IncidentsDesk:
             reopen_within=policy.incidents.reopen_within,
         )
         register = Register(policy.incidents, policy.plan, policy.outside)
-        duty = policy.duty
+        duty = duty_of(policy.roster)
         return cls(
             register,
             correlation,

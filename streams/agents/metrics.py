@@ -50,6 +50,24 @@ ROLLUPS_REFUSED: Final = Counter(
 HELD_TICKS: Final = Gauge(
     "tocsin_held_ticks", "Ticks that wait for the records before them.", ["hop"], registry=REGISTRY
 )
+RULE_SECONDS: Final = Counter(
+    "tocsin_rule_seconds_total",
+    "CPU time that evaluating a rule took, as far as samples tell.",
+    ["rule"],
+    registry=REGISTRY,
+)
+LATE: Final = Counter(
+    "tocsin_late_signals_total",
+    "Signals that came after newer ones of their series and that the rule left out: too late for it, or copies.",
+    ["rule"],
+    registry=REGISTRY,
+)
+CONDITION_FAILURES: Final = Counter(
+    "tocsin_condition_failures_total",
+    "Signals of which the rule's `when` could not be told, and was taken for false.",
+    ["rule"],
+    registry=REGISTRY,
+)
 OWED: Final = Gauge(
     "tocsin_notices_owed",
     "Notices that a channel has not taken for two minutes.",

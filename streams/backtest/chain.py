@@ -77,7 +77,7 @@ class Chain:
 
     def __init__(self, policy: Policy, *, watched: bool = False) -> None:
         self.policy = policy
-        self.detector = Detector(policy.rules)
+        self.detector = Detector(policy.watched_rules)
         self._hops = (
             (DETECT_INPUTS, DetectDesk(self.detector, formats=Formats(policy.formats))),
             (

@@ -24,6 +24,7 @@ from streams.notifications.routing import (
 )
 from streams.notifications.waiting import muted, opens
 from streams.policy import Policy, read_policy
+from streams.policy_duty import duty_of
 from streams.settings import read_settings
 
 #: Labels that are fields of an incident.
@@ -64,7 +65,7 @@ def test(
         raise click.ClickException(str(error)) from None
     purpose = Purpose(message)
     click.echo(f"{message} message, severity {severity}, at {_said(moment)}")
-    of = subject(incident, severity, purpose, rules.duty, moment)
+    of = subject(incident, severity, purpose, duty_of(rules.roster), moment)
     told = list(_told(rules, of, incident, moment))
     if not told:
         click.echo("nobody is told: no route fits")
@@ -95,7 +96,8 @@ def _told(policy: Policy, of: Subject, incident: IncidentV1, at: datetime) -> It
 def _empty(policy: Policy, at: datetime) -> list[str]:
     """Return the schedules of routes that have nobody at *at*."""
     named = dict.fromkeys(name for each in policy.routes for _, name in schedules_named(each))
-    return [name for name in named if policy.duty(name, at) is None]
+    duty = duty_of(policy.roster)
+    return [name for name in named if duty(name, at) is None]
 
 
 def _when(

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.contract import Name
+from streams.runbooks import Link
 
 
 class Service(BaseModel):
@@ -25,5 +26,5 @@ class Service(BaseModel):
     """How much depends on it: 1 most. Of several causes that explain as much, the one of the lowest tier is blamed."""
     components: tuple[Name, ...] = ()
     """The components of the status page that show it."""
-    runbook: Annotated[str, Field(max_length=2_000, pattern=r"^https?://\S+$")] | None = None
+    runbook: Link | None = None
     """Link to what to do when it fails."""

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from schemas.silences import Matcher, MatchOperator
-from streams.detection.matching import expression
+from schemas.silences import Matcher
 from streams.detection.rule import Rule
 from streams.detection.wording import named_by
+from streams.matchers import accepts, exclusion, shown
 
 #: Words of a template that are another one with nearly every alert.
 _EVER_NEW: Final = ("message", "reason", "started_at", "value")
@@ -76,19 +76,15 @@ def _as_severe(wide: object, narrow: object) -> bool:
 def _contradictions(rule: Rule) -> Iterator[Doubt]:
     asked = [each for each in rule.match if each.label == "service"]
     if rule.service and asked and not any(_all_accept(asked, name) for name in rule.service):
-        shown = ", ".join(map(_shown, asked))
+        listed = ", ".join(map(shown, asked))
         yield (
             "match",
-            f"{shown} holds for none of the services it is about: {', '.join(rule.service)}; it can never fire",
+            f"{listed} holds for none of the services it is about: {', '.join(rule.service)}; it can never fire",
         )
-    for each in rule.match:
-        if each.operator is not MatchOperator.EQUAL:
-            continue
-        for other in rule.match:
-            if other.label == each.label and not _accepts(other, each.value):
-                text = f"{_shown(each)} and {_shown(other)} exclude each other; it can never fire"
-                yield "match", text
-                return
+    excluded = exclusion(rule.match)
+    if excluded is not None:
+        one, other = map(shown, excluded)
+        yield "match", f"{one} and {other} exclude each other; it can never fire"
 
 
 def _cardinality(rule: Rule) -> Iterator[Doubt]:
@@ -118,17 +114,4 @@ def _ever_new(written: str) -> str:
 
 
 def _all_accept(matchers: Sequence[Matcher], value: str) -> bool:
-    return all(_accepts(each, value) for each in matchers)
-
-
-def _accepts(matcher: Matcher, value: str) -> bool:
-    if matcher.operator is MatchOperator.EQUAL:
-        return value == matcher.value
-    if matcher.operator is MatchOperator.NOT_EQUAL:
-        return value != matcher.value
-    matches = expression(matcher.value).fullmatch(value) is not None
-    return matches is (matcher.operator is MatchOperator.MATCHES)
-
-
-def _shown(matcher: Matcher) -> str:
-    return f"{matcher.label}{matcher.operator.value}{matcher.value}"
+    return all(accepts(each, value) for each in matchers)

@@ -5,6 +5,8 @@ What is promised, whatever the order in which signals of different series, and t
 
 * A signal that is not newer than the newest one of its series changes nothing, except where a rule counts in a window: there
   it counts as long as the window reaches back to it. The same signal twice is harmless either way.
+* Where a rule allows signals to be late, they wait and are judged in the order in which they happened (``lateness.py``): the order of
+  arrival changes nothing then, and what is later still is counted and left out.
 * What only needs time happens at the moment it is due, and bears that time, whether a tick or the series' next signal shows that
   the moment has passed. Where a signal and a due moment have the same time, the signal comes first.
 * Alerts of one series alternate: firing, any number of changes, resolved. Each firing is a new episode with a start of its own.
@@ -29,6 +31,7 @@ from streams.detection import holding
 from streams.detection.absorbing import Absorber
 from streams.detection.feeds import Glance
 from streams.detection.holding import Move, Phase, Says
+from streams.detection.lateness import Queue
 from streams.detection.ledger import Changes, Keep
 from streams.detection.roster import CROWD, Roster
 from streams.detection.rule import Evidence, Rule
@@ -94,7 +97,7 @@ class Detector(Roster):
                 self._end_orphan(name, at)
                 continue
             self._absorber.catch_up(watched)
-            moment = watched.next_moment
+            moment = watched.due_at
             if moment <= at:
                 waiting.append((moment, name))
             else:
@@ -104,10 +107,11 @@ class Detector(Roster):
         # In an order that does not depend on when each was planned.
         for _, name in sorted(waiting):
             watched = self._watched.get(name)
-            if watched is not None and self._let_pass(watched, at, inclusive=True):
+            watched = self._let_clock_pass(watched, at) if watched else None
+            if watched is not None:
                 self._absorber.ask(watched)
                 planned = watched.planned_for
-                self._agenda.plan(name, planned if planned > at else watched.next_moment)
+                self._agenda.plan(name, planned if planned > at else watched.due_at)
             self._combine()
         return bool(waiting)
 
@@ -162,6 +166,9 @@ class Detector(Roster):
         heard_to = watched.heard_to if watched else self._ledger.gone_at(name)
         if origin.offset < heard_to.get(origin.topic, 0) and not isinstance(signal, Told):
             return  # Read again after a restart: it is in the state.
+        if watch.waits or (watched is not None and watched.waits):
+            self._queue(watch, watched, signal, at, origin)
+            return
         newer = True
         if watched is not None:
             if watch.rule.order_matters():
@@ -173,6 +180,74 @@ class Detector(Roster):
             watched = watched or self._begin(watch, signal, at, origin)
             if watched is not None:
                 self._judge(watched, signal, at, origin, newer=newer)
+        elif watched is not None and at < watched.series.heard_at:
+            watch.late += 1
+
+    def _queue(
+        self, watch: Watch, watched: Watched | None, signal: Signal, at: datetime, origin: Origin
+    ) -> None:
+        """Let *signal* wait for its turn."""
+        if watched is None:
+            watched = self._begin(watch, signal, at, origin)
+            if watched is None:
+                return
+            watched.series.queue = Queue()
+        series = watched.series
+        if series.queue is None:
+            # Until now its rule let nothing wait.
+            series.queue = Queue(heard=True, passed=series.heard_at)
+        if not series.queue.take(signal, at, origin, watch.rule.lateness):
+            watch.late += 1
+            return
+        self._ledger.change(watched, self._ledger.mark)
+        again = self._take_turns(watched, series.queue.passed)
+        if again is not None:
+            self._absorber.ask(again)
+            self._agenda.plan(series.fingerprint, again.planned_for)
+
+    def _take_turns(self, watched: Watched, until: datetime | None) -> Watched | None:
+        """Judge what has waited long enough, in order; return the series, or the one that began in its place."""
+        watch, queue = watched.watch, watched.series.queue
+        while queue is not None and (kept := queue.next(until)) is not None:
+            if queue.heard and not self._let_pass(watched, kept.at, inclusive=False):
+                again = self._begin_again(watch, queue)
+                if again is None:
+                    return None
+                watched = again
+            queue.waiting.pop(0)
+            queue.pass_to(kept.at)
+            series, newer = watched.series, not queue.heard or kept.at > watched.series.heard_at
+            if not queue.heard:
+                queue.heard, series.heard_at = True, kept.at
+            if newer or watch.late_counts:
+                self._judge(watched, kept.signal, kept.at, kept.origin, newer=newer)
+        if not watch.waits and queue is not None and not queue.waiting:
+            # Since the policy changed, nothing waits any longer.
+            watched.series.queue = None
+        return watched
+
+    def _begin_again(self, watch: Watch, queue: Queue) -> Watched | None:
+        """Begin a series anew that was forgotten while some of its signals waited; return None where none do, or there is no room."""
+        if not queue.waiting:
+            return None
+        kept, queue.heard = queue.waiting[0], False
+        watched = self._begin(watch, kept.signal, kept.at, kept.origin)
+        if watched is not None:
+            watched.series.queue = queue
+            self._ledger.change(watched, self._ledger.mark)
+        return watched
+
+    def _let_clock_pass(self, watched: Watched, at: datetime) -> Watched | None:
+        """Let a series live until *at* on the clock; return it, or the one that began in its place; None where it is forgotten."""
+        watch = watched.watch
+        until = at - watch.rule.lateness if watched.series.queue else at
+        again = self._take_turns(watched, until)
+        if again is None or (again.series.queue is not None and not again.series.queue.heard):
+            return again
+        queue = again.series.queue
+        if self._let_pass(again, until, inclusive=True):
+            return again
+        return self._begin_again(watch, queue) if queue is not None else None
 
     def _judge(
         self, watched: Watched, signal: Signal, at: datetime, origin: Origin, *, newer: bool
@@ -180,6 +255,7 @@ class Detector(Roster):
         series, rule = watched.series, watched.watch.rule
         says = rule.judge(series.memory, signal, at, origin)
         if says is None and not newer:
+            watched.watch.late += at < series.heard_at
             return
         series.heard_at, series.origin = max(at, series.heard_at), origin
         self._ledger.change(watched, self._ledger.mark)
@@ -235,6 +311,8 @@ class Detector(Roster):
             if moment > until or (moment == until and not inclusive):
                 return True
             self._ledger.change(watched, self._ledger.mark)
+            if series.queue is not None:
+                series.queue.pass_to(moment)
             if moment == series.heard_at + watch.rule.forget_after:
                 self._forget(watched, moment)
                 return False

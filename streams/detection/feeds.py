@@ -51,6 +51,7 @@ class Feed:
         "low",
         "newest",
         "partition",
+        "rising",
         "room",
         "signal",
         "since",
@@ -73,6 +74,8 @@ class Feed:
         self.ignored: tuple[Calm | None, ...] = ()
         self.newest = signal.occurred_at
         self.low, self.high, self.room = inf, -inf, 0
+        #: Whether a level that is lower than the one before must be judged.
+        self.rising = False
         #: Until when signals may be noted down, if none more is; at the latest; and by how much later than the one before.
         self.until, self.last, self.gap = NEVER, NEVER, _EVER
         self.backlog: list[tuple[datetime, float, int, str | None]] = []
@@ -88,11 +91,14 @@ class Feed:
     def open(self) -> None:
         """Let those signals be noted down that nobody has anything to say about."""
         low, high, room, last, gap = -inf, inf, ROOM, NEVER, _EVER
+        self.rising = False
         for calm in (*self.ignored, *[watched.calm for watched in self.bound]):
             if calm is None:
                 self.shut()
                 return
             low, high = max(low, calm.low), min(high, calm.high)
+            if calm.rising:
+                self.rising = True
             if calm.count < MANY:
                 room = min(room, calm.count)
             if calm.until is not None and calm.until < last:
@@ -214,6 +220,8 @@ class Feeds:
                         noting[feed] = None
                         feed.since = mark
                     feed.newest = at
+                    if feed.rising:
+                        feed.low = level
                     backlog.append((at, level, record.offset, seen.signal_id))
                     if len(backlog) >= feed.room:
                         self._absorb(feed)
@@ -280,6 +288,7 @@ def narrower(calm: Calm | None, before: Calm) -> bool:
         calm is None
         or calm.low > before.low
         or calm.high < before.high
+        or calm.rising > before.rising
         or calm.count < before.count
         or (calm.until is not None and (before.until is None or calm.until < before.until))
         or (calm.gap is not None and (before.gap is None or calm.gap < before.gap))

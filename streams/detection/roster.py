@@ -6,7 +6,7 @@ nobody watches it any more, and its alert ends with the next tick.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.alerts import AlertV1
 from streams.detection.agenda import Agenda
@@ -21,6 +21,16 @@ CROWD: Final = "crowd/"
 
 RULE_GONE: Final = "the policy has no such rule any more"
 RULE_CHANGED: Final = "the rule is of another kind or groups otherwise now"
+
+
+class Figures(NamedTuple):
+    """What was counted of one rule in one partition."""
+
+    rule: str
+    late: int
+    """Signals that came after newer ones of their series, and that it left out."""
+    condition_failures: int
+    """Signals of which its ``when`` could not be told."""
 
 
 class Roster:
@@ -51,6 +61,23 @@ class Roster:
         """Return the series that the rule called *rule* watches: for explanations."""
         watch = self._watches.get(rule)
         return [each.series for each in watch.series.values()] if watch else []
+
+    def rule_called(self, name: str) -> Rule | None:
+        """Return the rule of that name, if there is one."""
+        watch = self._watches.get(name)
+        return watch.rule if watch else None
+
+    def series_counts(self) -> dict[str, int]:
+        """Return how many series each rule watches."""
+        return {name: watch.count for name, watch in self._watches.items()}
+
+    def figures(self) -> list[Figures]:
+        """Return what was counted of each rule since the last call."""
+        figures = []
+        for name, watch in self._watches.items():
+            late, watch.late = watch.late, 0
+            figures.append(Figures(name, late, watch.rule.new_condition_failures()))
+        return figures
 
     def _remember(self, entries: Mapping[str, bytes], *, besides: str) -> None:
         """Take the entries of series and of crowded rules, which are all *besides* one."""
@@ -140,7 +167,7 @@ class Roster:
         series.heard_to = dict(watched.heard_to)
         again = self._watched[name] = watch.take(watch.key_again(series), series)
         again.since = watched.since
-        self._agenda.plan(name, again.next_moment)
+        self._agenda.plan(name, again.due_at)
 
     def _let_sleep_on(self, name: str, entry: bytes, head: Head) -> None:
         """The same for a series that nobody has needed since the restart."""

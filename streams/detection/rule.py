@@ -26,6 +26,7 @@ from streams.detection.holding import Says, Terms
 from streams.detection.matching import Matchers, Predicate, predicate
 from streams.detection.wording import Template, Wording, template
 from streams.durations import Duration, written
+from streams.runbooks import Runbook
 
 #: A count of this or more means any number.
 MANY: Final = 1_000
@@ -62,6 +63,8 @@ class Calm:
     count: int = MANY
     until: datetime | None = None
     gap: timedelta | None = None
+    #: Whether a level that is lower than the one before must be judged: a counter that began anew.
+    rising: bool = False
 
     @property
     def lasts(self) -> bool:
@@ -133,12 +136,21 @@ class Rule(BaseModel):
     """A finding must hold so long before an alert fires."""
     keep_firing_for: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(0)
     """It must be clear so long before the alert is resolved."""
+    lateness: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(0)
+    """
+    Signals wait so long for earlier ones and are judged in the order in which they happened; what is later still is left out and
+    counted. Alerts come that much later. Where it is 0, each signal is judged as it comes, and a late one counts where a window still
+    reaches it.
+    """
     summary: Wording | None = None
     """Template of the one line that says what is wrong."""
     description: Wording | None = None
     """Template of what else helps."""
-    runbook: Annotated[str, Field(max_length=2_000, pattern=r"^https?://\S+$")] | None = None
-    """Link to what to do about it."""
+    runbook: Runbook | None = None
+    """
+    What to do about it: a link, or a file beside the policy, such as ``runbooks/database.md``, which people read below
+    ``detection.runbooks``.
+    """
     owner: Name | None = None
     """The team that owns the rule."""
     max_series: Annotated[int, Field(ge=1, le=MAX_SERIES)] = 10_000
@@ -204,6 +216,13 @@ class Rule(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _combined_rules_have_their_own_lateness(self) -> Self:
+        if self.lateness and self.combines():
+            message = "lateness has no meaning here: write it at the rules that are combined"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _condition_is_known(self) -> Self:
         wrong = unknown(self.when, self.hears()) if self.when else None
         if wrong is not None:
@@ -216,6 +235,12 @@ class Rule(BaseModel):
         """How often ``when`` could not be told since the rule was read, and was taken for false."""
         return self._condition_failures["when"]
 
+    def new_condition_failures(self) -> int:
+        """Return how many of them there were since the last call."""
+        new = self._condition_failures["when"] - self._condition_failures["told"]
+        self._condition_failures["told"] += new
+        return new
+
     @property
     def terms(self) -> Terms:
         """How patient it is."""
@@ -223,7 +248,11 @@ class Rule(BaseModel):
 
     def patience(self) -> dict[str, timedelta]:
         """Return the settings for whose time a silent series must be remembered."""
-        return {"for": self.wait, "keep_firing_for": self.keep_firing_for}
+        return {
+            "for": self.wait,
+            "keep_firing_for": self.keep_firing_for,
+            "lateness": self.lateness,
+        }
 
     # -- what a kind says of itself ---------------------------------------------------------------
 

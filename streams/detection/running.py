@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from math import floor, fsum
 from typing import Final
 from zlib import crc32
@@ -123,6 +124,12 @@ class Running:
         self.keeps = keeps
         for place, (at, value, mark) in enumerate(samples):
             self._insert(place, at, value, mark, keeps)
+
+    def steps(self) -> list[float]:
+        """Return how much a counter grew from each value to the next: the whole of one that it began anew with."""
+        return [
+            after - before if after >= before else after for before, after in pairwise(self.values)
+        ]
 
     @property
     def total(self) -> float:

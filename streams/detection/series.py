@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from streams.detection.holding import QUIET, Held
+from streams.detection.lateness import Queue
 
 
 class Head(msgspec.Struct, array_like=True, gc=False, kw_only=True):
@@ -54,6 +55,8 @@ class Series(Head, array_like=True, kw_only=True):
     """The latest alert while it fires: its end names the same group, whatever the policy says by then."""
     heard_to: dict[str, int] = {}
     """As it was written down: the next offset of each topic that it has not heard."""
+    queue: Queue | None = None
+    """Signals that wait for earlier ones, where its rule allows these to be late."""
 
 
 def dump(series: Series) -> bytes:
@@ -71,6 +74,8 @@ def load(entry: bytes, memory: type) -> Series:
     series = _SERIES.decode(entry)
     try:
         series.memory = _reader(memory)(series.memory)
+        if series.queue is not None:
+            series.queue.revive()
     except msgspec.ValidationError:
         raise Unusable from None
     return series

@@ -36,7 +36,7 @@ class Watched:
 
     @property
     def next_moment(self) -> datetime:
-        """When time alone next does something to the series; it is forgotten at the latest."""
+        """When time alone next does something to the series, in its own time; it is forgotten at the latest."""
         rule, series = self.watch.rule, self.series
         moment = series.heard_at + rule.forget_after
         look = rule.next_look(series.memory, series.heard_at)
@@ -48,10 +48,21 @@ class Watched:
         return due if due is not None and due <= moment else moment
 
     @property
+    def due_at(self) -> datetime:
+        """When that is on the clock: a series that waits for late signals lives so much behind."""
+        queue = self.series.queue
+        if queue is None:
+            return self.next_moment
+        moments = [kept.at for kept in queue.waiting[:1]]
+        if queue.heard or not moments:
+            moments.append(self.next_moment)
+        return min(moments) + self.watch.rule.lateness
+
+    @property
     def planned_for(self) -> datetime:
         """When somebody must look at it, if nothing more is heard: what it is calm about need not be looked at."""
         if self.calm is None:
-            return self.next_moment
+            return self.due_at
         moment, until, gap = self.forgotten_at, self.calm.until, self.calm.gap
         if gap is not None:
             moment = min(moment, self.series.heard_at + gap)
@@ -62,9 +73,14 @@ class Watched:
         """When it is forgotten unless it is heard."""
         return self.series.heard_at + self.watch.rule.forget_after
 
+    @property
+    def waits(self) -> bool:
+        """Whether its signals wait for late ones."""
+        return self.watch.waits or self.series.queue is not None
+
     def ask(self) -> Calm | None:
         """Return what it is calm about now."""
-        if self.series.held.phase is not Phase.QUIET:
+        if self.series.held.phase is not Phase.QUIET or self.waits:
             return None
         calm = self.watch.rule.calm(self.series.memory)
         # Several feeds would each spend the whole of a budget.
@@ -79,9 +95,12 @@ class Watch:
         self.kind = str(getattr(rule, "kind", ""))
         self.late_counts = rule.counts_late()
         self.terms = rule.terms
+        self.waits = bool(rule.lateness)
         self.series: dict[Key, Watched] = {}
         #: Series that a restart remembered and nobody has heard of since.
         self.asleep = 0
+        #: Signals that came after newer ones of their series and were left out, since somebody asked.
+        self.late = 0
         self.grouping = grouping_of(rule)
         #: The alert that says that there is no more room, while that is so.
         self.crowd: AlertV1 | None = None

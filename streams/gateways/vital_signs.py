@@ -34,9 +34,12 @@ async def vital_signs(
         missing = unready()
         return web.Response(text=f"{missing or 'ok'}\n", status=200 if missing is None else 503)
 
-    async def metrics(_: web.Request) -> web.Response:
+    async def metrics(request: web.Request) -> web.Response:
+        names = request.query.getall("name[]", [])
+        # As other exporters have it: whoever asks for a few does not pay for all.
+        asked = registry.restricted_registry(names) if names else registry
         return web.Response(
-            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+            body=generate_latest(asked), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
         )
 
     application = web.Application()

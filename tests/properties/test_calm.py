@@ -189,13 +189,15 @@ def test_what_a_rule_is_calm_about_says_nothing(rule, given_steps, data):
     if calm is None or last is None:
         return
     series.said.clear()
-    levels = levels_inside(data, calm, type(last))
+    levels, lowest = levels_inside(data, calm, type(last)), calm.low
     step = data.draw(st.sampled_from([0.01, 0.5, 3, 20, 100]))
     for _ in range(data.draw(st.sampled_from([1, min(calm.count, 5), min(calm.count, 80)]))):
         at += timedelta(seconds=step)
         if not in_time(calm, series.at, at):
             break
         level = next(levels)
+        if calm.rising:
+            level = lowest = max(level, lowest)
         heard = told_again(last, Heard(at, level, 0, None))
         if calm.count >= MANY and not isinstance(last, LogV1):
             # Any number, from whatever feeds there are.
@@ -203,6 +205,37 @@ def test_what_a_rule_is_calm_about_says_nothing(rule, given_steps, data):
             heard = other if other is not None and level_of(other) == level else heard
         series.hear(heard)
     assert Says.BAD not in series.said
+
+
+@pytest.mark.parametrize("compare", [">", ">=", "<", "<="])
+@pytest.mark.parametrize("aggregate", ["rate", "increase"])
+def test_a_counter_that_goes_on_is_calm(compare, aggregate):
+    """Otherwise every signal of a counter would be judged by itself, and the tests above would pass on rules that are never calm."""
+    up = compare in {">", ">="}
+    limit = (90 if up else 9) / (1 if aggregate == "increase" else 60)
+    given = {"aggregate": aggregate, "over": "1m", "compare": compare, "threshold": limit}
+    series = Series(Threshold(name="a", metric="m", severity=3, **given))
+    for number in range(20):
+        at = MIDNIGHT + timedelta(seconds=6 * number)
+        series.hear(signal(series.rule, at, (0, 0), 1_000 + 5.0 * number, "healthy"))
+    calm = series.rule.calm(series.memory)
+    assert calm is not None
+    assert (calm.low, calm.rising) == (1_095, True)
+    # Ten values, nine steps of five: so much more may come, or so much may go.
+    if up:
+        assert calm.high == pytest.approx(1_095 + 90 - 45)
+    else:
+        assert calm.until == MIDNIGHT + timedelta(seconds=6 * (19 - 2) + 60)
+
+
+def test_a_counter_below_zero_that_leaves_the_window_lets_it_grow():
+    """Nothing counts below zero but by mistake; the alert must come all the same."""
+    series = Series(threshold(">", "increase"))
+    for second, value in enumerate((-5, -1, -5)):
+        at = MIDNIGHT + timedelta(seconds=second)
+        series.hear(signal(series.rule, at, (0, 0), value, "healthy"))
+    # Four up and five down come to less than nothing; when they have gone, only what came since counts.
+    assert series.rule.calm(series.memory) is None
 
 
 def test_every_kind_that_looks_at_levels_is_calm_at_times():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,10 @@ RULES = (
         forget_after="1h",
     ),
     LogNovelty(name="new", learn="30s", within="20s", severity=3, forget_after="1h"),
+    Threshold(
+        name="patient", metric="load", threshold=5, severity=2, lateness="20s", **{"for": "9s"}
+    ),
+    Absence(name="waits", signal="logs", within="25s", severity=3, lateness="30s"),
     Anomaly(
         name="odd",
         metric="load",
@@ -259,3 +264,66 @@ def test_everything_that_fires_ends_when_nothing_more_is_heard(given_inputs):
     assert all(
         entry is None for name, entry in detector.changes().entries.items() if name != "sequence"
     )
+
+
+LATENESS = timedelta(seconds=30)
+PATIENT = tuple(rule.model_copy(update={"lateness": LATENESS}) for rule in RULES)
+delayed = st.lists(
+    st.tuples(signals, st.integers(0, int(LATENESS.total_seconds()) - 1)), max_size=50
+)
+END = Tick(moment(100_000))
+
+
+def in_order(given_inputs: Iterable[Signal]) -> list[Signal]:
+    """As they happened; of one moment, what they say decides."""
+    return sorted(given_inputs, key=lambda each: (each.occurred_at, each.to_wire()))
+
+
+def arriving(given_inputs: Iterable[tuple[Signal, int]]) -> list[tuple[datetime, Signal]]:
+    """When each arrives, so many seconds after it happened."""
+    arrivals = [(each.occurred_at + timedelta(seconds=late), each) for each, late in given_inputs]
+    return sorted(arrivals, key=lambda arrival: arrival[0])
+
+
+@given(delayed, st.sampled_from([None, 1, 7]))
+def test_within_the_allowed_lateness_the_order_of_arrival_does_not_matter(given_inputs, tick_every):
+    """Otherwise a producer that is cut off for a moment, or two that are not equally fast, would make or hide alerts."""
+    arrivals = arriving(given_inputs)
+    heard: list[Any] = [each for _, each in arrivals]
+    if tick_every is not None:
+        clock = [(moment(s), Tick(moment(s))) for s in range(0, 400, tick_every)]
+        # A tick comes after whatever arrived by then.
+        placed = sorted([*arrivals, *clock], key=lambda each: (each[0], isinstance(each[1], Tick)))
+        heard = [each for _, each in placed]
+    detector = Detector(PATIENT)
+    alerts = told(run(detector, [*heard, END]))
+    assert alerts == told(
+        run(Detector(RULES_IN_ORDER), [*in_order(e for e, _ in given_inputs), END])
+    )
+    assert sum(each.late for each in detector.figures()) == 0
+
+
+RULES_IN_ORDER = tuple(rule.model_copy(update={"lateness": timedelta(0)}) for rule in RULES)
+
+
+@given(
+    st.lists(st.tuples(metrics, st.integers(0, 29)), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 30), st.integers(30, 90)), min_size=1, max_size=5),
+)
+@pytest.mark.parametrize("rule", [rule for rule in PATIENT if rule.name in {"high", "average"}])
+def test_what_is_later_than_allowed_is_counted_and_changes_nothing(rule, given_inputs, stale):
+    """Otherwise a machine that wakes up with its old telemetry would change what was told."""
+    of_one = {"service": "api", "labels": {}}
+    heard = [each.model_copy(update=of_one) for _, each in arriving(given_inputs)]
+    mixed, newest, late = [], MIDNIGHT, 0
+    for number, each in enumerate(heard):
+        mixed.append(each)
+        newest = max(newest, each.occurred_at)
+        for place, seconds in stale:
+            if place == number:
+                at = newest - timedelta(seconds=seconds)
+                mixed.append(each.model_copy(update={"occurred_at": at, "value": 6.0}))
+                late += 1
+    detector = Detector([rule])
+    assert told(run(detector, [*mixed, END])) == told(run(Detector([rule]), [*heard, END]))
+    assert [each.late for each in detector.figures()] == [late]

@@ -76,6 +76,18 @@ RULES = (
     Threshold(
         name="p90", metric="load", aggregate="p90", over="40s", threshold=3, severity=3, group_by=[]
     ),
+    Threshold(
+        name="grown", metric="served", aggregate="increase", over="20s", threshold=9, severity=3
+    ),
+    Threshold(
+        name="stuck",
+        metric="served",
+        aggregate="rate",
+        over="30s",
+        compare="<",
+        threshold=0.05,
+        severity=3,
+    ),
     RateOfChange(name="jump", metric="load", over="5s", change=3, severity=3),
     RateOfChange(name="drop", metric="load", over="9s", change=2, severity=3, group_by=[]),
     BurnRate(
@@ -96,6 +108,19 @@ RULES = (
         severity=3,
     ),
     LogNovelty(name="new", learn="30s", within="20s", severity=3),
+    # Never calm: what it hears waits.
+    Threshold(
+        name="patient",
+        service="database",
+        metric="load",
+        aggregate="max",
+        over="20s",
+        threshold=3,
+        severity=3,
+        group_by=[],
+        lateness="4s",
+    ),
+    Health(name="waits", service="database", failures=2, severity=3, lateness="7s"),
     Anomaly(
         name="odd", metric="load", values=60, learn=4, deviations=2, clear=1, floor=0.5, severity=3
     ),
@@ -109,11 +134,12 @@ healths = st.builds(
     st.sampled_from(["healthy", "healthy", "healthy", "unhealthy", "degraded"]),
 )
 metrics = st.builds(
-    lambda service, value, host: (
+    lambda service, name, value, host: (
         MetricV1,
-        {"service": service, "name": "load", "value": value, "labels": {"host": host}},
+        {"service": service, "name": name, "value": value, "labels": {"host": host}},
     ),
     services,
+    st.sampled_from(["load", "load", "served"]),
     st.sampled_from([0, 1, 1, 1, 1, 2, 2, 4, 6, 0.1, -1]),
     hosts,
 )
@@ -140,11 +166,17 @@ inputs = st.lists(
 def records_of(given_inputs: list[Any]) -> list[Record]:
     """The log that they stand in: each topic numbers its own."""
     at, records, ends = MIDNIGHT, [], defaultdict(int)
+    served: dict[tuple[str, str], float] = defaultdict(float)
     for (kind, said), step in given_inputs:
         at += timedelta(seconds=step)
-        topic = TOPICS[kind]
+        topic, given = TOPICS[kind], said
+        if said.get("name") == "served":
+            # A counter, which begins anew at times.
+            source, value = (said["service"], said["labels"]["host"]), said["value"]
+            served[source] = served[source] + value if value >= 0 else served[source] - 1
+            given = said | {"value": served[source]}
         reached = {"partition": 0, "reached": dict(ends)} if kind is TickV1 else {}
-        value = kind(occurred_at=at, **said, **reached).to_wire()
+        value = kind(occurred_at=at, **given, **reached).to_wire()
         records.append(
             Record(topic.name, 0, ends[topic.name], b"k", value, (), int(at.timestamp() * 1000))
         )

@@ -213,8 +213,8 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
             "- a",
             (
                 "bad.yaml:1: must be a map with any of rules, channels, routes, templates, time_intervals, "
-                "probes, incidents, severities, formats, services, correlation, history, reports, status_page, calendars, "
-                "people, teams, schedules, escalations"
+                "probes, incidents, severities, formats, services, detection, correlation, history, "
+                "reports, status_page, calendars, people, teams, schedules, escalations"
             ),
         ),
         ("rules: [{kind: [x]}]", "bad.yaml:1: rules[0].kind: \"['x']\" is no kind; there are"),

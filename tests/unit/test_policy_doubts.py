@@ -194,6 +194,7 @@ def test_rules_that_find_different_things_are_not_compared(
     assert doubted(tmp_path, text) == []
 
 
+SHAPES = "write a link such as https://wiki.example.org/database, or a file beside the policy such as runbooks/database.md"
 ROUTES = """
 channels:
   pager: {kind: pagerduty, routing_key: a-routing-key}
@@ -212,8 +213,8 @@ def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
         tmp_path,
         ROUTES
         + """
-  - {channels: [pager, chat], severities: [1, 2]}
-  - {channels: [chat], severities: [2], services: [web]}
+  - {channels: [pager, chat], severities: [1, 2], continue: true}
+  - {channels: [chat], severities: [2], services: [web], continue: true}
   - {channels: [chat], severities: [2, 3]}
 """,
     ) == [
@@ -222,6 +223,89 @@ def test_a_route_that_adds_nobody_is_told(tmp_path: Path) -> None:
             "tells the same channels"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("routes", "said"),
+    [
+        (
+            """
+  - {channels: [chat], severities: [1, 2]}
+  - {channels: [pager], severities: [2], services: [web]}
+""",
+            [
+                (
+                    "6: routes[1]: is never reached: the route before it (a.yaml:5) takes all that it would, "
+                    "and does not say continue"
+                ),
+            ],
+        ),
+        (
+            """
+  - channels: [chat]
+    severities: [1, 2]
+    routes:
+      - channels: [pager]
+        severities: [3, 4]
+      - severities: [1]
+        routes:
+          - {channels: [pager], severities: [2]}
+""",
+            [
+                "8: routes[0].routes[0]: is never reached: the routes above it let only the severities 1, 2 through",
+                "12: routes[0].routes[1].routes[0]: is never reached: the routes above it let only the severities 1 through",
+            ],
+        ),
+        (
+            """
+  - channels: [chat]
+    matchers: [region=eu]
+    owners: [web]
+    routes:
+      - {channels: [pager], matchers: ['region=~us-.{2}']}
+      - {channels: [pager], owners: [shop]}
+      - {channels: [pager], matchers: [tier=1]}
+      - {channels: [pager], matchers: [tier=1, rack=a]}
+      - {channels: [pager], matchers: [tier=2], services: [a]}
+      - {channels: [pager], matchers: [tier=2], services: [a, b]}
+  - {channels: [chat], matchers: [region=eu], owners: [web], purposes: [initial]}
+  - {channels: [chat], matchers: [region=eu], owners: [web, shop]}
+""",
+            [
+                "9: routes[0].routes[0]: is never reached: region=eu and region=~us-.{2} exclude each other",
+                "10: routes[0].routes[1]: is never reached: the routes above it let only the owners web through",
+                (
+                    "12: routes[0].routes[3]: is never reached: the route before it (a.yaml:11) takes all that it would, "
+                    "and does not say continue"
+                ),
+                (
+                    "15: routes[1]: is never reached: the route before it (a.yaml:5) takes all that it would, "
+                    "and does not say continue"
+                ),
+            ],
+        ),
+        (
+            """
+  - channels: [pager, chat]
+    routes:
+      - {severities: [1], continue: true}
+      - {channels: [chat], severities: [1], continue: true}
+      - {channels: [chat]}
+""",
+            [
+                (
+                    "8: routes[0].routes[1]: adds nobody: whatever it tells, the route before it (a.yaml:7) "
+                    "tells the same channels"
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_route_that_is_never_reached_is_told_at_every_level(
+    tmp_path: Path, routes: str, said: list[str]
+) -> None:
+    """Somebody would wait for a page that another branch swallows."""
+    assert doubted(tmp_path, ROUTES + routes.lstrip("\n")) == [f"a.yaml:{each}" for each in said]
 
 
 def test_a_channel_that_nothing_leads_to_is_told(tmp_path: Path) -> None:
@@ -282,6 +366,53 @@ routes:
     ]
     # Where there is no catalogue, every service may be.
     assert doubted(tmp_path, text[text.index("rules:") :]) == [f"a.yaml:6: channels.pager: {ALONE}"]
+
+
+def test_runbooks_that_are_nowhere_are_told(tmp_path: Path) -> None:
+    """A responder would follow the link in the night, and find nothing."""
+    (tmp_path / "runbooks").mkdir()
+    (tmp_path / "runbooks" / "database.md").write_text("Restart it.")
+    text = """
+detection: {runbooks: "https://git.example.org/ops/"}
+rules:
+  - {name: a, kind: health, severity: 2, check: a, runbook: runbooks/database.md}
+  - {name: b, kind: health, severity: 2, check: b, runbook: runbooks/databse.md}
+  - {name: c, kind: health, severity: 2, check: c, runbook: "https://wiki.example.org/c"}
+"""
+    assert doubted(tmp_path, text) == [
+        "a.yaml:4: rules[1].runbook: there is no file 'runbooks/databse.md'; did you mean 'runbooks/database.md'?"
+    ]
+    assert [rule.runbook for rule in read_policy(tmp_path, {}).rules] == [
+        "https://git.example.org/ops/runbooks/database.md",
+        "https://git.example.org/ops/runbooks/databse.md",
+        "https://wiki.example.org/c",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runbook", "said"),
+    [
+        (
+            "runbooks/database.md",
+            (
+                "'runbooks/database.md' is a file, which nobody could follow from a message; "
+                "say below which link people read such files: detection.runbooks"
+            ),
+        ),
+        ("htp://wiki.example.org/a", f"{{!r}} is no link that can be followed; {SHAPES}"),
+        ("https:///a", f"{{!r}} is no link that can be followed; {SHAPES}"),
+        ("https://wiki.example.org:x/a", f"{{!r}} is no link that can be followed; {SHAPES}"),
+        ("../secrets.md", f"{{!r}} is neither a link nor a file beside the policy; {SHAPES}"),
+        ("the wiki", f"{{!r}} is neither a link nor a file beside the policy; {SHAPES}"),
+    ],
+)
+def test_a_runbook_that_cannot_be_followed_is_refused(
+    tmp_path: Path, runbook: str, said: str
+) -> None:
+    """Otherwise it would be sent to people as it is."""
+    (tmp_path / "a.yaml").write_text(rules(f"name: a, kind: health, runbook: '{runbook}'"))
+    (problem,) = examine(tmp_path, {}).problems
+    assert str(problem) == f"a.yaml:2: rules[0].runbook: {said.replace('{!r}', repr(runbook))}"
 
 
 @pytest.mark.parametrize("kind", declared_in(kinds), ids=lambda kind: kind.__name__)

@@ -16,7 +16,7 @@ from schemas.telemetry import MetricV1, Signal
 from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.moments import microseconds, moment_of, number_of
-from streams.detection.rule import Calm, Evidence, Rule
+from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
 from streams.detection.running import Keeps, Reach, Running, mark, quantile
 from streams.durations import Duration, written
 
@@ -43,6 +43,9 @@ _SHARES: Final[Mapping[str, float]] = {"min": 0.0, "p50": 0.5, "p90": 0.9, "p95"
 _NEEDS_VALUES: Final = frozenset({"avg", "max", *_SHARES})
 #: Signals that a sum may take in before it is looked at again.
 _AT_ONCE: Final = 64
+#: Values that a growth needs.
+_PAIR: Final = 2
+_SLACK: Final = 1e-12
 
 
 @dataclass(slots=True)
@@ -193,7 +196,7 @@ class Threshold(Rule):
 
     def calm(self, memory: Memory) -> Calm | None:
         if self._reach.keeps is Keeps.GROWTH:
-            return None
+            return self._calm_growth(memory)
         if self.aggregate == "count":
             room = self.threshold - len(memory.running.ats) - 1
             return Calm(count=int(room)) if self.compare in {">", ">="} and room >= 1 else None
@@ -220,6 +223,35 @@ class Threshold(Rule):
             memory.running.extend(
                 batch.numbers(begin), batch.levels[begin:], batch.marks(begin), self._reach
             )
+
+    def _calm_growth(self, memory: Memory) -> Calm | None:
+        """Let a counter go on from where it is: what leaves the window takes its growth along, what comes adds at most the way to the top."""
+        running = memory.running
+        if len(running.ats) < _PAIR or self.compare in {"==", "!="}:
+            return None
+        latest, steps = running.values[-1], running.steps()
+        limit = self.threshold
+        if self.aggregate == "rate":
+            limit *= self._reach.span / 1_000_000
+        # A little more than what arithmetic in floating point can lose.
+        slack = _SLACK * (abs(limit) + abs(latest) + fsum(map(abs, steps)))
+        if self.compare in {">", ">="}:
+            # A counter that began anew below zero takes less than nothing along.
+            left = limit - fsum(step for step in steps if step > 0) - slack
+            if left <= 0:
+                return None
+            return Calm(low=latest, high=latest + left, count=ONE_FEED, rising=True)
+        left = fsum(steps) - limit - slack
+        if left <= 0:
+            return None
+        # So many of the oldest values may leave the window, each with its growth.
+        gone = 0
+        while gone < len(steps) and left > steps[gone]:
+            left -= steps[gone]
+            gone += 1
+        count = min(ROOM - len(running.ats) + gone, ONE_FEED)
+        until = moment_of(running.ats[gone] + self._reach.span)
+        return Calm(low=latest, count=count, until=until, rising=True) if count > 0 else None
 
     def _good_side(self, value: float) -> Calm:
         limit = self.threshold

@@ -81,7 +81,9 @@ class Worker:
         """Return one of its Prometheus metrics, a number for each set of labels; none while it does not answer."""
         try:
             async with httpx.AsyncClient() as client:
-                answer = await client.get(f"http://127.0.0.1:{self._port}/metrics")
+                answer = await client.get(
+                    f"http://127.0.0.1:{self._port}/metrics", params={"name[]": name}
+                )
         except httpx.HTTPError:
             return []
         return [

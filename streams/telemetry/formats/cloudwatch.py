@@ -1,7 +1,7 @@
 """
-Alarms of Amazon CloudWatch, as Simple Notification Service delivers them: in its envelope, or raw.
+Alarms of Amazon CloudWatch, as Simple Notification Service delivers them, in its envelope or raw, and as EventBridge does.
 
-Sources: Amazon CloudWatch User Guide, "Notifying users on alarm changes"; Amazon SNS Developer Guide, "HTTP/HTTPS notification
+Sources: Amazon CloudWatch User Guide, "Notifying users on alarm changes" and "Alarm events and EventBridge"; Amazon SNS Developer Guide, "HTTP/HTTPS notification
 JSON format" and "raw message delivery".
 """
 
@@ -20,6 +20,8 @@ from streams.telemetry.moments import from_text
 from streams.telemetry.payload import Payload
 
 _ALARM = ("AlarmName", "NewStateValue")
+_EVENT = ("detail-type", "source", "detail")
+_STATE_CHANGE = "CloudWatch Alarm State Change"
 
 
 class _Envelope(Part, rename="pascal"):
@@ -64,6 +66,48 @@ class _Alarm(Part, rename="pascal"):
     trigger: _Trigger | None = None
 
 
+class _EventMetric(Part):
+    name: str | None = None
+    namespace: str | None = None
+    dimensions: dict[str, str] | None = None
+
+
+class _EventStatistic(Part):
+    metric: _EventMetric
+
+
+class _EventQuery(Part, rename="camel"):
+    metric_stat: _EventStatistic | None = None
+
+
+class _Configuration(Part):
+    description: str | None = None
+    metrics: list[_EventQuery] | None = None
+
+
+class _State(Part):
+    value: str
+    timestamp: str
+    reason: str | None = None
+
+
+class _Detail(Part, rename="camel"):
+    alarm_name: str
+    state: _State
+    configuration: _Configuration = msgspec.field(default_factory=_Configuration)
+
+
+class _Event(Part):
+    """EventBridge's envelope of what happened in some service."""
+
+    detail_type: str = msgspec.field(name="detail-type")
+    detail: msgspec.Raw
+    resources: list[str] | None = None
+    id: str | None = None
+    region: str | None = None
+    account: str | None = None
+
+
 class CloudWatch(AlertFormat):
     """Reads one alarm: ``ALARM`` fires, ``OK`` resolves."""
 
@@ -88,8 +132,10 @@ class CloudWatch(AlertFormat):
     """What an alarm is that has too little data to tell."""
 
     def recognises(self, payload: Payload) -> bool:
-        """Whether *payload* is an alarm, or SNS's envelope of whatever there is."""
-        return shown(payload, *_ALARM) or shown(payload, "Type", "MessageId", "TopicArn")
+        """Whether *payload* is an alarm, or the envelope of SNS or EventBridge of whatever there is."""
+        return any(
+            shown(payload, *names) for names in (_ALARM, _EVENT, ("Type", "MessageId", "TopicArn"))
+        )
 
     def read(self, payload: Payload) -> Sequence[Signal]:
         """
@@ -97,18 +143,68 @@ class CloudWatch(AlertFormat):
 
         Raises:
             Unreadable: It is no alarm.
-            Rejected: It asks to confirm a subscription, which is for a person to do.
+            Rejected: It asks to confirm a subscription, which is for a person to do; or it is an event of another kind.
         """
         if shown(payload, *_ALARM):
             return self._alarm(payload, read_document(_Alarm, payload.body), None)
+        if shown(payload, *_EVENT):
+            return self._event(payload, payload.body)
         envelope = read_document(_Envelope, payload.body)
         if envelope.type == "SubscriptionConfirmation":
             message = "Type: asks to confirm a subscription: open the SubscribeURL of this record"
             raise Rejected(message)
-        inside = read_document(_Alarm, envelope.message.encode(), "Message")
+        inner = envelope.message.encode()
+        if shown(Payload(payload.topic, inner), *_EVENT):
+            # EventBridge can deliver to SNS.
+            return self._event(payload, inner, "Message")
+        inside = read_document(_Alarm, inner, "Message")
         return self._alarm(payload, inside, envelope.message_id)
 
-    def _alarm(self, payload: Payload, told: _Alarm, message_id: str | None) -> Sequence[Signal]:
+    def _event(self, payload: Payload, body: bytes, within: str = "") -> Sequence[Signal]:
+        event = read_document(_Event, body, within)
+        if event.detail_type != _STATE_CHANGE:
+            message = (
+                f"{'.'.join(_known(within, 'detail-type'))}: is not {_STATE_CHANGE}: "
+                "let EventBridge's rule select that"
+            )
+            raise Rejected(message)
+        place = ".".join(_known(within, "detail"))
+        detail = read_document(_Detail, event.detail, place)
+        stated, configured = detail.state, detail.configuration
+        metrics = [each.metric_stat.metric for each in configured.metrics or () if each.metric_stat]
+        told = _Alarm(
+            alarm_name=detail.alarm_name,
+            new_state_value=stated.value,
+            state_change_time=stated.timestamp,
+            alarm_arn=next(iter(event.resources or ()), None),
+            alarm_description=configured.description,
+            new_state_reason=stated.reason,
+            region=event.region,
+            account=event.account,
+            trigger=_Trigger(
+                metrics=[
+                    _Query(
+                        _Statistic(
+                            _Metric(
+                                each.name,
+                                each.namespace,
+                                [_Dimension(*pair) for pair in (each.dimensions or {}).items()],
+                            )
+                        )
+                    )
+                    for each in metrics
+                ]
+            ),
+        )
+        return self._alarm(payload, told, event.id, f"{place}.state.timestamp")
+
+    def _alarm(
+        self,
+        payload: Payload,
+        told: _Alarm,
+        message_id: str | None,
+        timed: str = "StateChangeTime",
+    ) -> Sequence[Signal]:
         firing = {
             "ALARM": True,
             "OK": False,
@@ -116,14 +212,14 @@ class CloudWatch(AlertFormat):
         }.get(told.new_state_value)
         if firing is None:
             return ()
-        at = from_text(told.state_change_time, "StateChangeTime")
+        at = from_text(told.state_change_time, timed)
         alert = self.alert(
             "alarm",
             Told(
                 alert_id=told.alarm_arn
                 or "/".join(_known(told.account, told.region, told.alarm_name)),
                 firing=firing,
-                at=first_of(at, payload.arrived, place="StateChangeTime"),
+                at=first_of(at, payload.arrived, place=timed),
                 labels=dict(_labels(told)),
                 summary=told.alarm_name,
                 description="\n".join(_known(told.alarm_description, told.new_state_reason)),

@@ -1,19 +1,22 @@
 """What is noted down, and how long it can wait."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from schemas.alerts import AlertV1
 from schemas.topics import METRICS
 from streams.agents.detect import DetectDesk
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.absence import Absence
+from streams.detection.kinds.threshold import Threshold
 from tests.recording import Record
 
 BEGIN = datetime(2024, 3, 1, tzinfo=UTC)
 
 
-def records(count: int, *, every: timedelta) -> list[Record]:
+def records(count: int, *, every: timedelta, values: Sequence[float] = ()) -> list[Record]:
     return [
         Record(
             topic=METRICS.name,
@@ -25,7 +28,7 @@ def records(count: int, *, every: timedelta) -> list[Record]:
                     "occurred_at": (BEGIN + number * every).isoformat(),
                     "service": "shop",
                     "name": "load",
-                    "value": 1,
+                    "value": values[number] if values else 1,
                 }
             ),
         )
@@ -50,3 +53,28 @@ def test_a_rule_about_silence_stays_calm_as_long_as_something_comes():
     """Not only for five minutes from the first signal: what matters is the time between two."""
     assert noted(400, every=timedelta(minutes=4)) == (1, 399)
     assert noted(20, every=timedelta(minutes=5)) == (20, 0)
+
+
+def counted(*values: float) -> tuple[list[str], int]:
+    """Hear a counter every ten seconds; return the alerts about its growth, and how many signals had to be judged."""
+    rule = Threshold(
+        name="grown", metric="load", aggregate="increase", over="1m", threshold=90, severity=3
+    )
+    desk, alerts, place, judged = DetectDesk(Detector([rule])), [], 0, 0
+    given = records(len(values), every=timedelta(seconds=10), values=values)
+    while (place := desk.skim(METRICS, given, place)) < len(values):
+        told = [AlertV1.from_wire(each.value) for each in desk.hear(METRICS, given[place])]
+        alerts += [f"{each.state.value} at {place}" for each in told]
+        place, judged = place + 1, judged + 1
+    return alerts, judged
+
+
+def test_a_counter_is_noted_down_until_it_begins_anew():
+    """A step down is a counter that counts from zero again, though it ends above where it was noted down first."""
+    rises = [1_000.0 + 5 * number for number in range(12)]
+    assert counted(*rises) == ([], 2)
+    assert counted(*rises, 1_050) == (["firing at 12"], 3)
+    # It fires as soon as it grew by more than 90 in a minute, and not before.
+    grown = rises[-5]
+    assert counted(*rises, grown + 90) == ([], 3)
+    assert counted(*rises, grown + 91) == (["firing at 12"], 3)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 import pytest
 from aiohttp import ClientSession, web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from schemas.contract import Contract
 from schemas.telemetry import HealthStatus, HealthV1
@@ -235,6 +235,8 @@ async def test_vital_signs_say_what_is_missing(broker: Broker) -> None:
     """Otherwise an orchestrator would send traffic to, or spare, a prober that does no work."""
     missing: list[str | None] = ["no broker answers at b"]
     registry = CollectorRegistry()
+    for name in ("one", "other"):
+        Counter(name, name, registry=registry)
     async with (
         vital_signs("127.0.0.1", 0, unready=lambda: missing[0], registry=registry) as port,
         ClientSession(f"http://127.0.0.1:{port}") as session,
@@ -249,6 +251,10 @@ async def test_vital_signs_say_what_is_missing(broker: Broker) -> None:
         async with session.get("/metrics") as answer:
             assert answer.status == 200
             assert answer.headers["Content-Type"].startswith("text/plain")
+            assert "other_total" in await answer.text()
+        async with session.get("/metrics?name[]=one_total") as answer:
+            told = await answer.text()
+            assert ("one_total 0.0" in told, "other" in told) == (True, False)
 
 
 async def test_a_port_that_is_taken_is_said() -> None:

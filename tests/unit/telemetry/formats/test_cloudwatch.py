@@ -1,4 +1,4 @@
-"""CloudWatch's alarms through SNS."""
+"""CloudWatch's alarms through SNS and EventBridge."""
 
 import orjson
 import pytest
@@ -64,3 +64,33 @@ def test_an_alarm_on_an_expression_has_the_dimensions_of_what_it_calculates_with
     document["Trigger"] = None
     (alert,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
     assert alert.service == "unknown"
+
+
+def test_an_alarm_is_the_same_through_eventbridge_and_sns():
+    """Otherwise one alarm would be two incidents, or would not end where its end comes the other way."""
+    event = example("cloudwatch", "eventbridge-alarm")
+    (direct,) = CloudWatch().read(Payload(EXTERNAL, event.value))
+    envelope = orjson.loads(example("cloudwatch", "sns-alarm").value)
+    envelope["Message"] = event.value.decode()
+    (wrapped,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(envelope)))
+    assert direct == wrapped
+    document = orjson.loads(example("cloudwatch", "raw-ok").value)
+    document["AlarmArn"] = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:ServerCpuTooHigh"
+    (over,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+    assert (direct.alert_id, direct.state, over.state) == (over.alert_id, "firing", "resolved")
+
+
+def test_what_is_wrong_in_an_event_is_named():
+    document = orjson.loads(example("cloudwatch", "eventbridge-alarm").value)
+    del document["detail"]["state"]["value"]
+    with pytest.raises(Unreadable, match=r"^detail\.state\.value: is missing$"):
+        CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+    document["detail"]["state"] |= {"value": "ALARM", "timestamp": "soon"}
+    with pytest.raises(Unreadable, match=r"^detail\.state\.timestamp: "):
+        CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+    document["detail-type"] = "CloudWatch Alarm Configuration Change"
+    with pytest.raises(Rejected) as refusal:
+        CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+    assert str(refusal.value) == (
+        "detail-type: is not CloudWatch Alarm State Change: let EventBridge's rule select that"
+    )
