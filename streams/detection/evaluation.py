@@ -97,13 +97,15 @@ class Detector(Roster):
                 self._end_orphan(name, at)
                 continue
             self._absorber.catch_up(watched)
-            moment = watched.due_at
-            if moment <= at:
+            self._absorber.ask(watched)
+            moment, planned = watched.due_at, watched.planned_for
+            if planned > at:
+                # What it is calm about need not be looked at; nobody else would have planned this.
+                self._agenda.plan(name, planned)
+            elif moment <= at:
                 waiting.append((moment, name))
             else:
-                self._absorber.ask(watched)
-                planned = watched.planned_for
-                self._agenda.plan(name, planned if planned > at else moment)
+                self._agenda.plan(name, moment)
         # In an order that does not depend on when each was planned.
         for _, name in sorted(waiting):
             watched = self._watched.get(name)
