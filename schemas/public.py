@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas import limits
-from schemas.contract import Line, Moment, Name, Part
+from schemas.contract import Identifier, Line, Moment, Name, Part
 
 PublicLine = Annotated[str, Field(min_length=1, max_length=limits.PUBLIC_TITLE_LENGTH)]
 PublicText = Annotated[str, Field(min_length=1, max_length=limits.PUBLIC_TEXT_LENGTH)]
@@ -69,6 +69,10 @@ class PublicV1(Part):
     """When it is expected to be over, where somebody said so."""
     impact_text: Line = ""
     """Who notices what, in words for people outside."""
+    known_as: Identifier | None = None
+    """The id by which people outside know it, where it began as another incident that was merged."""
+    continued_as: PublicLine | None = None
+    """What it goes on as, where people know the incident that took it over as well; ``components`` are then those that both affect."""
     updates: Annotated[
         tuple[PublicUpdate, ...], Field(min_length=1, max_length=limits.PUBLIC_UPDATES_LISTED)
     ]

@@ -17,6 +17,7 @@ from schemas.lifecycle import (
     Suspect,
 )
 from streams.errors import IllegalTrigger
+from streams.incidents import publishing
 from streams.incidents.alerts import Change, Heard, joined, listed, member, taken, worst_first
 from streams.incidents.asking import severity_fields
 from streams.incidents.book import TOCSIN, Book, Cause, place_of
@@ -159,13 +160,9 @@ def merged(
     if place_of(child) == place_of(into):
         message = f"{child.incident_id} cannot be merged into itself"
         raise IllegalTrigger(message)
-    end = Asked(
-        Trigger.MERGE,
-        cause.author,
-        # One of both has it: people outside know one incident.
-        {"merged_into": into.incident_id, "public": child.public if into.public else None},
-    )
-    steps = [book.advance(child, end, at, cause)]
+    last_word, goes_on = publishing.merged(child, into, max(at, child.occurred_at))
+    ends = {"merged_into": into.incident_id, "public": last_word}
+    steps = [book.advance(child, Asked(Trigger.MERGE, cause.author, ends), at, cause)]
     alerts = list(book.members.of(place_of(child)).values())
     book.end_merged(child, into)
     firing = into.firing_count + sum(each.state is not AlertState.RESOLVED for each in alerts)
@@ -179,8 +176,7 @@ def merged(
         "labels": {
             name: value for name, value in into.labels.items() if child.labels.get(name) == value
         },
-        # What people outside were told goes on with it.
-        "public": into.public or child.public,
+        "public": goes_on,
     }
     why = f"took {child.incident_id} over: {cause.reason}"
     absorb = Asked(Trigger.ABSORB, cause.author, sets)

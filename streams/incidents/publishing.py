@@ -91,6 +91,7 @@ def read(incident: IncidentV1, command: Publish, at: datetime, outside: Outside)
         impact_text=command.impact_text
         if command.impact_text is not None
         else (before.impact_text if before else ""),
+        known_as=before.known_as if before else None,
         updates=_listed(update, before.updates if before else ()),
     )
     named = f" in {', '.join(components)}" if components else ""
@@ -98,6 +99,49 @@ def read(incident: IncidentV1, command: Publish, at: datetime, outside: Outside)
     return Published(
         Asked(Trigger.PUBLISH, command.author, {"public": public}), reason[: limits.LINE_LENGTH]
     )
+
+
+def merged(
+    child: IncidentV1, into: IncidentV1, at: datetime
+) -> tuple[PublicV1 | None, PublicV1 | None]:
+    """
+    Return what people outside know of *child* and of *into* once *child* is merged into it at *at*.
+
+    What they know of only one of both goes on under its own id. What they know of both ends for *child* with a last word, unless they were told
+    that *into* is over: then what they still wait for goes on.
+    """
+    theirs, ours = child.public, into.public
+    if theirs is None:
+        return None, ours
+    if ours is None:
+        return None, _known(child, theirs)
+    if theirs.resolved_at:
+        return theirs, ours
+    if ours.resolved_at:
+        return _known(into, ours), _known(child, theirs)
+    both = tuple(name for name in theirs.components if name in ours.components)
+    update = PublicUpdate(
+        published_at=at,
+        status=PublicStatus.RESOLVED,
+        impact=theirs.impact,
+        components=both,
+        message=f"This is part of “{ours.title}”. Further updates are given there.",
+    )
+    ended = theirs.model_copy(
+        update={
+            "status": update.status,
+            "components": both,
+            "resolved_at": at,
+            "expected_at": None,
+            "continued_as": ours.title,
+            "updates": _listed(update, theirs.updates),
+        }
+    )
+    return ended, ours
+
+
+def _known(incident: IncidentV1, public: PublicV1) -> PublicV1:
+    return public.model_copy(update={"known_as": public.known_as or incident.incident_id})
 
 
 def _components(incident: IncidentV1, command: Publish, outside: Outside) -> tuple[str, ...]:

@@ -248,7 +248,7 @@ class Deliveries:
                     said.get("fell_back", False),
                 )
                 kept.append(pending)
-        # Entries come back in any order; steps of an incident are numbered.
+        # Entries come back in any order; the steps of one moment are numbered.
         for pending in sorted(kept, key=_order):
             self._stand(pending)
 
@@ -451,8 +451,8 @@ def _outcome(
     return Outcome.RETRYING, judged.reason, at + pause
 
 
-def _order(pending: Pending) -> tuple[int, datetime]:
-    return pending.notice.incident.sequence, pending.notice.occurred_at
+def _order(pending: Pending) -> tuple[datetime, int]:
+    return pending.notice.occurred_at, pending.notice.incident.sequence
 
 
 def _moment(text: str | None) -> datetime | None:

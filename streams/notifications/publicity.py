@@ -23,9 +23,15 @@ _SEVERITIES: Final = {
 
 
 def public_notices(step: StepV1, page: PageV1, channels: Iterable[str]) -> list[NoticeV1]:
-    """Return one notice for each of *channels* where *step* published something."""
+    """Return one notice for each of *channels* where *step* published something, or ended it with a last word."""
     public = step.incident.public
-    if step.kind is not StepKind.PUBLISHED or public is None:
+    if public is None:
+        return []
+    if step.kind is StepKind.PUBLISHED:
+        reason = "it was published"
+    elif step.kind is StepKind.MERGED and public.continued_as is not None:
+        reason = "it goes on as another one that was published"
+    else:
         return []
     outside = _outside(step.incident, public, page)
     return [
@@ -33,11 +39,12 @@ def public_notices(step: StepV1, page: PageV1, channels: Iterable[str]) -> list[
             occurred_at=step.occurred_at,
             notice_id=notice_id(step, channel),
             tenant=step.tenant,
-            incident_id=step.incident_id,
+            # Receivers go on with what they have.
+            incident_id=outside.incident_id,
             step=step.kind,
             purpose=Purpose.PUBLIC,
             channel=channel,
-            reason="status_page: it was published",
+            reason=f"status_page: {reason}",
             update=public.updates[0].message,
             next_update_at=None if public.resolved_at else step.incident.next_update_at,
             page=page,
@@ -51,7 +58,7 @@ def _outside(incident: IncidentV1, public: PublicV1, page: PageV1) -> IncidentV1
     severity = _SEVERITIES[public.impact]
     return IncidentV1(
         occurred_at=incident.occurred_at,
-        incident_id=incident.incident_id,
+        incident_id=public.known_as or incident.incident_id,
         tenant=incident.tenant,
         sequence=incident.sequence,
         status=Status(public.status),

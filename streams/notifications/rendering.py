@@ -312,11 +312,16 @@ def _outside(notice: NoticeV1) -> dict[str, str]:
     public, page = notice.incident.public, notice.page
     if public is None or page is None:
         return dict.fromkeys(("page", "page_url", "stage", "expected"), "")
-    stage = "initial" if len(public.updates) == 1 else "update"
+    if public.continued_as is not None:
+        stage = "continued"
+    elif public.status is PublicStatus.RESOLVED:
+        stage = "resolution"
+    else:
+        stage = "initial" if len(public.updates) == 1 else "update"
     return {
         "page": page.name,
         "page_url": page.url if _is_link(page.url) else "",
-        "stage": "resolution" if public.status is PublicStatus.RESOLVED else stage,
+        "stage": stage,
         "expected": f"{public.expected_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         if public.expected_at
         else "",

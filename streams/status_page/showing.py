@@ -171,7 +171,9 @@ def _shown(incident: IncidentV1) -> ShownIncident | None:
         over_at = incident.resolved_at or incident.closed_at
     elif over_at is None and incident.status is Status.MERGED:
         over_at = incident.occurred_at
-    return ShownIncident(incident.incident_id, public, incident.started_at, over_at)
+    return ShownIncident(
+        public.known_as or incident.incident_id, public, incident.started_at, over_at
+    )
 
 
 def _status(

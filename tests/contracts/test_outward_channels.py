@@ -192,8 +192,8 @@ def test_components_that_are_fine_again_are_said_so() -> None:
     )
     before = update(components=("Checkout", "Search"))
 
-    def sent(*updates) -> dict[str, str]:
-        request = composed(channel, public_notice(public=public(*updates)), "p31zjtct2jer")
+    def sent(*updates, **facts) -> dict[str, str]:
+        request = composed(channel, public_notice(public=public(*updates, **facts)), "p31zjtct2jer")
         components: dict[str, str] = orjson.loads(request.content)["incident"]["components"]
         return components
 
@@ -201,7 +201,23 @@ def test_components_that_are_fine_again_are_said_so() -> None:
         "8kbf7d35c070": "operational",
         "8kbf7d35c071": "partial_outage",
     }
-    assert set(sent(update("resolved", components=("Search",)), before).values()) == {"operational"}
+    last = update("resolved", components=("Search",))
+    assert set(sent(last, before).values()) == {"operational"}
+    # What it goes on as says how Search is.
+    assert sent(last, before, continued_as="Search fails") == {"8kbf7d35c070": "operational"}
+
+
+def test_customers_are_not_told_that_it_is_over_where_it_goes_on_as_another_one() -> None:
+    """Otherwise they would try again in vain."""
+    last = update("resolved", "This is part of “Checkout fails”.")
+    told = public_notice(public=public(last, FIRST, continued_as="Checkout fails"))
+    message = render(told)
+    for text in (message.text, message.html):
+        assert "news of an issue" in text
+        assert "This is part of “Checkout fails”." in text
+        assert "over" not in text
+        assert "sorry" not in text
+        assert "We will tell you more" not in text
 
 
 def test_customers_do_not_see_each_other() -> None:

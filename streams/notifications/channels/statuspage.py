@@ -129,7 +129,7 @@ class Statuspage(Channel):
         return self.redacted("; ".join(each for each in listed if isinstance(each, str))) or None
 
     def _statuses(self, public: PublicV1) -> dict[str, str]:
-        """Return the status of each component that is affected, or was before."""
+        """Return the status of each component that is affected, or was before; what it goes on as speaks for those that both affect."""
         over = public.status is PublicStatus.RESOLVED
         before = {name for update in public.updates for name in update.components}
         return {
@@ -137,5 +137,5 @@ class Statuspage(Channel):
             if name in public.components and not over
             else "operational"
             for name in sorted(before.union(public.components))
-            if name in self.components
+            if name in self.components and not (public.continued_as and name in public.components)
         }

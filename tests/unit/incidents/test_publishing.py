@@ -36,6 +36,23 @@ def opened(**facts: Any) -> tuple[Life, IncidentV1]:
     return life, incident
 
 
+def both_opened() -> tuple[Life, IncidentV1, IncidentV1]:
+    life, incident = opened()
+    life.happen(alert("bb", service="mail", group_key="mail/production"))
+    [other] = [each for each in life.open if each.incident_id != incident.incident_id]
+    return life, incident, other
+
+
+def merge(incident: IncidentV1, into: IncidentV1) -> Merge:
+    return Merge(
+        occurred_at=NOON,
+        command_id="m",
+        author="Ada",
+        incident_id=incident.incident_id,
+        into=into.incident_id,
+    )
+
+
 def publish(incident: IncidentV1, number: int = 1, **said: Any) -> Publish:
     return Publish(
         occurred_at=NOON,
@@ -192,24 +209,64 @@ def test_what_is_over_inside_can_still_be_said_outside() -> None:
 
 def test_a_merged_incident_hands_over_what_people_outside_know() -> None:
     """Otherwise customers would see it open for ever, or hear of it a second time."""
-    life, incident = opened()
+    life, incident, other = both_opened()
     life.hear(publish(incident, title="Checkout fails"))
-    life.happen(alert("bb", service="mail", group_key="mail/production"))
-    [other] = [each for each in life.open if each.incident_id != incident.incident_id]
-    life.hear(
-        Merge(
-            occurred_at=NOON,
-            command_id="m",
-            author="Ada",
-            incident_id=incident.incident_id,
-            into=other.incident_id,
-        )
-    )
+    life.hear(merge(incident, other))
     now = life.incidents
     assert now[incident.incident_id].public is None
     public = now[other.incident_id].public
     assert public is not None
     assert public.title == "Checkout fails"
+    # Statuspage and mail programs go on with what they have.
+    life.hear(publish(other, 2, message="We found it."))
+    told = [each for each in life.notices if each.purpose is Purpose.PUBLIC]
+    assert [(each.incident_id, each.update) for each in told] == [
+        (incident.incident_id, "We look into it."),
+        (incident.incident_id, "We found it."),
+    ]
+
+
+def test_of_two_published_incidents_the_merged_one_ends_with_a_last_word() -> None:
+    """Otherwise Statuspage would show it open for ever, or red what the other one does not affect."""
+    life, incident, other = both_opened()
+    life.hear(publish(incident, title="Search fails", components=("Search", "Checkout")))
+    life.hear(publish(other, 2, title="Checkout fails", components=("Checkout",)))
+    merged, *_ = life.hear(merge(incident, other))
+    [last] = [each for each in life.notices if each.step is StepKind.MERGED and each.page]
+    assert (last.channel, last.incident_id) == ("statuspage", incident.incident_id)
+    assert last.update == "This is part of “Checkout fails”. Further updates are given there."
+    assert b"ACME" not in last.to_wire()
+    public = last.incident.public
+    assert public is not None
+    assert (public.status, public.resolved_at) == (PublicStatus.RESOLVED, merged.occurred_at)
+    assert (public.components, public.continued_as) == (("Checkout",), "Checkout fails")
+    assert [each.message for each in public.updates][1:] == ["We look into it."]
+    goes_on = life.incidents[other.incident_id].public
+    assert goes_on is not None
+    assert (goes_on.title, goes_on.resolved_at) == ("Checkout fails", None)
+
+
+def test_what_people_wait_for_goes_on_with_an_incident_that_they_think_is_over() -> None:
+    """Otherwise both would be over outside while somebody still works on one."""
+    life, incident, other = both_opened()
+    life.hear(publish(incident, title="Search fails"))
+    life.hear(publish(other, 2, title="Checkout fails", status="resolved"))
+    life.hear(merge(incident, other))
+    ended, goes_on = (life.incidents[each.incident_id].public for each in (incident, other))
+    assert ended is not None
+    assert (ended.title, ended.known_as) == ("Checkout fails", other.incident_id)
+    assert goes_on is not None
+    assert (goes_on.title, goes_on.known_as) == ("Search fails", incident.incident_id)
+    assert not [each for each in life.notices if each.step is StepKind.MERGED and each.page]
+
+
+def test_what_is_over_outside_gets_no_second_last_word() -> None:
+    """Otherwise customers would hear again of what they have forgotten."""
+    life, incident, other = both_opened()
+    life.hear(publish(incident, title="Search fails", status="resolved"))
+    life.hear(publish(other, 2, title="Checkout fails"))
+    life.hear(merge(incident, other))
+    assert not [each for each in life.notices if each.step is StepKind.MERGED and each.page]
 
 
 def test_of_very_many_updates_the_first_and_the_latest_are_kept() -> None:
