@@ -7,7 +7,7 @@ then the next ones. A step is told to whom it reaches within the hours that it h
 it waits for the first of them, or is passed over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
@@ -170,6 +170,19 @@ def person_calls(roster: Roster, person: str, reason: str) -> tuple[Call, ...]:
     return tuple(Call(channel, (person,), reason) for channel in known.channels) if known else ()
 
 
+def together(calls: Iterable[Call]) -> tuple[Call, ...]:
+    """Return one call for each channel: people who share one are told together."""
+    found: dict[str, Call] = {}
+    for each in calls:
+        known = found.get(each.channel)
+        if known is not None:
+            why = f"{known.reason}; {each.reason}"
+            found[each.channel] = Call(each.channel, (*known.people, *each.people), why)
+        else:
+            found[each.channel] = each
+    return tuple(found.values())
+
+
 def _awake(
     step: ChainStep, reached: Reached, roster: Roster, at: datetime
 ) -> tuple[dict[str, str], dict[str, datetime]]:
@@ -187,16 +200,10 @@ def _awake(
 
 
 def _calls(awake: Mapping[str, str], reached: Reached, roster: Roster) -> tuple[Call, ...]:
-    """Return one call for each channel: people who share one are told together."""
-    calls = {channel: Call(channel, (), why) for channel, why in reached.channels.items()}
+    calls = [Call(channel, (), why) for channel, why in reached.channels.items()]
     for person, why in awake.items():
-        for channel in roster.people[person].channels:
-            known = calls.get(channel)
-            if known is None:
-                calls[channel] = Call(channel, (person,), why)
-            else:
-                calls[channel] = Call(channel, (*known.people, person), f"{known.reason}; {why}")
-    return tuple(calls.values())
+        calls.extend(person_calls(roster, person, why))
+    return together(calls)
 
 
 def _reason(

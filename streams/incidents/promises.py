@@ -27,6 +27,7 @@ from streams.incidents.escalation import (
     person_calls,
     resumed,
     stopped,
+    together,
 )
 from streams.incidents.lifecycle import Trigger
 from streams.incidents.people import Roster
@@ -88,6 +89,8 @@ class Promises:
         self._deadlines: dict[_Place, tuple[Deadline, ...]] = {}
         #: When whoever is on call next comes, for incidents that were told to whoever is.
         self._handovers: dict[_Place, datetime] = {}
+        #: At which tick whoever goes was told so, by tenant, schedule and person. Not kept: a tick is taken as a whole.
+        self._relieved: dict[tuple[str, str, str], datetime] = {}
         #: When something is due about each incident, and the same as a heap, with entries that no longer hold.
         self._moments: dict[_Place, datetime] = {}
         self._agenda: list[tuple[datetime, _Place]] = []
@@ -289,18 +292,32 @@ class Promises:
         return standing.held_since + chain.acknowledged_for
 
     def _handed_over(self, place: _Place, incident: IncidentV1, at: datetime) -> Happening | None:
-        """Tell whoever came on call of an incident that was told to whoever was."""
+        """Tell whoever came on call of an incident that was told to whoever was, and whoever goes, once, that they may."""
         standing = self._standings[place]
         for name, before in standing.on_call.items():
             schedule = self._plan.roster.schedules.get(name)
             now = on_call(schedule, at) if schedule else None
             if now is not None and now != before:
-                on_duty = {**standing.on_call, name: now}
-                self._keep(place, replace(standing, on_call=on_duty), incident)
                 reason = f"{name}: {before} hands over to {now}"
                 calls = person_calls(self._plan.roster, now, reason)
+                if self._relieved.get((place[0], name, before)) != at:
+                    self._relieved[place[0], name, before] = at
+                    calls = together((*calls, *self._relief(place[0], name, before, now)))
+                on_duty = {**standing.on_call, name: now}
+                self._keep(place, replace(standing, on_call=on_duty), incident)
                 return Happening(Trigger.HAND_OVER, reason, calls=as_calls(calls))
         return None
+
+    def _relief(self, tenant: str, schedule: str, before: str, now: str) -> tuple[Call, ...]:
+        """Return the calls that tell *before* that the shift is over; nothing was handed over yet."""
+        count = sum(
+            standing.runs and standing.on_call.get(schedule) == before
+            for place, standing in self._standings.items()
+            if place[0] == tenant
+        )
+        has = "1 open incident" if count == 1 else f"{count} open incidents"
+        reason = f"{schedule}: the shift of {before} ended, {now} has {has}"
+        return person_calls(self._plan.roster, before, reason)
 
     def _make_up(self, place: _Place, out_from: datetime, at: datetime) -> None:
         """Take out of the escalation's delays the time from *out_from* to *at*."""

@@ -349,7 +349,8 @@ def _notice(
         channel=channel,
         people=chosen.people,
         reason=chosen.reason,
-        update=_update(step),
+        # Whoever comes and whoever goes are told different words.
+        update=chosen.reason if step.kind is StepKind.HANDED_OVER else _update(step),
         next_update_at=None
         if ends
         else step.incident.next_update_at or step.occurred_at + UPDATE_EVERY,
