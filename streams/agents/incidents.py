@@ -10,7 +10,7 @@ from schemas.alerts import AlertState, AlertV1
 from schemas.changes import ChangeV1
 from schemas.commands import CommandV1
 from schemas.contract import Unreadable
-from schemas.lifecycle import Bond, IncidentV1, Status, StepV1
+from schemas.lifecycle import Bond, IncidentV1, Status, StepKind, StepV1
 from schemas.notices import NoticeV1
 from schemas.silences import SilenceV1
 from schemas.ticks import TickV1
@@ -136,7 +136,14 @@ class IncidentsDesk:
             self._silence(record)
             return []
         command = CommandV1.from_wire(record.value)
-        return self._sent(self._register.command(command, origin_of(record)))
+        steps = self._register.command(command, origin_of(record))
+        if any(step.kind is StepKind.SPLIT for step in steps):
+            touched = dict.fromkeys((step.tenant, step.incident_id) for step in steps)
+            at = steps[-1].occurred_at
+            for tenant, incident_id in touched:
+                why = Cause(TOCSIN, steps[-1].source, "", command.command_id)
+                steps += self._explained(tenant, incident_id, why, at)
+        return self._sent(steps)
 
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
         """Decide about the alerts before *tick*, then let happen what is due."""
@@ -238,7 +245,8 @@ class IncidentsDesk:
             steps = register.open(heard, at, self._opening(group, at))
         touched = dict.fromkeys((step.tenant, step.incident_id) for step in steps)
         for tenant, incident_id in touched:
-            steps += self._explained(tenant, incident_id, steps[0].trigger_id, at)
+            why = Cause(TOCSIN, "alert", "", steps[0].trigger_id)
+            steps += self._explained(tenant, incident_id, why, at)
         for arrival, _ in group.tied:
             if correlation.attributes.has_any(arrival.alert):
                 having = register.having(*arrival.place)
@@ -298,9 +306,7 @@ class IncidentsDesk:
             owner=correlation.topology.owner(lead.service),
         )
 
-    def _explained(
-        self, tenant: str, incident_id: str, trigger_id: str, at: datetime
-    ) -> list[StepV1]:
+    def _explained(self, tenant: str, incident_id: str, why: Cause, at: datetime) -> list[StepV1]:
         """Look for the cause again, now that an incident has other alerts."""
         incident = self._register.standing(tenant, incident_id)
         if incident is None or incident.status not in _OPEN:
@@ -311,7 +317,6 @@ class IncidentsDesk:
         impacted = cause.impacted[: limits.SERVICES_LISTED]
         if (cause.service, impacted) == (incident.probable_cause, incident.impacted):
             return []
-        why = Cause(TOCSIN, "alert", "", trigger_id)
         return [self._register.blame(incident, _blame(cause), why, at)]
 
     def _rank(self, at: datetime) -> list[StepV1]:

@@ -1,6 +1,6 @@
 """How incidents take alerts: opened by some, joined by others, reopened, merged and split. Alerts of one moment are one step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -28,6 +28,14 @@ _TRIGGERS: Final = {
     AlertState.FIRING: Trigger.ATTACH,
     AlertState.CHANGED: Trigger.CHANGE_ALERT,
     AlertState.RESOLVED: Trigger.CLEAR_ALERT,
+}
+
+#: What is said of the cause where none is known any more.
+_NO_BLAME: Final[Mapping[str, object]] = {
+    "probable_cause": None,
+    "cause_score": None,
+    "cause_reason": "",
+    "impacted": (),
 }
 
 
@@ -212,6 +220,8 @@ def split(
         message = f"all alerts of {incident.incident_id} would leave it: at least one must stay"
         raise IllegalTrigger(message)
     left = {**_counted(staying, incident, at), "alert_count": incident.alert_count - len(leaving)}
+    if not {incident.probable_cause, *incident.impacted} <= {each.service for each in staying}:
+        left |= _NO_BLAME
     fewer = Asked(Trigger.SPLIT, cause.author, left)
     step = book.advance(incident, fewer, at, cause)
     worst = min(leaving, key=lambda each: (each.severity, each.since, each.fingerprint))

@@ -52,7 +52,8 @@ def read(incident: IncidentV1, command: IncidentCommand, at: datetime) -> Reques
     if asking is None:
         kinds: tuple[type[IncidentCommand], ...] = (*_ASKING, Correct, Merge, Publish, Split)
         known = ", ".join(sorted(kind.model_fields["action"].default for kind in kinds))
-        message = f"this release does not know the action: it knows {known}"
+        action = type(command).model_fields["action"].default
+        message = f"this release does not know the action {action}: it knows {known}"
         raise Rejected(message)
     return asking(incident, command)
 
