@@ -69,6 +69,10 @@ RULES = [
     ratio(compare="<"),
     ratio(counters=True),
     burn(signal="health"),
+    burn(signal="health", minimum=12),
+    burn(
+        signal="health", degraded_fails=True, windows=[{"long": "61s", "short": "60s", "burn": 4}]
+    ),
     burn(bad="m", total="n", counters=False),
     burn(good="m", total="n", counters=False),
     anomaly(),
@@ -282,3 +286,35 @@ def test_the_ends_of_calm_are_calm(rule):
             if in_time(calm, series.at, at):
                 series.hear(told_again(last, Heard(at, level, 0, None)))
         assert Says.BAD not in series.said
+
+
+def test_good_results_are_calm_for_ever_where_nothing_was_bad():
+    """Otherwise each of them would be judged by itself."""
+    series = Series(burn(signal="health"))
+    for second in range(3):
+        at = MIDNIGHT + timedelta(seconds=second)
+        series.hear(signal(series.rule, at, (second % 2, 0), 0, "healthy"))
+    calm = series.rule.calm(series.memory)
+    assert calm == Calm(high=1, by_source=True)
+    assert calm.lasts
+
+
+def test_a_bad_result_that_only_lacks_company_is_not_calm():
+    """The next good ones make it count: they must be judged."""
+    series = Series(burn(signal="health", minimum=5))
+    for second, status in enumerate(("unhealthy", "healthy")):
+        at = MIDNIGHT + timedelta(seconds=second)
+        series.hear(signal(series.rule, at, (0, 0), 0, status))
+    assert Says.BAD not in series.said
+    assert series.rule.calm(series.memory) is None
+
+
+def test_good_results_are_calm_until_some_fall_out_of_the_longer_of_two_windows_that_allow_what_was_bad():
+    series = Series(burn(signal="health"))
+    for second in range(20):
+        at = MIDNIGHT + timedelta(seconds=second)
+        series.hear(signal(series.rule, at, (0, 0), 0, "unhealthy" if second == 15 else "healthy"))
+    calm = series.rule.calm(series.memory)
+    # The first step of four minutes is four seconds long; the other pair's long window lasts longer.
+    assert calm is not None
+    assert calm.until == MIDNIGHT + timedelta(minutes=4, seconds=4)

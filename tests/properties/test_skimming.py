@@ -97,6 +97,18 @@ RULES = (
         minimum=3,
         windows=[{"long": "2m", "short": "20s", "burn": 2}],
     ),
+    BurnRate(
+        name="promise",
+        signal="health",
+        objective=0.9,
+        minimum=6,
+        degraded_fails=True,
+        group_by=["rack"],
+        windows=[
+            {"long": "1m", "short": "30s", "burn": 3},
+            {"long": "3m", "short": "1m", "burn": 1},
+        ],
+    ),
     Ratio(
         name="share",
         numerator={"metric": "load", "match": ["host=a"]},
@@ -129,9 +141,14 @@ RULES = (
 services = st.sampled_from(["api", "database"])
 hosts = st.sampled_from(["a", "b"])
 healths = st.builds(
-    lambda service, status: (HealthV1, {"service": service, "check": "ping", "status": status}),
+    lambda service, status, labels: (
+        HealthV1,
+        {"service": service, "check": "ping", "status": status, "labels": labels},
+    ),
     services,
     st.sampled_from(["healthy", "healthy", "healthy", "unhealthy", "degraded"]),
+    # The last two are one source, though each is a feed.
+    st.sampled_from([{}, {}, {"host": "a"}, {"host": "b"}, {"host": "b", "rack": ""}]),
 )
 metrics = st.builds(
     lambda service, name, value, host: (
