@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.origin import Origin
 from schemas.telemetry import HealthV1, LogV1, MetricV1
 from streams.detection import kinds
-from streams.detection.heard import LEVELS, Heard, told_again
+from streams.detection.heard import LEVELS, Batch, Heard, told_again
 from streams.detection.holding import Says
 from streams.detection.kinds.anomaly import Anomaly
 from streams.detection.kinds.burn_rate import BurnRate
@@ -318,3 +318,32 @@ def test_good_results_are_calm_until_some_fall_out_of_the_longer_of_two_windows_
     # The first step of four minutes is four seconds long; the other pair's long window lasts longer.
     assert calm is not None
     assert calm.until == MIDNIGHT + timedelta(minutes=4, seconds=4)
+
+
+@given(st.lists(st.sampled_from([1, 2, 2.5, 3, 4]), min_size=5, max_size=200), st.integers(1, 30))
+def test_values_that_are_absorbed_make_the_same_usual_as_those_that_are_judged(values, at_once):
+    """A baseline that is made anew is made of the same values, whenever somebody looks."""
+    rule, level = anomaly(values=100), 2.0
+    judged, absorbed = rule.fresh(), rule.fresh()
+    at, last = MIDNIGHT, signal(rule, MIDNIGHT, (0, 0), 0, "healthy")
+
+    def judge(memory, value: float) -> Says | None:
+        return rule.judge(memory, told_again(last, Heard(at, value, 0, None)), at, HERE)
+
+    for value in values:
+        at += timedelta(seconds=1)
+        assert judge(judged, value) == judge(absorbed, value)
+        calm = rule.calm(absorbed)
+        if calm is None or not calm.low <= level <= calm.high:
+            continue
+        count = min(calm.count, at_once)
+        ats = [at + timedelta(seconds=1 + number) for number in range(count)]
+        for _ in ats:
+            judge(judged, level)
+        rule.absorb(
+            absorbed, at, Batch(last, ats, [level] * count, [0] * count, [None] * count), HERE
+        )
+        at = ats[-1]
+    at += timedelta(seconds=1)
+    assert judge(judged, 3) == judge(absorbed, 3)
+    assert judged == absorbed
