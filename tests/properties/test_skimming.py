@@ -295,6 +295,25 @@ def test_a_crash_at_any_moment_changes_nothing_that_is_told(given_inputs, data):
     assert told(emitter) == told_by(ExactDesk(), records)
 
 
+@pytest.mark.parametrize("labels", [{"host": "b", "rack": ""}, {"host": "c"}])
+def test_results_of_one_source_stay_in_order_though_they_are_two_feeds(labels):
+    """Absorbed feed by feed, half of them would come too late to count."""
+    said = {"service": "api", "check": "ping", "status": "healthy"}
+    both = [(HealthV1, said | {"labels": each}) for each in ({"host": "b"}, labels)]
+    records = records_of([(each, 1) for _ in range(10) for each in both])
+    rules = [rule for rule in RULES if isinstance(rule, BurnRate)]
+    fast, exact = Detector(rules), Detector(rules)
+    assert told_by(DetectDesk(fast), records) == {}
+    for record in records:
+        DetectDesk(exact).hear(HEALTH, record)
+    assert memories(fast) == memories(exact) != {}
+
+
+def memories(detector: Detector) -> dict[str, Any]:
+    """What is remembered of each series."""
+    return {name: watched.series.memory for name, watched in detector._watched.items()}
+
+
 @dataclass
 class Tally:
     """What a rule remembers that believes everything it hears."""
