@@ -76,6 +76,9 @@ class Absorber:
         feed.skip_to = min(heard_to, default=0) if not ignored else 0
         for watched in bound:
             watched.feeds[feed] = None
+            if watched.apart:
+                # Further feeds cannot set apart what was not.
+                watched.apart = None
             self.ask(watched)
         if max(heard_to, default=0) > origin.offset + 1:
             # Read again after a restart: some have heard what others have not.
@@ -93,8 +96,7 @@ class Absorber:
             late = batch.after(series.heard_at)
             if late and watched.watch.late_counts:
                 # Another feed of the series said something newer.
-                for at, signal in zip(batch.ats, batch.part(0, late).signals(), strict=False):
-                    rule.judge(series.memory, signal, at, origin)
+                rule.absorb_late(series.memory, batch.part(0, late), origin)
             if late < len(batch):
                 newer = batch.part(late) if late else batch
                 rule.absorb(series.memory, series.heard_at, newer, origin)
@@ -125,6 +127,7 @@ class Absorber:
             self.absorb(feed)
         for watched in all_watched:
             watched.feeds.clear()
+            watched.apart = None
         self.feeds.clear()
 
     def look_up_in(self, index: Index[Watch]) -> None:
@@ -137,4 +140,5 @@ class Absorber:
             self.absorb(feed)
             for other in feed.bound:
                 other.feeds.pop(feed, None)
+                other.apart = None
             self.feeds.remove(feed)

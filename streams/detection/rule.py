@@ -65,6 +65,8 @@ class Calm:
     gap: timedelta | None = None
     #: Whether a level that is lower than the one before must be judged: a counter that began anew.
     rising: bool = False
+    #: Whether several feeds must be sources of their own, as ``Rule.source_for`` tells them apart.
+    by_source: bool = False
 
     @property
     def lasts(self) -> bool:
@@ -295,6 +297,11 @@ class Rule(BaseModel):
         del signal
         return ""
 
+    def source_for(self, signal: Any) -> str:
+        """Return what tells those apart whose signals must stay in order, each for itself, where it is calm by source."""
+        del signal
+        return ""
+
     @abstractmethod
     def fresh(self) -> Any:
         """Return what it remembers of a series that it has not heard yet: a dataclass."""
@@ -336,6 +343,11 @@ class Rule(BaseModel):
                 look = self.next_look(memory, heard_at)
             self.judge(memory, signal, at, origin)
             heard_at = at
+
+    def absorb_late(self, memory: Any, batch: Batch, origin: Origin) -> None:
+        """Remember signals that it was calm about, of which another feed of the series said something newer, where late ones count."""
+        for at, signal in zip(batch.ats, batch.signals(), strict=True):
+            self.judge(memory, signal, at, origin)
 
     @abstractmethod
     def evidence(self, memory: Any, says: Says) -> Evidence:

@@ -60,6 +60,15 @@ class Track:
             del ats[0], values[0]
         return added
 
+    def goes_on(self, ats: Sequence[int]) -> bool:
+        """Whether values of these moments, oldest first, all are newer than what is known."""
+        return bool(self.ats) and self.ats[-1] < ats[0]
+
+    def follow(self, ats: Sequence[int], value: float) -> None:
+        """Take the same *value* at each of these moments, which go on."""
+        self.ats = [*self.ats, *ats[-DEPTH:]][-DEPTH:]
+        self.values = [*self.values, *[value] * min(len(ats), DEPTH)][-DEPTH:]
+
 
 @dataclass(slots=True)
 class Waiting:
@@ -156,6 +165,19 @@ class Tally:
             for each in counted:
                 if each.at // width >= first:
                     steps.add(each.at, each.part, each.whole, width)
+
+    def count_whole(self, ats: Sequence[int], spans: Sequence[int]) -> None:
+        """Count one of the whole at each of these moments, oldest first, at once; nothing may wait."""
+        self.end = max(self.end, ats[-1])
+        for span in spans:
+            steps, width = self.window(span), width_of(span)
+            steps.slide(self.end, span, width)
+            first = (self.end - span) // width
+            place = bisect_left(ats, first * width)
+            while place < len(ats):
+                after = bisect_left(ats, (ats[place] // width + 1) * width, place)
+                steps.add(ats[place], 0.0, float(after - place), width)
+                place = after
 
     def window(self, span: int) -> Steps:
         """Return the window of that length."""

@@ -20,13 +20,15 @@ Key = tuple[Hashable, ...]
 class Watched:
     """A series that is looked after: by whom, under which key, who feeds it."""
 
-    __slots__ = ("calm", "feeds", "heard_to", "key", "series", "since", "watch")
+    __slots__ = ("apart", "calm", "feeds", "heard_to", "key", "series", "since", "watch")
 
     def __init__(self, watch: "Watch", key: Key, series: Series) -> None:
         self.watch = watch
         self.key = key
         self.series = series
         self.feeds: dict[Feed, None] = {}
+        #: Whether each feed is a source of its own; None where nobody has looked since there were others.
+        self.apart: bool | None = None
         #: What it is calm about as of the last signal that it heard.
         self.calm: Calm | None = None
         #: Mark of the last writing before the first change that is not written down.
@@ -83,8 +85,18 @@ class Watched:
         if self.series.held.phase is not Phase.QUIET or self.waits:
             return None
         calm = self.watch.rule.calm(self.series.memory)
+        if calm is None or len(self.feeds) < 2:  # noqa: PLR2004 - several
+            return calm
         # Several feeds would each spend the whole of a budget.
-        return None if calm and calm.count < MANY and len(self.feeds) > 1 else calm
+        shared = calm.count < MANY or (calm.by_source and not self._apart())
+        return None if shared else calm
+
+    def _apart(self) -> bool:
+        """Whether each feed is a source of its own."""
+        if self.apart is None:
+            sources = {self.watch.rule.source_for(feed.signal) for feed in self.feeds}
+            self.apart = len(sources) == len(self.feeds)
+        return self.apart
 
 
 class Watch:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.origin import Origin
 from schemas.telemetry import HealthV1, LogV1, MetricV1
 from streams.detection import kinds
-from streams.detection.heard import LEVELS, Heard, told_again
+from streams.detection.heard import LEVELS, Batch, Heard, told_again
 from streams.detection.holding import Says
 from streams.detection.kinds.anomaly import Anomaly
 from streams.detection.kinds.burn_rate import BurnRate
@@ -69,6 +69,10 @@ RULES = [
     ratio(compare="<"),
     ratio(counters=True),
     burn(signal="health"),
+    burn(signal="health", minimum=12),
+    burn(
+        signal="health", degraded_fails=True, windows=[{"long": "61s", "short": "60s", "burn": 4}]
+    ),
     burn(bad="m", total="n", counters=False),
     burn(good="m", total="n", counters=False),
     anomaly(),
@@ -282,3 +286,64 @@ def test_the_ends_of_calm_are_calm(rule):
             if in_time(calm, series.at, at):
                 series.hear(told_again(last, Heard(at, level, 0, None)))
         assert Says.BAD not in series.said
+
+
+def test_good_results_are_calm_for_ever_where_nothing_was_bad():
+    """Otherwise each of them would be judged by itself."""
+    series = Series(burn(signal="health"))
+    for second in range(3):
+        at = MIDNIGHT + timedelta(seconds=second)
+        series.hear(signal(series.rule, at, (second % 2, 0), 0, "healthy"))
+    calm = series.rule.calm(series.memory)
+    assert calm == Calm(high=1, by_source=True)
+    assert calm.lasts
+
+
+def test_a_bad_result_that_only_lacks_company_is_not_calm():
+    """The next good ones make it count: they must be judged."""
+    series = Series(burn(signal="health", minimum=5))
+    for second, status in enumerate(("unhealthy", "healthy")):
+        at = MIDNIGHT + timedelta(seconds=second)
+        series.hear(signal(series.rule, at, (0, 0), 0, status))
+    assert Says.BAD not in series.said
+    assert series.rule.calm(series.memory) is None
+
+
+def test_good_results_are_calm_until_some_fall_out_of_the_longer_of_two_windows_that_allow_what_was_bad():
+    series = Series(burn(signal="health"))
+    for second in range(20):
+        at = MIDNIGHT + timedelta(seconds=second)
+        series.hear(signal(series.rule, at, (0, 0), 0, "unhealthy" if second == 15 else "healthy"))
+    calm = series.rule.calm(series.memory)
+    # The first step of four minutes is four seconds long; the other pair's long window lasts longer.
+    assert calm is not None
+    assert calm.until == MIDNIGHT + timedelta(minutes=4, seconds=4)
+
+
+@given(st.lists(st.sampled_from([1, 2, 2.5, 3, 4]), min_size=5, max_size=200), st.integers(1, 30))
+def test_values_that_are_absorbed_make_the_same_usual_as_those_that_are_judged(values, at_once):
+    """A baseline that is made anew is made of the same values, whenever somebody looks."""
+    rule, level = anomaly(values=100), 2.0
+    judged, absorbed = rule.fresh(), rule.fresh()
+    at, last = MIDNIGHT, signal(rule, MIDNIGHT, (0, 0), 0, "healthy")
+
+    def judge(memory, value: float) -> Says | None:
+        return rule.judge(memory, told_again(last, Heard(at, value, 0, None)), at, HERE)
+
+    for value in values:
+        at += timedelta(seconds=1)
+        assert judge(judged, value) == judge(absorbed, value)
+        calm = rule.calm(absorbed)
+        if calm is None or not calm.low <= level <= calm.high:
+            continue
+        count = min(calm.count, at_once)
+        ats = [at + timedelta(seconds=1 + number) for number in range(count)]
+        for _ in ats:
+            judge(judged, level)
+        rule.absorb(
+            absorbed, at, Batch(last, ats, [level] * count, [0] * count, [None] * count), HERE
+        )
+        at = ats[-1]
+    at += timedelta(seconds=1)
+    assert judge(judged, 3) == judge(absorbed, 3)
+    assert judged == absorbed

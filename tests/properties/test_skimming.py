@@ -97,6 +97,18 @@ RULES = (
         minimum=3,
         windows=[{"long": "2m", "short": "20s", "burn": 2}],
     ),
+    BurnRate(
+        name="promise",
+        signal="health",
+        objective=0.9,
+        minimum=6,
+        degraded_fails=True,
+        group_by=["rack"],
+        windows=[
+            {"long": "1m", "short": "30s", "burn": 3},
+            {"long": "3m", "short": "1m", "burn": 1},
+        ],
+    ),
     Ratio(
         name="share",
         numerator={"metric": "load", "match": ["host=a"]},
@@ -129,9 +141,14 @@ RULES = (
 services = st.sampled_from(["api", "database"])
 hosts = st.sampled_from(["a", "b"])
 healths = st.builds(
-    lambda service, status: (HealthV1, {"service": service, "check": "ping", "status": status}),
+    lambda service, status, labels: (
+        HealthV1,
+        {"service": service, "check": "ping", "status": status, "labels": labels},
+    ),
     services,
     st.sampled_from(["healthy", "healthy", "healthy", "unhealthy", "degraded"]),
+    # The last two are one source, though each is a feed.
+    st.sampled_from([{}, {}, {"host": "a"}, {"host": "b"}, {"host": "b", "rack": ""}]),
 )
 metrics = st.builds(
     lambda service, name, value, host: (
@@ -276,6 +293,25 @@ def test_a_crash_at_any_moment_changes_nothing_that_is_told(given_inputs, data):
     with little_written_down():
         emitter = asyncio.run(run())
     assert told(emitter) == told_by(ExactDesk(), records)
+
+
+@pytest.mark.parametrize("labels", [{"host": "b", "rack": ""}, {"host": "c"}])
+def test_results_of_one_source_stay_in_order_though_they_are_two_feeds(labels):
+    """Absorbed feed by feed, half of them would come too late to count."""
+    said = {"service": "api", "check": "ping", "status": "healthy"}
+    both = [(HealthV1, said | {"labels": each}) for each in ({"host": "b"}, labels)]
+    records = records_of([(each, 1) for _ in range(10) for each in both])
+    rules = [rule for rule in RULES if isinstance(rule, BurnRate)]
+    fast, exact = Detector(rules), Detector(rules)
+    assert told_by(DetectDesk(fast), records) == {}
+    for record in records:
+        DetectDesk(exact).hear(HEALTH, record)
+    assert memories(fast) == memories(exact) != {}
+
+
+def memories(detector: Detector) -> dict[str, Any]:
+    """What is remembered of each series."""
+    return {name: watched.series.memory for name, watched in detector._watched.items()}
 
 
 @dataclass

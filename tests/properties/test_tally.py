@@ -109,3 +109,25 @@ def test_what_comes_too_late_to_be_placed_is_left_out(late):
     signals = [("b", at, float(at)) for at in range(10, 10 * (DEPTH + late), 10)]
     tally, _ = taken(signals, counter=False)
     assert tally.take("b", 5, 1.0, counter=False, part=False) is (late == 0)
+
+
+ascending = st.lists(st.integers(0, 900), min_size=1, max_size=20, unique=True).map(sorted)
+
+
+@given(st.lists(st.tuples(st.sampled_from("bcd"), ascending), max_size=6))
+def test_what_is_counted_together_is_what_is_counted_one_by_one(batches):
+    """Otherwise a burn rate would depend on how much was noted down before it was asked for."""
+    one_by_one, together = Tally(), Tally()
+    for source, ats in batches:
+        track = together.tracks.get(source)
+        for at in ats:
+            if one_by_one.take(source, at, 1.0, counter=False, part=False):
+                one_by_one.settle(at, 0, SPANS)
+        if track is not None and track.goes_on(ats):
+            track.follow(ats, 1.0)
+            together.count_whole(ats, SPANS)
+            continue
+        for at in ats:
+            if together.take(source, at, 1.0, counter=False, part=False):
+                together.settle(at, 0, SPANS)
+    assert together == one_by_one

@@ -185,6 +185,15 @@ class Anomaly(Rule):
             # Of each quarter of an hour only the first value is remembered.
             memory.value = min(max(batch.levels[-1], -LARGEST), LARGEST)
             return
+        if memory.baseline == self.baseline == "recent" and len(batch) <= memory.left:
+            # None of them is judged by a baseline that another one made anew.
+            memory.values += [min(max(level, -LARGEST), LARGEST) for level in batch.levels]
+            del memory.values[: -self._room]
+            memory.value = memory.values[-1]
+            memory.left -= len(batch)
+            # The next one would do so first; so it need not be judged for that alone.
+            self._recall(memory)
+            return
         for now, value in zip(batch.numbers(), batch.levels, strict=True):
             self._take(memory, now, value)
 

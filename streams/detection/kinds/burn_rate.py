@@ -10,11 +10,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from schemas.contract import LabelName, Severity
 from schemas.origin import Origin
 from schemas.telemetry import HealthStatus, HealthV1, MetricV1, Signal
+from streams.detection.heard import LEVELS, Batch
 from streams.detection.holding import Says
 from streams.detection.measure import Measure, source_of
 from streams.detection.moments import microseconds, moment_of, number_of
-from streams.detection.rule import ONE_FEED, Calm, Evidence, Names, Rule
-from streams.detection.tally import Steps, Tally
+from streams.detection.rule import MANY, ONE_FEED, Calm, Evidence, Names, Rule
+from streams.detection.tally import SOURCES, Steps, Tally
 from streams.durations import Duration, written
 
 #: Signals that may come before the burn rates are looked at again.
@@ -170,6 +171,12 @@ class BurnRate(Rule):
     def _checks(self) -> bool:
         return self.signal == "health"
 
+    @cached_property
+    def _good_level(self) -> float:
+        """The highest level of a result that is good."""
+        good = HealthStatus.HEALTHY if self.degraded_fails else HealthStatus.DEGRADED
+        return LEVELS[good]
+
     def patience(self) -> dict[str, timedelta]:
         longest = max(each.long for each in self.windows)
         return super().patience() | {"the longest window": longest, "settle": self.settle}
@@ -190,6 +197,9 @@ class BurnRate(Rule):
             self._checks or any(measure.holds(signal) for _, measure in self._measures)
         )
 
+    def source_for(self, signal: Any) -> str:
+        return f"{signal.check}/{source_of(signal)}" if self._checks else source_of(signal)
+
     def fresh(self) -> Memory:
         return Memory()
 
@@ -200,22 +210,66 @@ class BurnRate(Rule):
         return self._look(memory, now) if new else None
 
     def calm(self, memory: Memory) -> Calm | None:
+        if self._checks:
+            return self._calm_of_checks(memory)
         tally = memory.tally
         step = tally.next_step(0, self._spans)
-        if step is None or self.good is not None or (self.counters and not self._checks):
+        if step is None or self.good is not None or self.counters:
             return None
         left = min(
             max(self._left(tally, long, burn), self._left(tally, short, burn))
             for long, short, burn in self._pairs
         )
-        until = moment_of(step)
-        if self._checks:
-            # Each result can be bad.
-            results = int(left * 0.999)
-            return Calm(count=min(results, ONE_FEED), until=until) if results > 0 else None
         if left <= 0:
             return None
-        return Calm(high=left / _AT_ONCE * 0.999, count=_AT_ONCE, until=until)
+        return Calm(high=left / _AT_ONCE * 0.999, count=_AT_ONCE, until=moment_of(step))
+
+    def _calm_of_checks(self, memory: Memory) -> Calm | None:
+        """Return until when results that are good begin nothing: each makes the burn rates smaller, until one falls out of a window."""
+        tally, moments = memory.tally, []
+        if memory.burning is not None or tally.waiting:
+            return None
+        for long, short, burn in self._pairs:
+            windows = [(span, tally.window(span)) for span in (long, short)]
+            if not all(steps.part for _, steps in windows):
+                # Where nothing is bad, what is good can fall out too.
+                continue
+            steps = [
+                tally.next_step(0, (span,)) for span, steps in windows if self._rate(steps) <= burn
+            ]
+            last = max((step for step in steps if step is not None), default=None)
+            if last is None:
+                # It only lacks results to count.
+                return None
+            moments.append(last)
+        return Calm(
+            high=self._good_level,
+            # A source too many makes another one be forgotten: which, depends on the order.
+            count=MANY if len(tally.tracks) < SOURCES else ONE_FEED,
+            until=moment_of(min(moments)) if moments else None,
+            by_source=True,
+        )
+
+    def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
+        if not self._count_good(memory, batch):
+            super().absorb(memory, heard_at, batch, origin)
+
+    def absorb_late(self, memory: Memory, batch: Batch, origin: Origin) -> None:
+        if not self._count_good(memory, batch):
+            super().absorb_late(memory, batch, origin)
+
+    def _count_good(self, memory: Memory, batch: Batch) -> bool:
+        """Count results of one source together; return whether they could be: all are good and none is late."""
+        if not self._checks or max(batch.levels) > self._good_level or memory.tally.waiting:
+            return False
+        tally, ats, source = memory.tally, batch.numbers(), self.source_for(batch.signal)
+        whole, part = (tally.tracks.get(f"{name}{source}") for name in ("whole", "part"))
+        if whole is None or part is None or not (whole.goes_on(ats) and part.goes_on(ats)):
+            return False
+        whole.follow(ats, 1.0)
+        part.follow(ats, 0.0)
+        tally.count_whole(ats, self._spans)
+        return True
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         del heard_at
@@ -264,7 +318,7 @@ class BurnRate(Rule):
         failed = signal.status is HealthStatus.UNHEALTHY or (
             self.degraded_fails and signal.status is HealthStatus.DEGRADED
         )
-        source = f"{signal.check}/{source_of(signal)}"
+        source = self.source_for(signal)
         new = tally.take(f"whole{source}", now, 1.0, counter=False, part=False)
         # A result that is good is one of the source too, so that a copy of the other kind is no second result.
         return tally.take(f"part{source}", now, float(failed), counter=False, part=True) or new
