@@ -22,6 +22,7 @@ from schemas.topics import (
 from streams.agents.detect import DetectDesk
 from streams.agents.journal import Kept, Replay
 from streams.detection.evaluation import Detector
+from streams.detection.series import Series
 from streams.entries import unnamed
 from streams.policy import read_policy
 from streams.settings import Settings
@@ -51,7 +52,13 @@ def values(entries: dict[str, bytes]) -> dict[str, Any]:
     """State entries, without what a series' entry says of the moment at which it was written down."""
     plain = {name: orjson.loads(value) for name, value in entries.items()}
     return {
-        name: value[:3] + value[4:-1] if isinstance(value, list) else value
+        name: {
+            each: part
+            for each, part in zip(Series.__struct_fields__, value, strict=True)
+            if each not in {"moment", "heard_to"}
+        }
+        if isinstance(value, list)
+        else value
         for name, value in plain.items()
     }
 
