@@ -68,7 +68,7 @@ class Child:
                 stderr=output,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
 
     async def wait(self) -> int:
@@ -129,20 +129,8 @@ def check_free(port: int, what: str) -> None:
             raise SettingsError(message) from None
 
 
-def _shorten(log: Path) -> None:
-    """Keep the end of a log that has grown too long."""
-    try:
-        if log.stat().st_size <= LOG_BYTES:
-            return
-        with log.open("rb") as whole:
-            whole.seek(-LOG_BYTES // 2, os.SEEK_END)
-            end = whole.read()
-        log.write_bytes(end)
-    except FileNotFoundError:
-        return
-
-
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
+    """Return what a child calls before it becomes its program, so that the kernel ends it with its parent; None but on Linux."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)
@@ -154,3 +142,16 @@ def _die_with_parent() -> Callable[[], None] | None:
             os._exit(1)
 
     return ask_the_kernel
+
+
+def _shorten(log: Path) -> None:
+    """Keep the end of a log that has grown too long."""
+    try:
+        if log.stat().st_size <= LOG_BYTES:
+            return
+        with log.open("rb") as whole:
+            whole.seek(-LOG_BYTES // 2, os.SEEK_END)
+            end = whole.read()
+        log.write_bytes(end)
+    except FileNotFoundError:
+        return

@@ -1,7 +1,11 @@
 """History in a real ClickHouse engine: stored once, and kept through a crash."""
 
 import asyncio
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta, timezone
@@ -184,6 +188,25 @@ def test_a_long_statement_does_not_hold_up_the_stop(tmp_path: Path) -> None:
 
         assert running.stop() == 0
         assert isinstance(asked.exception(), httpx.HTTPError) or asked.result().status_code >= 400
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can do that")
+def test_a_killed_bench_leaves_no_engine_behind(tmp_path: Path) -> None:
+    """It would go on loading its folder, which nobody else can open meanwhile."""
+    command = [sys.executable, "-m", "streams", "bench", "warehouse", "--batch", "100"]
+    with subprocess.Popen(
+        [*command, "--incidents", "1000000", "--folder", str(tmp_path)], stderr=subprocess.PIPE
+    ) as bench:
+        assert bench.stderr is not None
+        assert b"loaded" in bench.stderr.readline()
+        [engine] = Path(f"/proc/{bench.pid}/task/{bench.pid}/children").read_text().split()
+        bench.kill()
+        try:
+            # The engine holds it open, too.
+            bench.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.kill(int(engine), signal.SIGKILL)
+            pytest.fail("the engine runs on")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from streams.laptop.benches.rules import of_one_kind, rules
 from streams.laptop.benches.stage import Worker, Writer, stage, ticking
 from streams.laptop.benches.telemetry import METRICS as METRIC_NAMES
 from streams.laptop.benches.telemetry import Signals
+from streams.laptop.children import die_with_parent
 from streams.settings import Settings
 
 #: Of a bare loop's events per second.
@@ -305,6 +306,7 @@ async def _plain(settings: Settings, folder: Path, wanted: int) -> float:
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        preexec_fn=die_with_parent(),
     )
     async with asyncio.timeout(_GIVES_UP):
         said, _ = await process.communicate()

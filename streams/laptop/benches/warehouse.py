@@ -33,6 +33,7 @@ from streams.gateways.reporting import told
 from streams.laptop.benches.figures import Figures
 from streams.laptop.benches.lives import END, STEPS, YEAR, batches, checks
 from streams.laptop.benches.processes import cpu_seconds
+from streams.laptop.children import die_with_parent
 from streams.laptop.warehouse.authentication import Passwords, User, read_passwords, write_passwords
 from streams.laptop.warehouse.statements import DATABASE
 from streams.warehouse import reports
@@ -121,6 +122,7 @@ async def _engine(folder: Path) -> AsyncIterator[Engine]:
         *("--port", "0", "--password-file", str(folder / "passwords")),
         stdout=asyncio.subprocess.PIPE,
         env=dict(os.environ),
+        preexec_fn=die_with_parent(),
     )
     assert process.stdout is not None  # noqa: S101 - it was asked for
     try:

@@ -25,50 +25,56 @@ _TOUCHES: Final = """started_at < {until:DateTime64(6, 'UTC')}
         AND severity_peak <= {down:UInt8}"""
 #: Most incidents were open once, from start to resolution; when the others were stands in ``incident_turns``, which is read
 #: for their days alone. A first opening begins where the incident started, which can be before it was detected.
+#: ``incidents`` itself is read: to understand ``counted_incidents`` with all its columns takes ClickHouse as long as to answer.
 OUTAGES: Final = f"""
 WITH touching AS
 (
     SELECT
         sipHash64(tenant, incident_id) AS key,
         toUnixTimestamp64Micro(started_at) AS started,
-        toUnixTimestamp64Micro(resolved_at) AS resolved,
+        ifNull(toUnixTimestamp64Micro(resolved_at), {_UNTIL}) AS resolved,
         reopen_count > 0 AS came_back,
         if(empty(services), [service], services) AS all_services
-    FROM counted_incidents
-    WHERE {_TOUCHES}{{chosen}}
+    FROM incidents FINAL
+    WHERE status != 'merged' AND NOT drill
+        AND {_TOUCHES}{{chosen}}
+),
+changing AS
+(
+    SELECT
+        incident_key AS key,
+        arraySort(groupArray((sequence, toUnixTimestamp64Micro(occurred_at), open))) AS turns
+    FROM incident_turns FINAL
+    WHERE (opened_on, incident_key) IN
+    (
+        SELECT opened_on, sipHash64(tenant, incident_id) FROM incidents FINAL WHERE reopen_count > 0 AND {_TOUCHES}
+    )
+    GROUP BY key
 ),
 openings AS
 (
     SELECT
-        incident_key AS key,
-        arraySort(groupArray((sequence, toUnixTimestamp64Micro(occurred_at), open))) AS turns,
-        arrayFilter(
-            span -> span.1,
-            arrayMap(
-                (turn, following, place) -> (
-                    turn.3, if(place = 1, NULL, turn.2), if(following.1 = 0, NULL, following.2)),
-                turns, arrayShiftLeft(turns, 1), arrayEnumerate(turns))) AS spans
-    FROM incident_turns FINAL
-    WHERE (opened_on, incident_key) IN
-    (
-        SELECT opened_on, sipHash64(tenant, incident_id) FROM incidents_now WHERE reopen_count > 0 AND {_TOUCHES}
-    )
-    GROUP BY key
+        key,
+        if(place = 1, NULL, turn.2) AS opened,
+        if(following.1 = 0, {_UNTIL}, following.2) AS ended
+    FROM changing
+    ARRAY JOIN turns AS turn, arrayShiftLeft(turns, 1) AS following, arrayEnumerate(turns) AS place
+    WHERE turn.3
 ),
 outages AS
 (
     SELECT
         t.key AS key,
+        t.came_back AS came_back,
         t.all_services AS all_services,
-        greatest(if(t.came_back, coalesce(span.2, t.started), t.started), {_SINCE}) AS from,
-        least(coalesce(if(t.came_back, span.3, t.resolved), {_UNTIL}), {_UNTIL}) AS to
-    FROM touching AS t LEFT ANY JOIN openings AS o ON t.key = o.key
-    LEFT ARRAY JOIN o.spans AS span
-    WHERE (span.1 OR NOT t.came_back) AND to > from
+        greatest(ifNull(o.opened, t.started), {_SINCE}) AS from,
+        least(if(t.came_back, o.ended, t.resolved), {_UNTIL}) AS to
+    FROM touching AS t LEFT JOIN openings AS o ON t.key = o.key
+    WHERE to > from
 )
 SELECT
     service,
-    uniqExact(key) AS incidents,
+    countIf(NOT came_back) + uniqExactIf(key, came_back) AS incidents,
     max(to - from) / 1e6 AS longest_seconds,
     intervalLengthSum(from, to) / 1e6 AS down_seconds
 FROM outages ARRAY JOIN all_services AS service
@@ -76,12 +82,16 @@ FROM outages ARRAY JOIN all_services AS service
 GROUP BY service
 ORDER BY down_seconds DESC, service
 """
+#: Minutes are made of the bad checks alone, after they are put together: few of millions are bad.
 CHECKS: Final = """
 SELECT
     service,
     count() AS checks,
     countIf(status = 'healthy') AS good_checks,
-    uniqExactIf((tenant, toStartOfMinute(occurred_at)), status = 'unhealthy') AS bad_minutes
+    arrayUniq(
+        arrayMap(
+            bad -> (bad.1, toStartOfMinute(bad.2)),
+            groupArrayIf((sipHash64(tenant), occurred_at), status = 'unhealthy'))) AS bad_minutes
 FROM health_checks FINAL {where}
 GROUP BY service
 ORDER BY service
