@@ -75,7 +75,10 @@ class World:
             severity=number,
             severity_peak=number,
         )
-        update = {"occurred_at": self.now, "timing": TIMINGS[number]}
+        # What begins again was told of before: it need not wait.
+        again = (self.told[number] - 1) // len(LIFE)
+        incident = made.incident.model_copy(update={"reopen_count": again})
+        update = {"occurred_at": self.now, "timing": TIMINGS[number], "incident": incident}
         self.hear(made.model_copy(update=update))
 
     def time(self, seconds: int) -> None:
