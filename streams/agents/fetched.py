@@ -6,6 +6,7 @@ fifth of a worker's time and more memory than what the records say. A tuple has 
 overridden is private to aiokafka 0.14.0: ``tests/unit/agents/test_fetched.py`` fails on any other version and says what to look at.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from aiokafka.consumer import fetcher
@@ -29,6 +30,10 @@ class Record(NamedTuple):
 
 class LightRecords(fetcher.PartitionRecords):
     """The records of one fetched partition."""
+
+    def __iter__(self) -> Iterator[Record]:
+        # Without a call of aiokafka's own for each record.
+        return self._records_iterator  # type: ignore[no-any-return]
 
     def _consumer_record(self, tp: Any, record: Any) -> Record:
         headers = record.headers

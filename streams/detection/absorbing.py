@@ -142,3 +142,8 @@ class Absorber:
                 other.feeds.pop(feed, None)
                 other.apart = None
             self.feeds.remove(feed)
+
+
+def waiting_since(watched: Watched) -> int | None:
+    """Return the mark of the last writing before the first signal that feeds of a series only noted down; None where there is none."""
+    return min((feed.since for feed in watched.feeds if feed.backlog), default=None)

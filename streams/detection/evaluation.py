@@ -28,7 +28,7 @@ from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection import holding
-from streams.detection.absorbing import Absorber
+from streams.detection.absorbing import Absorber, waiting_since
 from streams.detection.feeds import Glance
 from streams.detection.holding import Move, Phase, Says
 from streams.detection.lateness import Queue
@@ -402,16 +402,22 @@ class Detector(Roster):
         watched = self._watched.get(name) or self._orphaned.get(name)
         if watched is None:
             return self._ledger.gone(name, positions)
-        # What stands before the positions must all be in the entry.
-        self._absorber.catch_up(watched)
+        heard = positions
+        since = None if watched.watch.rule.order_matters() else waiting_since(watched)
+        if since is None:
+            # What stands before the positions must all be in the entry.
+            self._absorber.catch_up(watched)
+        else:
+            # Where only the newest signal counts it does no harm to hear again what others of its feeds said meanwhile.
+            heard = dict(self._ledger.read_at(since))
         self._ledger.take(name)
         series = watched.series
         series.moment = watched.planned_for
         # While records are read again, some series have heard more than has been read.
-        series.heard_to = positions | {
+        series.heard_to = heard | {
             topic: offset
             for topic, offset in watched.heard_to.items()
-            if offset > positions.get(topic, 0)
+            if offset > heard.get(topic, 0)
         }
         return dump(series)
 

@@ -128,6 +128,10 @@ class Ledger:
         """Where reading must begin again to find what is not written down."""
         return self._read[self._resume]
 
+    def read_at(self, mark: int) -> Mapping[str, int]:
+        """Return what was read at the writing *mark*, since when something is only noted down: the next offset of each topic."""
+        return self._read[mark]
+
     def _settle(self, name: str) -> None:
         watched = self._changed.pop(name, None)
         if watched is not None:

@@ -6,17 +6,26 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from schemas.alerts import AlertV1
+from schemas.ticks import TickV1
 from schemas.topics import METRICS
 from streams.agents.detect import DetectDesk
+from streams.detection import feeds
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.absence import Absence
 from streams.detection.kinds.threshold import Threshold
+from streams.detection.ledger import Keep
 from tests.recording import Record
 
 BEGIN = datetime(2024, 3, 1, tzinfo=UTC)
 
 
-def records(count: int, *, every: timedelta, values: Sequence[float] = ()) -> list[Record]:
+def records(
+    count: int,
+    *,
+    every: timedelta,
+    values: Sequence[float] = (),
+    hosts: Sequence[str] = ("one",),
+) -> list[Record]:
     return [
         Record(
             topic=METRICS.name,
@@ -27,6 +36,7 @@ def records(count: int, *, every: timedelta, values: Sequence[float] = ()) -> li
                 {
                     "occurred_at": (BEGIN + number * every).isoformat(),
                     "service": "shop",
+                    "labels": {"host": hosts[number % len(hosts)]},
                     "name": "load",
                     "value": values[number] if values else 1,
                 }
@@ -53,6 +63,41 @@ def test_a_rule_about_silence_stays_calm_as_long_as_something_comes():
     """Not only for five minutes from the first signal: what matters is the time between two."""
     assert noted(400, every=timedelta(minutes=4)) == (1, 399)
     assert noted(20, every=timedelta(minutes=5)) == (20, 0)
+
+
+def take(desk: DetectDesk, given: list[Record]) -> None:
+    place = 0
+    while (place := desk.skim(METRICS, given, place)) < len(given):
+        assert list(desk.hear(METRICS, given[place])) == []
+        place += 1
+
+
+def test_a_crash_silences_nobody_who_was_only_noted_down(monkeypatch):
+    """Of two hosts that one rule hears, one is written down while the other's signals still wait."""
+    monkeypatch.setattr(feeds, "ABSORBED_AT_ONCE", 1)
+    rule = Absence(name="silent", signal="metrics", within="5m", severity=3)
+    given = records(8, every=timedelta(minutes=1), hosts=("one", "other"))
+    desk = DetectDesk(Detector([rule]))
+    take(desk, given[:4])
+    begun, _ = desk.write_down({METRICS.name: 4}, Keep.ALL)
+    take(desk, given[4:])
+    changed, resume = desk.write_down({METRICS.name: 8}, Keep.SOME)
+    assert changed, "the series is written down"
+    assert resume == {METRICS.name: 4}, "for the sake of the other host"
+
+    again = DetectDesk(Detector([rule]))
+    again.restore(begun | changed)
+    again.begin(resume)
+    take(again, given[resume[METRICS.name] :])
+    minutes = timedelta(minutes=1)
+    # The other host was heard last, after seven minutes.
+    for desk_ in (desk, again):
+        assert list(desk_.tick(tick(BEGIN + 11.9 * minutes))) == []
+        assert len(list(desk_.tick(tick(BEGIN + 12 * minutes)))) == 1
+
+
+def tick(at: datetime) -> TickV1:
+    return TickV1(occurred_at=at, partition=0)
 
 
 def counted(*values: float) -> tuple[list[str], int]:
