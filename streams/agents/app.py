@@ -58,8 +58,6 @@ class HopApp(faust.App):
             broker_commit_interval=1.0,
             # Bytes of one partition that one fetch brings: what is read while the next one is under way.
             consumer_max_fetch_size=4 * 1024 * 1024,
-            # What is handed over at one time: less than that is worked through while more is unpacked.
-            broker_max_poll_records=4_000,
             # An agent that raises stops its worker: Faust's other supervisors acknowledge what it was given, and go on.
             agent_supervisor=CrashingSupervisor,
             # A hop finishes the work in hand itself, within a time limit: see hop.py.
