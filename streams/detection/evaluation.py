@@ -173,7 +173,8 @@ class Detector(Roster):
             return
         newer = True
         if watched is not None:
-            if watch.rule.order_matters():
+            if watch.rule.order_matters() or watched.next_moment < at:
+                # Or what its other feeds noted down moved that moment away.
                 self._absorber.catch_up(watched)
             newer = at > watched.series.heard_at
             if newer and not self._let_pass(watched, at, inclusive=False):

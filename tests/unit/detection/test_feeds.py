@@ -123,3 +123,11 @@ def test_a_counter_is_noted_down_until_it_begins_anew():
     grown = rises[-5]
     assert counted(*rises, grown + 90) == ([], 3)
     assert counted(*rises, grown + 91) == (["firing at 12"], 3)
+
+
+def test_a_host_that_was_only_noted_down_is_not_taken_for_silent():
+    """The host that was silent for six minutes is judged, while what the other said waits to be absorbed."""
+    rule = Absence(name="silent", signal="metrics", within="5m", severity=3)
+    given = records(9, every=timedelta(minutes=2), hosts=("one", "other"))
+    # The second and third of the one are lost on the way.
+    take(DetectDesk(Detector([rule])), [*given[:4], given[5], given[7], given[8]])
