@@ -20,12 +20,12 @@ ADDRESS = re.compile(r"[^@\s<>,]{1,64}@[A-Za-z0-9.-]{1,255}")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def fault(raw: bytes) -> str | None:
-    """What is wrong with a mail as it came over the wire; None where nothing is."""
-    return next(_faults(raw), None)
+def fault(raw: bytes, *, undisclosed: bool = False) -> str | None:
+    """What is wrong with a mail as it came over the wire, whose receivers nobody is to see where they are *undisclosed*; None where nothing is."""
+    return next(_faults(raw, undisclosed=undisclosed), None)
 
 
-def _faults(raw: bytes) -> Iterator[str]:
+def _faults(raw: bytes, *, undisclosed: bool) -> Iterator[str]:
     head, separator, body = raw.partition(b"\r\n\r\n")
     if not separator or not body:
         yield "it has no body"
@@ -40,6 +40,7 @@ def _faults(raw: bytes) -> Iterator[str]:
         mail = message_from_bytes(raw, policy=SMTP.clone(raise_on_defect=True))
         assert isinstance(mail, EmailMessage)
         yield from _senders(mail)
+        yield from _receivers(mail, undisclosed=undisclosed)
         yield from _thread(mail)
         yield from _alternatives(mail)
     except (MessageDefect, LookupError, UnicodeDecodeError, ValueError) as error:
@@ -68,12 +69,28 @@ def _senders(mail: EmailMessage) -> Iterator[str]:
     date = mail["Date"].datetime
     if date is None or date.tzinfo is None:
         yield "Date is none"
-    for name in ("From", "To"):
-        addresses = [each.addr_spec for each in mail[name].addresses]
-        if not addresses or not all(map(ADDRESS.fullmatch, addresses)):
-            yield f"{name} has no address"
+    if not _addressed(mail, "From"):
+        yield "From has no address"
     if mail["Auto-Submitted"] != "auto-generated":
         yield "it does not say that a program wrote it"
+
+
+def _receivers(mail: EmailMessage, *, undisclosed: bool) -> Iterator[str]:
+    if mail["Bcc"] is not None:
+        yield "everybody sees who else gets it"
+    if undisclosed:
+        # RFC 5322, section 3.4: a group with nobody in it.
+        if [(each.display_name, each.addresses) for each in mail["To"].groups] != [
+            ("undisclosed-recipients", ())
+        ]:
+            yield "To is no empty group"
+    elif not _addressed(mail, "To"):
+        yield "To has no address"
+
+
+def _addressed(mail: EmailMessage, name: str) -> bool:
+    addresses = [each.addr_spec for each in mail[name].addresses]
+    return bool(addresses) and all(map(ADDRESS.fullmatch, addresses))
 
 
 def _thread(mail: EmailMessage) -> Iterator[str]:

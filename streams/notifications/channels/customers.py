@@ -1,23 +1,19 @@
 """
 Mail to customers: what was published of an incident, to everybody who wants to hear it.
 
-Nobody sees who else gets it: addresses are in the envelope only. Sources: RFC 5322, sections 3.4 (an empty group as the only
-receiver) and 3.6.4 (threads); RFC 5321, section 4.5.3.1.8 (a server takes a hundred receivers of one message at least); RFC 3834, section
-5; RFC 2369, section 3.2 (List-Unsubscribe).
+Nobody sees who else gets it: addresses are in the envelope only. Sources: RFC 5322, section 3.4 (an empty group as the only receiver);
+RFC 5321, section 4.5.3.1.8 (a server takes a hundred receivers of one message at least); RFC 2369, section 3.2 (List-Unsubscribe).
 """
 
-import hashlib
 from datetime import datetime
 from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from schemas.notices import NoticeV1, Purpose
-from streams.notifications.channel import WebAddress, trimmed
-from streams.notifications.channels.email import Address
-from streams.notifications.mailing import Mailing
+from streams.notifications.channel import WebAddress
+from streams.notifications.mailing import Address, Mailing
 from streams.notifications.rendering import Message
 
 
@@ -46,8 +42,6 @@ class Customers(Mailing):
     outward: ClassVar = True
 
     kind: Literal["customers"] = "customers"
-    sender: Address
-    """From whom."""
     subscribers: Annotated[tuple[Address, ...], Field(min_length=1, max_length=100)]
     """To whom: a hundred at most; more need a list's address, or several channels."""
     unsubscribe: WebAddress = ""
@@ -68,33 +62,12 @@ class Customers(Mailing):
         if notice.purpose is not Purpose.PUBLIC or public is None:
             fault = "customers are told what was published, and nothing else"
             raise ValueError(fault)
-        mail = EmailMessage(policy=SMTP)
-        mail["Subject"] = trimmed(message.subject, self.limits["Subject"])
-        mail["From"] = self.sender
-        mail["To"] = "undisclosed-recipients:;"
-        # The courier puts them into the envelope and leaves them out of the message.
-        mail["Bcc"] = ", ".join(self.subscribers)
-        mail["Date"] = at
-        begins = self._id(f"{notice.tenant}/{notice.incident_id}/{notice.channel}")
-        if len(public.updates) == 1:
-            mail["Message-ID"] = begins
-        else:
-            mail["Message-ID"] = self._id(notice.notice_id)
-            mail["In-Reply-To"] = begins
-            mail["References"] = begins
-        mail["Auto-Submitted"] = "auto-generated"
-        if self.unsubscribe:
-            mail["List-Unsubscribe"] = f"<{self.unsubscribe}>"
-        mail.set_content(f"{message.text}\n")
-        page = f"<!doctype html>\n<html><body>\n{message.html}\n</body></html>\n"
-        mail.add_alternative(page, subtype="html")
-        # A text that knew the boundary could add parts of its own; none can hold a hash of itself.
-        mail.set_boundary(_hash(notice.notice_id + message.text + message.html))
-        return mail
-
-    def _id(self, name: str) -> str:
-        return f"<{_hash(name)}@{self.sender.rpartition('@')[2]}>"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return self.letter(
+            notice,
+            message,
+            at,
+            # The courier puts those of Bcc into the envelope and leaves them out of the message.
+            to={"To": "undisclosed-recipients:;", "Bcc": ", ".join(self.subscribers)},
+            begins=len(public.updates) == 1,
+            also={"List-Unsubscribe": f"<{self.unsubscribe}>"} if self.unsubscribe else {},
+        )
