@@ -246,6 +246,14 @@ class Register:
                 f"{command.into} is not open: {incident.incident_id} can be merged into open ones"
             )
             raise IllegalTrigger(message)
+        if incident.drill is not into.drill:
+            # A failure would be taken for an exercise, and nobody outside told of its end; or the other way round.
+            drill, other = (incident, into) if incident.drill else (into, incident)
+            message = (
+                f"{drill.incident_id} is an exercise and {other.incident_id} is none: "
+                "exercises are merged with exercises only"
+            )
+            raise IllegalTrigger(message)
         why = _because(cause, f"merged into {into.incident_id} by {command.author}")
         return self.merge(incident, into, why, at)
 
