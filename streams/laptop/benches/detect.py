@@ -33,7 +33,7 @@ from streams.laptop.benches.figures import Figures
 from streams.laptop.benches.rules import of_one_kind, rules
 from streams.laptop.benches.stage import Worker, Writer, stage, ticking
 from streams.laptop.benches.telemetry import METRICS as METRIC_NAMES
-from streams.laptop.benches.telemetry import Signals
+from streams.laptop.benches.telemetry import OFTEN_BAD_OF, Signals
 from streams.laptop.children import die_with_parent
 from streams.settings import Settings
 
@@ -184,7 +184,7 @@ async def latency(figures: Figures, broker: str, *, series: int, partitions: int
             await worker.ready()
             begin = datetime.now(UTC) + timedelta(seconds=1)
             made = Signals(
-                series, begin=begin, apart=timedelta(seconds=1 / _LATENCY_RATE), bad_of=53
+                series, begin=begin, apart=timedelta(seconds=1 / _LATENCY_RATE), bad_of=OFTEN_BAD_OF
             )
             hearing = asyncio.create_task(_alerts(settings, begin))
             await _live(settings, made, begin)

@@ -13,7 +13,10 @@ class Figures:
 
     def tell(self, name: str, value: float, unit: str, **more: Any) -> None:
         """Print one figure; *more* are its ``reference``, ``reference_value`` and what else explains it."""
-        line: dict[str, Any] = {"name": name, "value": _rounded(value), "unit": unit, **more}
+        besides = {
+            each: _rounded(said) if isinstance(said, float) else said for each, said in more.items()
+        }
+        line: dict[str, Any] = {"name": name, "value": _rounded(value), "unit": unit, **besides}
         if more.get("reference_value"):
             line["ratio"] = _rounded(value / more["reference_value"])
         print(json.dumps(line), flush=True)  # noqa: T201 - the output of a measurement

@@ -17,6 +17,8 @@ HOSTS: Final = 10
 METRICS: Final = 10
 #: One metric signal of about so many times eight says that something is the matter. A prime: not always the same few series.
 BAD_OF: Final = 1_999
+#: The same where there are to be alerts.
+OFTEN_BAD_OF: Final = 53
 #: What a good value is at most, and what a bad one is.
 GOOD: Final = 90
 BAD: Final = 400.0
