@@ -23,6 +23,7 @@ from streams.errors import SettingsError, Unavailable
 from streams.gateways.topics import create_topics, list_topics, wanted
 from streams.laptop.brokers.choosing import choose
 from streams.settings import Settings
+from tests.pipeline import eventually
 
 pytestmark = pytest.mark.broker
 
@@ -107,12 +108,17 @@ async def test_a_topic_keeps_its_configuration(broker):
         broker.bootstrap, **{"cleanup.policy": "compact,delete", "retention.ms": "604800000"}
     )
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+
+    async def configuration():
+        # A topic that was made a moment ago is not known to every part of Apache Kafka yet.
+        [response] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        return {entry[0]: entry[1] for entry in response.resources[0][4]}
+
     await admin.start()
     try:
-        [response] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        told = await eventually(configuration, "the topic is known")
     finally:
         await admin.close()
-    told = {entry[0]: entry[1] for entry in response.resources[0][4]}
 
     assert told["cleanup.policy"] == "compact,delete"
     assert told["retention.ms"] == "604800000"
