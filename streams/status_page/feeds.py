@@ -77,7 +77,7 @@ def _entries(page: Page) -> Iterator[_Entry]:
 def _of_incidents(page: Page) -> Iterator[_Entry]:
     for incident in page.incidents:
         said = "".join(
-            f"<p><small>{wording.clock(update.published_at)}</small><br>"
+            f"<p><small>{wording.clock(update.published_at, page.zone)}</small><br>"
             f"<strong>{update.status.capitalize()}</strong> - {_lines(update.message)}</p>"
             for update in incident.updates
         )
@@ -94,7 +94,7 @@ def _of_maintenance(page: Page) -> Iterator[_Entry]:
     for each in (*page.maintenance, *page.completed):
         what = f" ({escape(', '.join(each.components))})" if each.components else ""
         said = (
-            f"<p>{wording.clock(each.starts_at)} to {wording.clock(each.ends_at)}{what}: "
+            f"<p>{wording.clock(each.starts_at, page.zone)} to {wording.clock(each.ends_at, page.zone)}{what}: "
             f"{wording.MAINTENANCE[each.status]}</p>"
         )
         title = f"Scheduled maintenance: {each.title}"

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.commands import Declare, Publish, Report
 from schemas.lifecycle import IncidentV1
+from schemas.policies import PolicyV1
 from streams.gateways.following import Following
 from streams.gateways.incidents import Done, ask, current
 from streams.laptop.ports import free_port
@@ -42,9 +43,19 @@ async def publish(settings: Settings, incident_id: str) -> None:
     assert isinstance(await ask(settings, command, source="test"), Done)
 
 
+class Nobody:
+    """Needs no policy."""
+
+    def hear(self, published: PolicyV1) -> None:
+        """Take nothing in."""
+
+    def settle(self) -> None:
+        """Change nothing."""
+
+
 async def still_known(settings: Settings) -> None:
     """Have a board begin anew: it must show the same."""
-    following = Following(settings, {})
+    following = Following(settings, Nobody())
     task = asyncio.create_task(following.run())
 
     async def ready() -> bool:
@@ -69,15 +80,12 @@ async def test_a_button_in_slack_acknowledges_and_what_is_published_is_on_the_st
     board = Worker("board", settings, tmp_path, "-m", "streams", "board", "--port", str(port))
     try:
         await pipeline.ready()
+
+        async def board_ready() -> bool:
+            return board.ready()
+
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-
-            async def answers() -> bool:
-                try:
-                    return (await client.get("/livez")).is_success
-                except httpx.TransportError:
-                    return False
-
-            await eventually(answers, "the board answers", board.tail)
+            await eventually(board_ready, "the board answers", board.tail)
             report = Report(summary="Slow")
             declared = await ask(
                 settings,

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,7 +11,7 @@ from schemas.silences import SilenceV1
 from streams.status_page.html import html
 from streams.status_page.settings import StatusPage
 from streams.status_page.showing import Page, State, page
-from streams.status_page.uptime import DAYS, Down, uptime
+from streams.status_page.uptime import DAYS, Down, midnight, uptime
 from tests import told
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -179,6 +180,61 @@ def test_weights_are_those_of_statuspage_and_overlaps_count_once() -> None:
     )
     assert (of.days[-1].partial, of.days[-1].major) == (hour, hour)
     assert of.percent == pytest.approx(100 * (1 - 1.3 / (89 * 24 + 12)))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        # Where summer time begins and ends.
+        ("Europe/Vienna", date(2026, 3, 29), 23),
+        ("Europe/Vienna", date(2026, 10, 25), 25),
+        ("Europe/Vienna", date(2026, 3, 28), 24),
+        # Where midnight is left out, and where it comes twice.
+        ("Africa/Cairo", date(2026, 4, 24), 23),
+        ("America/Havana", date(2026, 11, 1), 25),
+        ("Asia/Kathmandu", date(2026, 5, 1), 24),
+    ],
+)
+def test_days_are_those_of_the_pages_zone(zone: str, day: date, hours: int) -> None:
+    """Otherwise an outage late in the evening would be shown on the next day, and one of a whole day on two."""
+    begins = midnight(day, ZoneInfo(zone))
+    ends = midnight(day + timedelta(days=1), ZoneInfo(zone))
+    at = ends + timedelta(days=3)
+    of = uptime([Down(begins, ends, "major_outage")], at, zone=ZoneInfo(zone))
+    assert {each.day: each.major for each in of.days if each.major} == {day: timedelta(hours=hours)}
+    # A second more on both sides is a second of the days beside it.
+    second = timedelta(seconds=1)
+    of = uptime([Down(begins - second, ends + second, "major_outage")], at, zone=ZoneInfo(zone))
+    assert [each.major for each in of.days if each.major] == [
+        second,
+        timedelta(hours=hours),
+        second,
+    ]
+
+
+def test_maintenance_is_on_its_days_and_counts_as_up() -> None:
+    """Otherwise announced work would be shown as an outage, or not at all."""
+    at = NOON + timedelta(hours=1)
+    outage = incident(public=told.public(said(0, impact="critical", components=("Checkout",))))
+    checkout, search = shown(silences=(window(),), at=at).components
+    assert (checkout.uptime.days[-1].level, checkout.uptime.percent) == ("under_maintenance", 100)
+    assert search.uptime.days[-1].level == "operational"
+    # What fails meanwhile is an outage all the same.
+    checkout, _ = shown(outage, silences=(window(),), at=at).components
+    assert checkout.uptime.days[-1].level == "major_outage"
+    assert checkout.uptime.days[-1].major == timedelta(hours=2)
+
+
+def test_a_component_says_when_it_last_changed() -> None:
+    """Otherwise every component would seem to have changed with each incident."""
+    at = NOON + timedelta(hours=3)
+    one = incident(public=told.public(said(10, components=("Search",))))
+    checkout, search = shown(one, silences=(window(),), at=at).components
+    assert search.changed_at == NOON + timedelta(minutes=10)
+    # Its maintenance has ended.
+    assert checkout.changed_at == NOON + timedelta(hours=2)
+    [quiet, _] = shown(at=at).components
+    assert quiet.changed_at == datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("ends", "level"), [(timedelta(0), "operational"), (timedelta(1), None)])
