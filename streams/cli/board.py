@@ -78,7 +78,8 @@ async def _serve(settings: Settings, path: Path, host: str, port: int) -> None:
             # The query of an address can be a secret.
             access_log=False,
             server_header=False,
-            limit_concurrency=100,
+            # Connections that are kept alive count: a crowd comes when something is down.
+            limit_concurrency=500,
             timeout_graceful_shutdown=3,
             log_level=settings.log_level.lower(),
         )

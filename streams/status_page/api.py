@@ -207,46 +207,56 @@ def _first(incident: ShownIncident, status: PublicStatus) -> datetime | None:
     )
 
 
+#: What a component is once maintenance has a status.
+_WORKED_ON: Final = {
+    "scheduled": "operational",
+    "in_progress": "under_maintenance",
+    "completed": "operational",
+}
+
+
 def _maintenance(page: Page, address: str, each: Maintenance) -> MaintenanceDocument:
     code = identity("maintenance", page.tenant, each.silence_id)
-    level = "under_maintenance" if each.status == "in_progress" else "operational"
-    old = "under_maintenance" if each.status == "completed" else "operational"
     return MaintenanceDocument(
         id=code,
         page_id=_page_id(page),
         name=each.title,
         status=_is(each.status),
         impact="maintenance",
-        created_at=each.changed_at,
+        created_at=each.turns[-1][1],
         started_at=each.starts_at,
-        updated_at=each.changed_at,
+        updated_at=each.updated_at,
         monitoring_at=None,
         resolved_at=each.ends_at if each.status == "completed" else None,
         shortlink=f"{address}#{anchor(each)}",
         scheduled_for=each.starts_at,
         scheduled_until=each.ends_at,
         components=_named(page, each.components),
-        incident_updates=[
-            UpdateDocument(
-                id=identity("update", code, each.status),
-                incident_id=code,
-                status=_is(each.status),
-                body=each.title,
-                created_at=each.changed_at,
-                updated_at=each.changed_at,
-                display_at=each.changed_at,
-                affected_components=[
-                    AffectedDocument(
-                        code=_code(page, name),
-                        name=name,
-                        old_status=_is(old),
-                        new_status=_is(level),
-                    )
-                    for name in each.components
-                ],
-                deliver_notifications=False,
-                custom_tweet=None,
-                tweet_id=None,
-            )
-        ],
+        incident_updates=[*_steps(page, code, each)][::-1],
     )
+
+
+def _steps(page: Page, code: str, each: Maintenance) -> Iterator[UpdateDocument]:
+    """Yield what became of a maintenance, the first of it first."""
+    was = "operational"
+    for status, at in reversed(each.turns):
+        now = _WORKED_ON[status]
+        yield UpdateDocument(
+            id=identity("update", code, status),
+            incident_id=code,
+            status=_is(status),
+            body=each.title,
+            created_at=at,
+            updated_at=at,
+            display_at=at,
+            affected_components=[
+                AffectedDocument(
+                    code=_code(page, name), name=name, old_status=_is(was), new_status=_is(now)
+                )
+                for name in each.components
+            ],
+            deliver_notifications=False,
+            custom_tweet=None,
+            tweet_id=None,
+        )
+        was = now

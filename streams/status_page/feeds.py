@@ -94,11 +94,12 @@ def _of_maintenance(page: Page) -> Iterator[_Entry]:
     for each in (*page.maintenance, *page.completed):
         what = f" ({escape(', '.join(each.components))})" if each.components else ""
         said = (
-            f"<p>{wording.clock(each.starts_at, page.zone)} to {wording.clock(each.ends_at, page.zone)}{what}: "
+            f"<p>{wording.period(each.starts_at, each.ends_at, page.zone)}{what}: "
             f"{wording.MAINTENANCE[each.status]}</p>"
         )
         title = f"Scheduled maintenance: {each.title}"
-        yield _Entry(wording.anchor(each), title, each.changed_at, each.changed_at, said)
+        published_at = each.turns[-1][1]
+        yield _Entry(wording.anchor(each), title, published_at, each.updated_at, said)
 
 
 def _lines(text: str) -> str:

@@ -137,7 +137,7 @@ def page(settings: StatusPage, state: State, at: datetime) -> Page:
     )
     zone = settings.zone
     moments = [moment for each in incidents for _, moment in _turns(each)]
-    moments += [moment for each in windows for moment in _passed(each, at)]
+    moments += [each.updated_at for each in windows]
     begins_at = (
         midnight(settings.since, zone)
         if settings.since
@@ -151,7 +151,7 @@ def page(settings: StatusPage, state: State, at: datetime) -> Page:
             each.description,
             position,
             _status(name, unresolved, under_way),
-            max(_changes(name, incidents, windows, at), default=begins_at),
+            max(_changes(name, incidents, windows), default=begins_at),
             uptime(
                 [*_downs(name, incidents, at), *_work(name, windows, at)], at, settings.since, zone
             ),
@@ -196,23 +196,17 @@ def _turns(incident: ShownIncident) -> Iterator[tuple[tuple[str, ...], datetime]
         yield incident.public.components, incident.over_at
 
 
-def _passed(window: Maintenance, at: datetime) -> Iterator[datetime]:
-    """Yield when something about *window* changed, up to *at*."""
-    for moment in (window.changed_at, window.starts_at, window.ends_at):
-        if moment <= at:
-            yield moment
-
-
 def _changes(
-    name: str, incidents: Iterable[ShownIncident], windows: Iterable[Maintenance], at: datetime
+    name: str, incidents: Iterable[ShownIncident], windows: Iterable[Maintenance]
 ) -> Iterator[datetime]:
+    """Yield when the status of *name* may have changed."""
     for incident in incidents:
         for components, moment in _turns(incident):
             if name in components:
                 yield moment
     for window in windows:
         if name in window.components:
-            yield from (each for each in (window.starts_at, window.ends_at) if each <= at)
+            yield from (at for status, at in window.turns if status != "scheduled")
 
 
 def _work(name: str, windows: Iterable[Maintenance], at: datetime) -> Iterator[Down]:

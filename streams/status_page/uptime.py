@@ -51,6 +51,11 @@ class Uptime:
     #: Percent of the time that is known; None where nothing is.
     percent: float | None
 
+    @property
+    def known(self) -> int:
+        """How many of the days something is known of."""
+        return sum(day.level is not None for day in self.days)
+
 
 def uptime(
     downs: Sequence[Down], at: datetime, since: date | None = None, zone: tzinfo = UTC

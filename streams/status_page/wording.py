@@ -30,6 +30,14 @@ def clock(at: datetime, zone: tzinfo) -> str:
     return f"{at.astimezone(zone):%b %-d, %Y, %H:%M %Z}"
 
 
+def period(begins_at: datetime, ends_at: datetime, zone: tzinfo) -> str:
+    """Return a time as people read it: of one day, the day is said once."""
+    begins, ends = begins_at.astimezone(zone), ends_at.astimezone(zone)
+    if (begins.date(), begins.utcoffset()) == (ends.date(), ends.utcoffset()):
+        return f"{begins:%b %-d, %Y, %H:%M} to {ends:%H:%M %Z}"
+    return f"{clock(begins, zone)} to {clock(ends, zone)}"
+
+
 def anchor(of: ShownIncident | Maintenance) -> str:
     """Return what an incident, or a maintenance, is called within the page."""
     if isinstance(of, ShownIncident):

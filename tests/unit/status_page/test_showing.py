@@ -8,7 +8,7 @@ import pytest
 
 from schemas.lifecycle import IncidentV1, Status
 from schemas.silences import SilenceV1
-from streams.status_page.html import html
+from streams.status_page.html import history, html
 from streams.status_page.settings import StatusPage
 from streams.status_page.showing import Page, State, page
 from streams.status_page.uptime import DAYS, Down, midnight, uptime
@@ -298,6 +298,35 @@ def test_the_page_tells_all_and_loads_nothing() -> None:
     assert "width=device-width" in text
     assert "internal reason" not in text
     assert "Database does not answer" not in text
+
+
+def test_what_the_bars_show_is_said_in_words() -> None:
+    """Otherwise whoever sees no colours, or has no pointer, would learn nothing of the days."""
+    settings = SETTINGS.model_copy(update={"since": date(2026, 2, 1), "time_zone": "Asia/Tokyo"})
+    over = told.public(said(60, "resolved"), said(0, impact="major"))
+    made = page(settings, State((incident(public=over),)), NOON + timedelta(hours=5))
+    text = html(made)
+    assert 'aria-label="Checkout, the last 90 days: ' in text
+    assert "1 day with outages or maintenance" in text
+    assert "<li>Mar 2, 2026: 2 h partial outage</li>" in text
+    assert "uptime in 31 days" in text
+    # Summer time or not, it is said whose clock that is.
+    assert "Mar 2, 2026, 21:00 JST" in text
+    assert "those of Asia/Tokyo" in text
+
+
+def test_the_history_has_incidents_and_maintenance_by_month() -> None:
+    """Otherwise what is older than the page shows would be in feeds alone."""
+    old = window(starts_at=NOON - timedelta(days=20), ends_at=NOON - timedelta(days=20, hours=-2))
+    over = told.public(said(30, "resolved"), said(0), title="Checkout failed")
+    text = history(
+        shown(incident(public=over), silences=(old,), at=NOON + timedelta(1)), "../status"
+    )
+    places = [text.index(part) for part in ("March 2026", "Checkout failed", "February 2026")]
+    assert places == sorted(places)
+    assert text.index("Upgrade of our database") > places[-1]
+    assert "Feb 10, 2026, 12:00 to 14:00 UTC" in text
+    assert "internal reason" not in text
 
 
 def test_a_minute_of_downtime_is_never_rounded_away() -> None:
