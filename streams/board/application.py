@@ -13,7 +13,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, FastAPI, status
 
 from streams.board.callbacks import Publishes, callbacks
-from streams.board.headers import SafeHeaders
+from streams.board.headers import Heads, SafeHeaders
 from streams.board.limits import Rate, limited
 from streams.board.status import TAG as STATUS_PAGE
 from streams.notifications.channel import Channel
@@ -56,6 +56,7 @@ def application(
         redoc_url=None,
     )
     app.add_middleware(SafeHeaders)
+    app.add_middleware(Heads)
     app.include_router(
         callbacks(channels, publisher, now),
         dependencies=[*guards, Depends(limited(Rate(), now))],

@@ -34,3 +34,23 @@ class SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, told)
+
+
+class Heads:
+    """The ASGI application inside, which is asked for the headers alone as well: by monitors, and by caches."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request; HEAD as GET, without what it would send (RFC 9110, section 9.3.2)."""
+        if scope.get("method") != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def told(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, told)

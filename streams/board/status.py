@@ -239,17 +239,14 @@ class _Part:
         self, path: str, endpoint: Callable[..., Any], summary: str, answer: dict[str, Any]
     ) -> None:
         """Let *endpoint* answer at *path*."""
-        whole = f"{self.base}{path}" or "/"
         self.router.add_api_route(
-            whole,
+            f"{self.base}{path}" or "/",
             endpoint,
             summary=f"{summary} of a tenant" if "{" in self.base else summary,
             responses={200: answer},
             response_class=Response,
             include_in_schema=self.described,
         )
-        # Monitors ask for no more than the headers.
-        self.router.add_api_route(whole, endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 def _add_page(part: _Part) -> None:

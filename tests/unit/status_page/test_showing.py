@@ -309,7 +309,7 @@ def test_what_the_bars_show_is_said_in_words() -> None:
     assert 'aria-label="Checkout, the last 90 days: ' in text
     assert "1 day with outages or maintenance" in text
     assert "<li>Mar 2, 2026: 2 h partial outage</li>" in text
-    assert "uptime in 31 days" in text
+    assert 'uptime<span class="long"> in 31 days</span>' in text
     # Summer time or not, it is said whose clock that is.
     assert "Mar 2, 2026, 21:00 JST" in text
     assert "those of Asia/Tokyo" in text
