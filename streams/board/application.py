@@ -1,7 +1,7 @@
 """
-The board as an ASGI application; each part is a router of its own.
+The board as an ASGI application, put together of parts.
 
-A part brings its addresses, a tag for the description, and the dependencies that guard it; nothing here knows what it is about. What an operator
+A part brings its addresses, what the description says of them, and what guards them; nothing here knows what it is about. What an operator
 asks (``/livez``, ``/readyz``, ``/metrics``) stands on a listener of its own: whoever reads a public page sees none of it.
 """
 
@@ -10,23 +10,18 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, status
+from fastapi import Depends, FastAPI, status
 
 from streams.board.callbacks import Publishes, callbacks
 from streams.board.headers import Heads, SafeHeaders
 from streams.board.limits import Rate, limited
-from streams.board.status import TAG as STATUS_PAGE
+from streams.board.part import Part
 from streams.notifications.channel import Channel
 
 _DESCRIPTION: Final = """\
 What the board of this installation answers over HTTP.
 
 Status pages are public and hold only what was published. Callbacks are heard only with the provider's valid signature and a fresh time."""
-_CALLBACKS: Final = {
-    "name": "callbacks",
-    "description": "What somebody did at a provider, signed by it; becomes a command.",
-}
-
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     status.HTTP_408_REQUEST_TIMEOUT: {"description": "Its body did not come in time"},
     status.HTTP_413_CONTENT_TOO_LARGE: {"description": "Its body is larger than is read"},
@@ -39,7 +34,7 @@ def application(
     channels: Mapping[str, Channel],
     publisher: Publishes,
     now: Callable[[], datetime],
-    *others: APIRouter,
+    *others: Part,
     guards: Sequence[Any] = (),
 ) -> FastAPI:
     """
@@ -47,21 +42,27 @@ def application(
 
     *guards* are dependencies that every callback passes before it is looked at.
     """
+    limit = Depends(limited(Rate(), now))
+    parts = [
+        *others,
+        Part(
+            "callbacks",
+            "What somebody did at a provider, signed by it; becomes a command.",
+            callbacks(channels, publisher, now),
+            [*guards, limit],
+            _REFUSALS,
+        ),
+    ]
     app = FastAPI(
         title="Tocsin",
         version=version("tocsin"),
         description=_DESCRIPTION,
-        openapi_tags=[STATUS_PAGE, _CALLBACKS],
+        openapi_tags=[part.tag for part in parts],
         docs_url=None,
         redoc_url=None,
     )
     app.add_middleware(SafeHeaders)
     app.add_middleware(Heads)
-    app.include_router(
-        callbacks(channels, publisher, now),
-        dependencies=[*guards, Depends(limited(Rate(), now))],
-        responses=_REFUSALS,
-    )
-    for router in others:
-        app.include_router(router)
+    for part in parts:
+        app.include_router(part.router, dependencies=part.guards, responses=part.refusals)
     return app

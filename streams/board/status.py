@@ -17,6 +17,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response, status
 from pydantic import BaseModel, ConfigDict
 
+from streams.board.part import Part
 from streams.policy import Policy
 from streams.status_page.addresses import page_at
 from streams.status_page.api import ANSWERS
@@ -25,10 +26,10 @@ from streams.status_page.html import STYLE, history, html
 from streams.status_page.settings import StatusPage
 from streams.status_page.showing import Page, State, page
 
-TAG: Final = {
-    "name": "status page",
-    "description": "What was published, for everybody: as a page, as feeds, and as Statuspage's public API has it.",
-}
+_NAME: Final = "status page"
+_ABOUT: Final = (
+    "What was published, for everybody: as a page, as feeds, and as Statuspage's public API has it."
+)
 _CACHED: Final = {"Cache-Control": "public, max-age=10", "Vary": "Accept-Encoding"}
 #: The page's own style and nothing else, in whatever frame somebody shows it: there is nothing to click that does anything.
 _HTML: Final = {
@@ -194,12 +195,13 @@ class Pages:
 Finds = Callable[..., Awaitable[Asked]]
 
 
-def status_pages(pages: Pages) -> APIRouter:
-    """Return the addresses of the status pages."""
+def status_pages(pages: Pages) -> Part:
+    """Return what is answered about status pages."""
     router = APIRouter(
-        tags=[TAG["name"]],
+        tags=[_NAME],
         responses={
             304: {"description": "Whoever asks has it already (`If-None-Match`)"},
+            400: {"description": "`Host` is no name", "model": Refusal},
             404: {"description": "There is no such page", "model": Refusal},
             503: {"description": "Not everything was read yet", "model": Refusal},
         },
@@ -217,40 +219,40 @@ def status_pages(pages: Pages) -> APIRouter:
         return _asked(pages, request, f"/status/{quote(tenant)}", tenant)
 
     # One address of each thing is described; the others are for hosts of their own.
-    _add_page(_Part(router, "", at_root, described=False))
-    _add_api(_Part(router, "", at_root, described=True))
-    _add_page(_Part(router, "/status", first, described=True))
-    _add_api(_Part(router, "/status", first, described=False))
-    _add_page(_Part(router, "/status/{tenant}", of_tenant, described=True))
-    _add_api(_Part(router, "/status/{tenant}", of_tenant, described=True))
-    return router
+    _add_page(_Base(router, "", at_root, described=False))
+    _add_api(_Base(router, "", at_root, described=True))
+    _add_page(_Base(router, "/status", first, described=True))
+    _add_api(_Base(router, "/status", first, described=False))
+    _add_page(_Base(router, "/status/{tenant}", of_tenant, described=True))
+    _add_api(_Base(router, "/status/{tenant}", of_tenant, described=True))
+    return Part(_NAME, _ABOUT, router)
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The addresses below one *base*, all of the page that is found there."""
+class _Base:
+    """The addresses below one path, all of the page that is found there."""
 
     router: APIRouter
-    base: str
+    path: str
     find: Finds
     described: bool
 
     def add(
-        self, path: str, endpoint: Callable[..., Any], summary: str, answer: dict[str, Any]
+        self, below: str, endpoint: Callable[..., Any], summary: str, answer: dict[str, Any]
     ) -> None:
-        """Let *endpoint* answer at *path*."""
+        """Let *endpoint* answer at what stands *below* it."""
         self.router.add_api_route(
-            f"{self.base}{path}" or "/",
+            f"{self.path}{below}" or "/",
             endpoint,
-            summary=f"{summary} of a tenant" if "{" in self.base else summary,
+            summary=f"{summary} of a tenant" if "{" in self.path else summary,
             responses={200: answer},
             response_class=Response,
             include_in_schema=self.described,
         )
 
 
-def _add_page(part: _Part) -> None:
-    find = part.find
+def _add_page(base: _Base) -> None:
+    find = base.find
 
     async def as_html(asked: Annotated[Asked, Depends(find)]) -> Response:
         def written(of: Page) -> bytes:
@@ -276,11 +278,11 @@ def _add_page(part: _Part) -> None:
         ("/history.rss", as_rss, "application/rss+xml", "The history as RSS 2.0"),
         ("/history.atom", as_atom, "application/atom+xml", "The history as Atom"),
     ):
-        part.add(path, endpoint, summary, {"content": {kind: {"schema": {"type": "string"}}}})
+        base.add(path, endpoint, summary, {"content": {kind: {"schema": {"type": "string"}}}})
 
 
-def _add_api(part: _Part) -> None:
-    find = part.find
+def _add_api(base: _Base) -> None:
+    find = base.find
 
     def add(name: str, written: Callable[[Page, str], BaseModel]) -> None:
         async def as_json(asked: Annotated[Asked, Depends(find)]) -> Response:
@@ -290,7 +292,7 @@ def _add_api(part: _Part) -> None:
             return asked.answer(name, "application/json", made, **_OPEN)
 
         summary = (written.__doc__ or "").rstrip(".")
-        part.add(f"/api/v2/{name}", as_json, summary, {"model": get_type_hints(written)["return"]})
+        base.add(f"/api/v2/{name}", as_json, summary, {"model": get_type_hints(written)["return"]})
 
     for name, written in ANSWERS.items():
         add(name, written)
@@ -301,7 +303,7 @@ def _add_api(part: _Part) -> None:
             f"there is no {name[:100]!r}; there are {', '.join(sorted(ANSWERS))}",
         )
 
-    part.router.add_api_route(f"{part.base}/api/v2/{{name:path}}", nothing, include_in_schema=False)
+    base.router.add_api_route(f"{base.path}/api/v2/{{name:path}}", nothing, include_in_schema=False)
 
 
 def _asked(pages: Pages, request: Request, base: str, tenant: str | None = None) -> Asked:

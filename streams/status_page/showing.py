@@ -212,7 +212,7 @@ def _changes(
 def _work(name: str, windows: Iterable[Maintenance], at: datetime) -> Iterator[Down]:
     """Yield when *name* was worked on: it counts as up, and its days show it."""
     for each in windows:
-        if name in each.components and each.starts_at < at:
+        if name in each.components:
             yield Down(each.starts_at, min(each.ends_at, at), "under_maintenance")
 
 

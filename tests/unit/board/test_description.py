@@ -3,8 +3,10 @@
 import httpx
 import jsonschema
 import pytest
+from fastapi import APIRouter, Depends, HTTPException
 
 from streams.board.application import application
+from streams.board.part import Part
 from streams.board.status import Pages, status_pages
 from streams.policy import Policy
 from streams.status_page.api import ANSWERS
@@ -85,6 +87,30 @@ async def test_what_is_answered_is_what_is_described(base: str) -> None:
         missing.json(),
         {**refusal["application/json"]["schema"], "components": document["components"]},
     )
+
+
+async def test_another_part_is_one_more_argument() -> None:
+    """Otherwise intake, commands and live pages would each change what is there."""
+    router = APIRouter(prefix="/intake", tags=["intake"])
+
+    @router.post("/{topic}", summary="Take telemetry in")
+    async def take(topic: str) -> str:
+        return topic
+
+    async def closed() -> None:
+        raise HTTPException(401)
+
+    part = Part("intake", "Telemetry.", router, [Depends(closed)], {401: {"description": "No."}})
+    app = application(CHANNELS, Broker(), Clock(), part)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://board") as client:
+        answer = await client.post("/intake/logs")
+        assert answer.status_code == 401
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        document = (await client.get("/openapi.json")).json()
+    assert {"name": "intake", "description": "Telemetry."} in document["tags"]
+    described = document["paths"]["/intake/{topic}"]["post"]
+    assert (described["tags"], described["responses"]["401"]["description"]) == (["intake"], "No.")
 
 
 async def test_nothing_internal_is_in_it() -> None:
