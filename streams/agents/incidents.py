@@ -108,13 +108,14 @@ class IncidentsDesk:
             reopen_within=policy.incidents.reopen_within,
         )
         register = Register(policy.incidents, policy.plan, policy.outside)
-        duty, pages = duty_of(policy.roster), policy.pages
+        duty = duty_of(policy.roster)
         return cls(
             register,
             correlation,
             lambda step: (
                 *told(step, policy.routes, duty),
-                *_public(step, pages),
+                # One tenant's customers never hear of another one's incidents.
+                *_public(step, policy.pages.get(step.tenant)),
             ),
             clock=clock,
             coverage=coverage,
@@ -403,12 +404,11 @@ def gap_alert(finding: Finding, at: datetime) -> AlertV1:
     )
 
 
-def _public(step: StepV1, pages: Mapping[str, StatusPage]) -> list[NoticeV1]:
-    # One tenant's customers never hear of another one's incidents.
-    page = pages.get(step.tenant)
-    if page is None:
+def _public(step: StepV1, status_page: StatusPage | None) -> list[NoticeV1]:
+    if status_page is None:
         return []
-    return public_notices(step, page.page, page.told(step.incident.severity_peak))
+    channels = status_page.told(step.incident.severity_peak)
+    return public_notices(step, status_page.page, channels)
 
 
 def _heard(arrival: Arrival, tie: Tie) -> Heard:

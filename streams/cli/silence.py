@@ -11,8 +11,8 @@ from rich.text import Text
 
 from schemas.contract import Moment, Part
 from schemas.silences import SilenceV1
+from streams.cli import moments
 from streams.cli.asking import AUTHOR, JSON, TENANT, print_json, run, valid
-from streams.cli.moments import moment
 from streams.durations import read_duration, written
 from streams.gateways import clock, silences
 from streams.gateways.silences import Ending
@@ -84,7 +84,7 @@ def add(  # noqa: PLR0913 - what a silence has
         message = "--title is for --maintenance: other silences are on no status page"
         raise click.UsageError(message)
     at = clock.now()
-    begins = valid(_Beginning, starts=moment(starts)).starts if starts else at
+    begins = valid(_Beginning, starts=moments.moment(starts)).starts if starts else at
     made = valid(
         SilenceV1,
         occurred_at=at,
