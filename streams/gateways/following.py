@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from schemas.contract import Unreadable
@@ -11,7 +12,9 @@ from schemas.policies import PolicyV1
 from schemas.silences import SilenceV1
 from schemas.topics import CURRENT, POLICIES, SILENCES
 from streams.errors import Unavailable
+from streams.gateways import clock
 from streams.gateways.looking import READ_WITHIN, fetched, read_all, reading
+from streams.gateways.producer import ANSWERS_WITHIN
 from streams.settings import Settings
 from streams.status_page.showing import State
 
@@ -19,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: How long a broker that does not answer is left alone.
 _AGAIN_AFTER: Final = timedelta(seconds=5)
+#: How often is asked whether it is there: the client waits for a broker that is away without a word.
+_ASKED_EVERY: Final = timedelta(seconds=10)
 
 
 class Policies(Protocol):
@@ -34,8 +39,13 @@ class Policies(Protocol):
 class Following:
     """The published incidents, the maintenance windows and the policies, as far as they were read."""
 
-    def __init__(self, settings: Settings, policies: Policies) -> None:
+    def __init__(
+        self, settings: Settings, policies: Policies, now: Callable[[], datetime] = clock.now
+    ) -> None:
         self._settings = settings
+        self._now = now
+        #: Until when everything is known.
+        self._as_of: datetime | None = None
         self._policies = policies
         self._incidents: dict[bytes | None, IncidentV1] = {}
         self._silences: dict[bytes | None, SilenceV1] = {}
@@ -47,7 +57,9 @@ class Following:
 
     def state(self) -> State:
         """Return what pages are made of now."""
-        return State(tuple(self._incidents.values()), tuple(self._silences.values()))
+        return State(
+            tuple(self._incidents.values()), tuple(self._silences.values()), as_of=self._as_of
+        )
 
     def unready(self) -> str | None:
         """Return what is missing; a broker that goes away later takes nothing from what is shown."""
@@ -86,11 +98,16 @@ class Following:
         async with reading(self._settings, topics) as consumer:
             await read_all(consumer, self.take, since=None, within=READ_WITHIN)
             await self._settle()
+            self._as_of = self._now()
             self.ready = True
             while True:
                 for record in await fetched(consumer):
                     self.take(record)
                 await self._settle()
+                if self._now() - self._as_of >= _ASKED_EVERY:
+                    async with asyncio.timeout(ANSWERS_WITHIN.total_seconds()):
+                        await consumer.end_offsets(consumer.assignment())
+                    self._as_of = self._now()
 
     async def _settle(self) -> None:
         if self._unsettled:

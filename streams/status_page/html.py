@@ -55,7 +55,7 @@ def _written(name: str, page: Page, **told: Any) -> str:
             told=_told,
             clock=partial(wording.clock, zone=page.zone),
             # A reader who has it already is sent nothing for a minute in which nothing happens.
-            as_of=page.at.replace(second=0, microsecond=0),
+            as_of=(page.stale_since or page.at).replace(second=0, microsecond=0),
             style=_CSS,
             **told,
         )

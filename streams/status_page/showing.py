@@ -6,7 +6,7 @@ All renderers show this model, so they cannot disagree, and none of them can sho
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,8 @@ _OVERALL: Final = {
     "partial_outage": ("major", "Partial System Outage"),
     "major_outage": ("critical", "Major System Outage"),
 }
+#: How long nothing may have been heard before people are told so.
+_STALE_AFTER: Final = timedelta(minutes=1)
 #: Incidents of the past that are shown.
 _SHOWN: Final = 50
 
@@ -86,6 +88,8 @@ class Page:
     #: Whose days and whose clock.
     zone: ZoneInfo
     at: datetime
+    #: Until when everything is known, where nothing was heard for so long that it must be said.
+    stale_since: datetime | None
     #: The first day that is known of, where the policy says one.
     since: date | None
     #: The first that is known of, as a moment.
@@ -113,6 +117,8 @@ class State:
     silences: Iterable[SilenceV1] = ()
     #: The components that show each service.
     of_services: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Until when everything is known; None where that is now.
+    as_of: datetime | None = None
 
 
 def page(settings: StatusPage, state: State, at: datetime) -> Page:
@@ -169,6 +175,7 @@ def page(settings: StatusPage, state: State, at: datetime) -> Page:
         url=settings.url,
         zone=zone,
         at=at,
+        stale_since=state.as_of if state.as_of and at - state.as_of > _STALE_AFTER else None,
         since=settings.since,
         begins_at=begins_at,
         updated_at=max(moments, default=begins_at),

@@ -1,17 +1,22 @@
 """The status page over HTTP: what is answered where, and what is said before everything was read."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
+from aiokafka.errors import KafkaError, RequestTimedOutError
 
 from schemas.contract import Contract
 from schemas.policies import PolicyV1
 from schemas.topics import CURRENT, SILENCES, TopicDeclaration
 from streams.board.application import application
 from streams.board.status import Pages, status_pages
+from streams.errors import Unavailable
+from streams.gateways import following as under_test
 from streams.gateways.following import Following
 from streams.policy import Policy
 from streams.settings import Settings
@@ -311,3 +316,48 @@ def test_windows_are_followed_until_they_are_gone() -> None:
     assert following.state().silences == (window(),)
     following.take(record(SILENCES, b"upgrade", None))
     assert following.state().silences == ()
+
+
+class Consumer:
+    """Stands for the client, whose broker goes away without a word."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def assignment(self) -> set[int]:
+        return set()
+
+    async def end_offsets(self, _: object) -> dict[str, int]:
+        self.asked += 1
+        if self.asked > 2:
+            raise RequestTimedOutError
+        return {}
+
+
+async def test_a_broker_that_is_away_without_a_word_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise the page would say that what it shows is of now, for as long as the broker is away."""
+    consumer, clock = Consumer(), Clock()
+
+    async def nothing(*_: object, **__: object) -> list[Record]:
+        clock.at += timedelta(seconds=4)
+        return []
+
+    @asynccontextmanager
+    async def reading(*_: object) -> AsyncIterator[Consumer]:
+        try:
+            yield consumer
+        except KafkaError:
+            message = "the broker stopped answering"
+            raise Unavailable(message) from None
+
+    for name, fake in (("reading", reading), ("read_all", nothing), ("fetched", nothing)):
+        monkeypatch.setattr(under_test, name, fake)
+    following = Following(Settings(), Unheard(), clock)
+    assert following.unready() == "the topics are still being read"
+    with pytest.raises(Unavailable):
+        await following._follow()
+    assert following.unready() is None
+    # It answered twice, each time after twelve seconds.
+    assert following.state().as_of == NOON + timedelta(seconds=4 + 2 * 12)

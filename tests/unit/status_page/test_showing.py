@@ -315,6 +315,15 @@ def test_what_the_bars_show_is_said_in_words() -> None:
     assert "those of Asia/Tokyo" in text
 
 
+@pytest.mark.parametrize(("away", "said"), [(timedelta(seconds=60), 0), (timedelta(seconds=61), 2)])
+def test_what_was_not_heard_of_for_long_is_not_said_to_be_now(away: timedelta, said: int) -> None:
+    """Otherwise the page would be green in an outage that took our own broker as well."""
+    text = html(page(SETTINGS, State(as_of=NOON - away), NOON))
+    assert ("We cannot tell how things are at the moment" in text) == bool(said)
+    # Beside that, and at the end.
+    assert text.count("Mar 2, 2026, 11:58 UTC") == said
+
+
 def test_the_history_has_incidents_and_maintenance_by_month() -> None:
     """Otherwise what is older than the page shows would be in feeds alone."""
     old = window(starts_at=NOON - timedelta(days=20), ends_at=NOON - timedelta(days=20, hours=-2))
