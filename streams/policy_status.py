@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -27,6 +28,8 @@ class StatusPart:
         self.pages: dict[str, StatusPage] = {}
         #: Where each page stands, rightly or not.
         self._places: dict[Place, Document] = {}
+        #: Those that can be used, that of ``status_page`` first.
+        self._usable: list[tuple[Document, Place, StatusPage]] = []
         #: Components that stand there, rightly or not.
         self._components: set[str] = set()
         self._tells: list[tuple[Document, Place, str]] = []
@@ -73,10 +76,12 @@ class StatusPart:
                     where = (*place, "tells", number, "channel")
                     self._tells.append((document, where, outlet["channel"]))
         try:
-            return StatusPage.model_validate(value)
+            page = StatusPage.model_validate(value)
         except ValidationError as error:
             yield from faults(document, place, StatusPage, error)
-        return None
+            return None
+        self._usable.insert(0 if place == (_ONE,) else len(self._usable), (document, place, page))
+        return page
 
     def check(
         self,
@@ -115,20 +120,20 @@ class StatusPart:
 
     def _overlaps(self) -> Iterator[Problem]:
         """Yield where two pages are one tenant's, stand at one address, or tell through one channel."""
-        page = self.page
-        seen: dict[tuple[str, str], str] = {}
-        listed: list[tuple[tuple[str, ...], StatusPage]] = [((_ONE,), page)] if page else []
-        listed += [((_FURTHER, name), each) for name, each in self.pages.items()]
-        for place, each in listed:
-            name = ".".join(place)
-            claims = [("tenant", each.tenant, "tenant"), ("url", each.url, "address")]
-            claims += [("tells", outlet.channel, "channel") for outlet in each.tells]
-            for setting, value, what in claims:
-                other = seen.setdefault((setting, value), name) if value else name
-                if other != name:
-                    where = (*place, setting) if setting != "tenant" or place == (_ONE,) else place
-                    yield self._places[place].problem(
-                        where, f"{value!r} is the {what} of {other} as well: each page has its own"
+        seen: dict[tuple[str, str], Place] = {}
+        for document, place, page in self._usable:
+            # Where it is told by http and https, it is one address all the same.
+            address = f"{page.host}{urlsplit(page.url).path}"
+            claims = [("tenant", page.tenant, page.tenant, "tenant")]
+            claims += [("url", address, page.url, "address")] if page.url else []
+            claims += [("tells", each.channel, each.channel, "channel") for each in page.tells]
+            for setting, claimed, written, what in claims:
+                other = seen.setdefault((setting, claimed), place)
+                if other != place:
+                    name = ".".join(str(step) for step in other)
+                    yield document.problem(
+                        place if setting == "tenant" else (*place, setting),
+                        f"{written!r} is the {what} of {name} as well: each page has its own",
                     )
 
     def told(self) -> list[str]:

@@ -138,13 +138,13 @@ def test_pages_have_nothing_in_common(tmp_path: Path) -> None:
         status_page: {name: Shop, tenant: acme, url: "https://a.example", tells: [{channel: customers}]}
         status_pages:
           acme: {name: Acme}
-          b: {name: B, url: "https://a.example"}
+          7: {name: B, url: "http://A.example"}
           c: {name: C, tells: [{channel: customers}]}
         """,
     ).split("\n")
     assert said == [
         "bad.yaml:3: status_pages.acme: 'acme' is the tenant of status_page as well: each page has its own",
-        "bad.yaml:4: status_pages.b.url: 'https://a.example' is the address of status_page as well: each page has its own",
+        "bad.yaml:4: status_pages[7].url: 'http://A.example' is the address of status_page as well: each page has its own",
         "bad.yaml:5: status_pages.c.tells: 'customers' is the channel of status_page as well: each page has its own",
     ]
 
