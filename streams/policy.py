@@ -142,7 +142,8 @@ class Policy(BaseModel):
     @property
     def plan(self) -> Plan:
         """What is promised about every incident."""
-        return plan_of(self.severities, self.calendars, self.roster, self.escalations)
+        chains, channels = self.escalations, self.channels
+        return plan_of(self.severities, self.calendars, self.roster, chains, channels)
 
     def promises(self) -> list[Promise]:
         """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
