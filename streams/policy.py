@@ -397,7 +397,8 @@ class _Reading:
 
     def _take_settings(self, document: Document, part: str, value: Any) -> None:
         self._once(document, (part,), "part", part)
-        self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
+        model = self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
+        self.written.settings.append(Placed(document, (part,), model))
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):

@@ -16,6 +16,7 @@ Fact = Literal["acknowledged", "commander", "notified", "identified", "mitigated
 
 #: What stands in an item's text for the name of the incident's own channel.
 CHANNEL: Final = "{channel}"
+_NAME: Final = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{limits.CHECKLIST_NAME_LENGTH - 1}}}")
 _BRACED: Final = re.compile(r"\{[^{}]*\}")
 
 
@@ -27,10 +28,15 @@ def _filled(text: str) -> str:
     return text
 
 
-ItemName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=limits.CHECKLIST_NAME_LENGTH),
-]
+def _named(name: str) -> str:
+    # It is typed on the command line.
+    if not _NAME.fullmatch(name):
+        message = f"is no name of an item: write small letters, digits, - and _, {limits.CHECKLIST_NAME_LENGTH} at most"
+        raise ValueError(message)
+    return name
+
+
+ItemName = Annotated[str, AfterValidator(_named)]
 
 
 class Item(BaseModel):
