@@ -26,7 +26,7 @@ from streams.incidents.standing import OPEN
 #: The fact that others learn of the incident, which only whoever tells them knows.
 NOTIFIED: Final = "notified"
 
-#: Steps that only alerts, the clock or an order of ours make: none of them ticks an item.
+#: Steps that alerts make, of which a storm has many: none of them ticks an item.
 _OF_ALERTS: Final = frozenset(
     {StepKind.ALERT_ATTACHED, StepKind.ALERT_CHANGED, StepKind.ALERT_RESOLVED}
 )
@@ -50,22 +50,19 @@ def followed(
 ) -> IncidentV1:
     """Return *incident* after a step of *kind*, which *by* made, with its checklist; *policy* is what new items come from."""
     has = incident.checklist
-    if before is None or kind is StepKind.OPENED:
+    if before is None:
         has = _added(incident, has, policy)
-    elif kind in _OF_ALERTS:
-        if incident.services == before.services:
-            return incident
-        has = _added(incident, has, policy)
-    elif (
-        incident.status not in OPEN and before.status not in OPEN and kind is not StepKind.CORRECTED
-    ):
+    elif kind in _OF_ALERTS and incident.services == before.services:
         return incident
-    elif kind is StepKind.SEVERITY_CHANGED or kind is StepKind.ABSORBED:
-        has = _added(incident, has, policy)
     elif kind is StepKind.REOPENED:
         has = tuple(_resumed(each, before, incident) for each in has)
     elif kind is StepKind.CORRECTED:
         has = tuple(_corrected(each, before, incident) for each in has)
+    elif incident.status not in OPEN and before.status not in OPEN:
+        return incident
+    elif incident.severity < before.severity or incident.services != before.services:
+        # 1 is the worst.
+        has = _added(incident, has, policy)
     has = tuple(_by_fact(each, before, incident, by) for each in has)
     return incident if has == incident.checklist else incident.model_copy(update={"checklist": has})
 
