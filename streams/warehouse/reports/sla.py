@@ -124,7 +124,7 @@ class Sla(ChosenInSpan):
                     count("late"),
                     count("never"),
                     count("not_due"),
-                    share("compliance", "in time"),
+                    share("compliance", "share"),
                     seconds("median_seconds", "median time"),
                 ),
                 CHECKLIST,
