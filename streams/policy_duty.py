@@ -1,7 +1,7 @@
 """The parts of a policy that say who is on duty: calendars, people, teams, schedules and escalations, read and checked together."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,7 @@ from streams.notifications.channel import Channel
 from streams.notifications.duty import Duty, OnDuty
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem
+from streams.warehouse.levels import Promise
 
 #: Each part is a map of names to these.
 PARTS: Final[Mapping[str, type[BaseModel]]] = {
@@ -197,3 +198,18 @@ _REFERENCES: Final[Mapping[str, Callable[[Any], Iterator[tuple[Place, str, str]]
     "schedules": _of_schedule,
     "escalations": _of_chain,
 }
+
+
+def promises_of(severities: Mapping[int, SeverityLevel]) -> list[Promise]:
+    """Return what *severities* promise, for the warehouse to judge by: around the clock, the next business day as a day."""
+    return [
+        Promise(
+            number,
+            level.name,
+            level.respond_within
+            if isinstance(level.respond_within, timedelta)
+            else timedelta(days=1),
+            level.resolve_within,
+        )
+        for number, level in sorted(severities.items())
+    ]

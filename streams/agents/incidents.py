@@ -119,7 +119,8 @@ class IncidentsDesk:
             correlation,
             lambda step: (
                 *told(step, policy.routes, duty),
-                *_public(step, policy.status_page),
+                # One tenant's customers never hear of another one's incidents.
+                *_public(step, policy.pages.get(step.tenant)),
             ),
             clock=clock,
             coverage=coverage,

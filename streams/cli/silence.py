@@ -11,6 +11,7 @@ from rich.text import Text
 
 from schemas.contract import Moment, Part
 from schemas.silences import SilenceV1
+from streams.cli import moments
 from streams.cli.asking import AUTHOR, JSON, TENANT, print_json, run, valid
 from streams.durations import read_duration, written
 from streams.gateways import clock, silences
@@ -50,7 +51,11 @@ def silence() -> None:
 @click.argument("matchers", metavar="MATCHER...", nargs=-1, required=True)
 @click.option("--for", "lasts", type=DurationType(), required=True, help="How long: 30m, 2h.")
 @click.option("--reason", required=True, help="Why.")
-@click.option("--starts", metavar="ISO-8601", help="From when; now where it is not said.")
+@click.option(
+    "--starts",
+    metavar="ISO-8601",
+    help="From when, in UTC where no offset is said; now where nothing is.",
+)
 @click.option("--maintenance", is_flag=True, help="It is a planned maintenance window.")
 @click.option("--title", default="", help="What the status page calls the maintenance.")
 @click.option("--id", "silence_id", help="Its id; one with the same id is replaced.")
@@ -79,7 +84,7 @@ def add(  # noqa: PLR0913 - what a silence has
         message = "--title is for --maintenance: other silences are on no status page"
         raise click.UsageError(message)
     at = clock.now()
-    begins = valid(_Beginning, starts=starts).starts if starts else at
+    begins = valid(_Beginning, starts=moments.moment(starts)).starts if starts else at
     made = valid(
         SilenceV1,
         occurred_at=at,

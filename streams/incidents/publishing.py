@@ -31,15 +31,19 @@ IMPACTS: Final[Mapping[int, PublicImpact]] = {
 class Outside:
     """What people outside can see of a policy."""
 
-    #: The components of the status page.
-    components: Collection[str] = ()
+    #: The components of each tenant's status page.
+    components: Mapping[str, Collection[str]] = field(default_factory=dict)
     #: Those that show each service.
     of_services: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def showing(self, services: Iterable[str]) -> tuple[str, ...]:
-        """Return the components that show *services*, in the order of the page."""
+    def of(self, tenant: str) -> Collection[str]:
+        """Return the components that people outside see of *tenant*."""
+        return self.components.get(tenant, ())
+
+    def showing(self, tenant: str, services: Iterable[str]) -> tuple[str, ...]:
+        """Return the components that show *services* of *tenant*, in the order of its page."""
         shown = {name for service in services for name in self.of_services.get(service, ())}
-        return tuple(name for name in self.components if name in shown)[: limits.COMPONENTS_LISTED]
+        return tuple(name for name in self.of(tenant) if name in shown)[: limits.COMPONENTS_LISTED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +152,17 @@ def _components(incident: IncidentV1, command: Publish, outside: Outside) -> tup
     if command.components is None:
         if incident.public is not None:
             return incident.public.components
-        return outside.showing((incident.service, *incident.services))
+        return outside.showing(incident.tenant, (incident.service, *incident.services))
     for name in command.components:
-        if name not in outside.components:
-            message = f"{name!r} is no component of the status page; {_meant(name, outside)}"
+        if name not in outside.of(incident.tenant):
+            hint = _meant(name, outside.of(incident.tenant))
+            message = f"{name!r} is no component of the status page; {hint}"
             raise IllegalTrigger(message)
     return tuple(dict.fromkeys(command.components))
 
 
-def _meant(name: str, outside: Outside) -> str:
-    known = sorted(outside.components)
+def _meant(name: str, components: Iterable[str]) -> str:
+    known = sorted(components)
     close = get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -285,13 +285,3 @@ async def test_no_signed_payload_is_too_strange(broker: Broker, payload: Any) ->
     assert (await post(broker, "/callbacks/slack", *said)).status_code == 200
     said = pagerduty(data=payload, agent=payload)
     assert (await post(broker, "/callbacks/pagerduty", *said)).status_code == 200
-
-
-async def test_it_describes_itself(broker: Broker) -> None:
-    """Otherwise nobody could see what may be asked."""
-    transport = httpx.ASGITransport(app=application(CHANNELS, broker, lambda: AT))
-    async with httpx.AsyncClient(transport=transport, base_url="http://board") as client:
-        described = (await client.get("/openapi.json")).json()
-        assert set(described["paths"]) >= {"/livez", "/readyz", "/callbacks/{channel}"}
-        assert (await client.get("/livez")).text == (await client.get("/readyz")).text == "ok"
-        assert "process_cpu_seconds_total" in (await client.get("/metrics")).text

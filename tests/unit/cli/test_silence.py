@@ -125,6 +125,16 @@ def test_silences_are_listed_with_what_is_left(broker: Broker) -> None:
     assert run(silence, "list").stdout == "nothing is silenced\n"
 
 
+def test_a_time_without_an_offset_is_of_utc(broker: Broker) -> None:
+    """Otherwise maintenance that is planned as the manual has it would be refused."""
+    run(
+        *(silence, "add", "service=shop", "--for", "1h", "--reason", "x"),
+        *("--starts", "2026-03-02 20:00"),
+    )
+    ((_, sent),) = broker.published
+    assert sent.starts_at == datetime(2026, 3, 2, 20, tzinfo=UTC)
+
+
 def test_a_silence_is_ended_by_name(broker: Broker) -> None:
     broker.known = [a_silence(starts_at=NOON - timedelta(hours=1))]
     result = run(silence, "end", "upgrade", "--author", "Grace", "--reason", "done")

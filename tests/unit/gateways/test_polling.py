@@ -257,6 +257,19 @@ async def test_vital_signs_say_what_is_missing(broker: Broker) -> None:
             assert ("one_total 0.0" in told, "other" in told) == (True, False)
 
 
+async def test_a_process_says_which_policy_it_works_by() -> None:
+    """Otherwise nobody could tell whether what was published is in force there."""
+    signs = vital_signs(
+        "127.0.0.1", 0, unready=lambda: None, registry=CollectorRegistry(), policy=lambda: "f" * 64
+    )
+    async with (
+        signs as port,
+        ClientSession(f"http://127.0.0.1:{port}") as session,
+        session.get("/readyz") as answer,
+    ):
+        assert answer.headers["Tocsin-Policy"] == "f" * 64
+
+
 async def test_a_port_that_is_taken_is_said() -> None:
     """Otherwise a second prober would end in a traceback."""
     registry = CollectorRegistry()
