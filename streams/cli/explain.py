@@ -12,6 +12,7 @@ from schemas.origin import Origin
 from schemas.withheld import WithheldV1
 from streams.backtest.nearness import Near
 from streams.cli.asking import JSON, TENANT, print_json, run
+from streams.cli.checklist import lines_of
 from streams.cli.commanding import IncidentIdType
 from streams.cli.silence import DurationType
 from streams.gateways import clock, explaining, near_misses
@@ -118,6 +119,8 @@ def why(told: Told) -> Iterator[str]:
         )
     for suspect in incident.suspects:
         yield f"  suspect {suspect.score:.3f}: {_line(suspect.summary)} ({suspect.service}) = {suspect.reason}"
+    for line in lines_of(incident):
+        yield f"  checklist {_line(line)}"
     notices: dict[str, list[str]] = {}
     for notice in told.notices:
         of = notice.notice_id.rpartition("/")[0]
