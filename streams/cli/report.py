@@ -192,7 +192,7 @@ def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) ->
     if "since" in kind.model_fields and isinstance(values["until"], datetime):
         values.setdefault("since", values["until"] - _SPAN)
     try:
-        return kind(**values)
+        asked = kind(**values)
     except ValidationError as error:
         problems = []
         for fault in error.errors(include_url=False):
@@ -200,6 +200,11 @@ def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) ->
             allowed = kind.model_fields[option].description or ""
             problems.append(f"--{option}: {fault['input']!r} cannot be used. {allowed}")
         raise click.UsageError("\n".join(problems)) from None
+    since, until = asked.window
+    if since >= until:
+        message = f"--since: {since.isoformat()} is not before --until, {until.isoformat()}: name an earlier one"
+        raise click.UsageError(message)
+    return asked
 
 
 def _is_moment(setting: FieldInfo) -> bool:

@@ -198,6 +198,13 @@ def test_durations_have_two_units(seconds: float, text: str) -> None:
                 "Only incidents of this severity, 1 to 4; can be repeated.\n"
             ),
         ),
+        (
+            ["--since", "2024-03-01", "--until", "2024-03-01"],
+            (
+                "Error: --since: 2024-03-01T00:00:00+00:00 is not before --until, "
+                "2024-03-01T00:00:00+00:00: name an earlier one\n"
+            ),
+        ),
     ],
 )
 def test_wrong_options_are_named(options: list[str], message: str) -> None:
