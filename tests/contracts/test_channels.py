@@ -25,6 +25,7 @@ from streams.notifications.pacing import DIGEST_SIZE
 from streams.notifications.relaying import Relayed
 from streams.notifications.rendering import digest, render, standing, together
 from tests.providers import provider_of
+from tests.providers.discord import PUBLIC_KEY
 from tests.providers.email import fault as mail_fault
 from tests.told import AT, AT_PURPOSE, notice
 
@@ -61,6 +62,7 @@ WAYS = [
         for each in DECLARED
         for given in {
             "telegram": [{"webhook_secret": "a-secret", "page": PAGE}],
+            "discord": [{"public_key": PUBLIC_KEY, "page": PAGE}],
             "ntfy": [{"reply_secret": "a-secret", "reply_url": "https://tocsin.example.org/x"}],
         }.get(kind_of(each), [])
     ),
@@ -373,7 +375,8 @@ def accepted(channel: Channel, request: httpx.Request | EmailMessage | Relayed) 
         assert apprise.Apprise().add(request.address.get_secret_value())
         return
     headers = {name.title(): value for name, value in request.headers.items()}
-    posted = Posted(request.url.path, headers, request.content)
+    query = request.url.query.decode()
+    posted = Posted(request.url.path, headers, request.content, request.method, query)
     answer = provider_of(channel.kind)(posted)
     told = httpx.Response(answer.status, content=answer.body)
     judged = channel.judge(told, SENT)

@@ -53,7 +53,9 @@ def accepted(channel: Channel, request: httpx.Request | EmailMessage) -> None:
         assert mail_fault(mail.as_bytes(), undisclosed=True) is None
         return
     headers = {name.title(): value for name, value in request.headers.items()}
-    answer = provider_of(channel.kind)(Posted(request.url.path, headers, request.content))
+    query = request.url.query.decode()
+    posted = Posted(request.url.path, headers, request.content, request.method, query)
+    answer = provider_of(channel.kind)(posted)
     told = httpx.Response(answer.status, content=answer.body)
     assert channel.judge(told, SENT).verdict is Verdict.DELIVERED, answer.body
 
