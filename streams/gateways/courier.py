@@ -8,6 +8,7 @@ No failure of a receiver is raised; each becomes a judgement, in words that hold
 
 import asyncio
 import logging
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -211,7 +212,7 @@ class Courier:
             return Judgement(Verdict.GIVE_UP, "the channel's settings make no valid request")
         except (httpx.HTTPError, OSError, aiosmtplib.SMTPException) as error:
             # Cut off in the middle it may have been taken; the next attempt has the same idempotency key, or asks.
-            return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {type(error).__name__}")
+            return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {_cause(error)}")
 
     async def _send(
         self,
@@ -291,6 +292,17 @@ class Courier:
             return Judgement(Verdict.TRY_AGAIN, f"the answer could not be judged: {fault}")
 
 
+def _cause(error: BaseException) -> str:
+    """Return why nothing came back, in words of ours: those of the library can quote an address."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            # It may be renewed at any moment, so this passes; whose authority is of the house names it.
+            return "the receiver's certificate is not trusted (see SSL_CERT_FILE)"
+        inner = inner.__cause__ or inner.__context__
+    return type(error).__name__
+
+
 async def _mail(channel: Any, mail: EmailMessage, within: float) -> Judgement:
     if not isinstance(channel, Mailing):
         message = f"{channel.kind} composes mails and has no mail server"
@@ -346,4 +358,4 @@ async def post(channel: Mailing, mail: EmailMessage) -> Judgement:
     try:
         return await _mail(channel, mail, channel.answers_within.total_seconds())
     except (TimeoutError, OSError, aiosmtplib.SMTPException) as error:
-        return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {type(error).__name__}")
+        return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {_cause(error)}")

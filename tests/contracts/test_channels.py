@@ -362,6 +362,12 @@ def test_the_longest_incident_fits(channel, kind):
         assert body["blocks"][0]["text"]["text"].endswith(ends[kind])
 
 
+def test_quotes_and_ends_of_lines_fit_as_well(channel):
+    """What counts twice on the way would make a provider refuse what is within its limit for texts."""
+    told = notice(StepKind.RESOLVED, channel.kind, root_cause='\\"\n' * 2_000, impact='"' * 900)
+    accepted(channel, composed(channel, told))
+
+
 def accepted(channel: Channel, request: httpx.Request | EmailMessage | Relayed) -> None:
     """Have a request looked at as its receiver would."""
     if isinstance(request, EmailMessage):

@@ -110,7 +110,7 @@ def opsgenie(
     alert = {
         "alertId": "052652ac-5d1c-464a-812a-7dd18bbfba8c",
         "message": "Database does not answer",
-        "alias": f"default/{ID}",
+        "alias": f"default:{ID}",
         "username": "ada@example.org",
         "userId": "daed1180-0ce8-438b-8f8e-57e1a5920a2d",
         "updatedAt": int(at.timestamp() * 1_000),
@@ -272,6 +272,7 @@ async def test_opsgenie_tells_nanoseconds_as_well(broker: Broker) -> None:
         ("opsgenie", opsgenie(action="Create")),
         ("opsgenie", opsgenie(username="Tocsin")),
         ("opsgenie", opsgenie(alias="somebody else's")),
+        ("opsgenie", opsgenie(alias=f":{ID}")),
         ("opsgenie", opsgenie(alias=["x"], username=["Tocsin"])),
         ("webhook", webhook(action="open")),
         ("webhook", webhook(action=["acknowledge"])),
