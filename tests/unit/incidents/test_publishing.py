@@ -247,7 +247,7 @@ def test_of_two_published_incidents_the_merged_one_ends_with_a_last_word() -> No
 
 
 @pytest.mark.parametrize("known", [False, True])
-def test_who_was_told_of_a_merged_incident_hears_its_end(known: bool) -> None:
+def test_who_was_told_of_a_merged_incident_hears_its_end(*, known: bool) -> None:
     """Otherwise customers who were told while it was critical would never learn that it is over."""
     life, incident, other = both_opened()
     worse = {"occurred_at": NOON, "author": "Ada", "incident_id": incident.incident_id}
