@@ -13,7 +13,8 @@ from typing import Final
 
 from schemas import limits
 from schemas.commands import Publish
-from schemas.lifecycle import IncidentV1, Severity
+from schemas.contract import Severity
+from schemas.lifecycle import IncidentV1
 from schemas.public import PublicImpact, PublicStatus, PublicUpdate, PublicV1
 from streams.errors import IllegalTrigger
 from streams.incidents.lifecycle import Asked, Trigger
