@@ -238,6 +238,35 @@ def test_a_receiver_that_asks_for_patience_gets_it(channel, header, wait):
         assert channel.judge(answer, SENT).retry_after == wait
 
 
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("message is not modified: new content and reply markup are the same", Verdict.DELIVERED),
+        ("message to edit not found", Verdict.GIVE_UP),
+    ],
+)
+def test_what_is_up_to_date_at_telegram_is_no_fault(said, verdict):
+    """Otherwise each reminder would leave a warning in the log."""
+    [telegram] = [each for each in DECLARED if kind_of(each) == "telegram"]
+    refused = {"ok": False, "error_code": 400, "description": f"Bad Request: {said}"}
+    judged = telegram(**example_of(telegram)).judge(httpx.Response(400, json=refused), SENT)
+    assert (judged.verdict, judged.reason) == (verdict, f"HTTP 400: Bad Request: {said}")
+
+
+def test_what_is_said_of_all_alerts_holds_for_each():
+    """Otherwise a receiver that groups or routes by common labels would do it by what only one alert has."""
+    [alertmanager] = [each for each in DECLARED if kind_of(each) == "alertmanager"]
+    told = notice(channel="alertmanager")
+    [one] = told.incident.alerts
+    other = one.model_copy(update={"rule": "slow", "service": "orders", "severity": 4})
+    both = told.incident.model_copy(update={"alerts": (one, other), "alert_count": 2})
+    channel = alertmanager(**example_of(alertmanager))
+    request = composed(channel, told.model_copy(update={"incident": both}))
+    accepted(channel, request)
+    common = orjson.loads(request.content)["commonLabels"]
+    assert common == {"region": "eu", "incident": "INC-2024-03-01-007"}
+
+
 @given(
     status=st.integers(200, 599),
     body=st.binary(max_size=200)
