@@ -11,7 +11,7 @@ event's summary).
 import re
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import httpx
 from pydantic import ConfigDict, SecretStr
@@ -47,6 +47,7 @@ _HEARD: Final = {
 }
 #: Tenant of a title that names none.
 _TENANT: Final = "default"
+_ENDING: Final = str.maketrans({each: f"%{ord(each):02X}" for each in "%[]"})
 _NAMED: Final = re.compile(INCIDENT_ID.strip("^$"))
 #: Messages that call somebody whatever was acknowledged.
 _CALLS: Final = frozenset({Purpose.INITIAL, Purpose.ESCALATION})
@@ -181,8 +182,8 @@ def _title(notice: NoticeV1, subject: str, length: int) -> str:
     title = trimmed(subject, length)
     if _titled(title) == (notice.tenant, notice.incident_id):
         return title
-    # Tenants may be called anything: as in an address, its end is known.
-    end = f" [{quote(reference(notice), safe='/')}]"
+    # Tenants may be called anything: as in an address, their ends are known. Only what could end them is written so: titles have a limit.
+    end = f" [{reference(notice).translate(_ENDING)}]"
     return trimmed(subject, length - len(end)) + end
 
 

@@ -157,7 +157,7 @@ async def test_a_resolution_over_there_is_one_here(broker: Broker, channel: str)
     assert isinstance(command, Resolve)
 
 
-@pytest.mark.parametrize("tenant", ["default", "acme [eu/x"])
+@pytest.mark.parametrize("tenant", ["default", "acme [eu/x", "a]%5B", "\U0001f525" * 128])
 @pytest.mark.parametrize("summary", ["no disk", f"as in INC-2026-11-23-001 and {ID}", "x" * 1_000])
 async def test_pagerduty_tells_by_its_title_where_an_incident_has_no_key(
     broker: Broker, tenant: str, summary: str
