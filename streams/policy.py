@@ -142,7 +142,8 @@ class Policy(BaseModel):
     @property
     def plan(self) -> Plan:
         """What is promised about every incident."""
-        return plan_of(self.severities, self.calendars, self.roster, self.escalations)
+        chains, channels = self.escalations, self.channels
+        return plan_of(self.severities, self.calendars, self.roster, chains, channels)
 
     def promises(self) -> list[Promise]:
         """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
@@ -396,7 +397,8 @@ class _Reading:
 
     def _take_settings(self, document: Document, part: str, value: Any) -> None:
         self._once(document, (part,), "part", part)
-        self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
+        model = self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
+        self.written.settings.append(Placed(document, (part,), model))
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):

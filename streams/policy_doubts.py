@@ -15,6 +15,7 @@ from streams.detection.doubts import doubts as rule_doubts
 from streams.detection.doubts import finds_all
 from streams.detection.rule import Rule
 from streams.gateways.probes import Probe
+from streams.incidents.settings import IncidentSettings
 from streams.notifications.routing import Route, channels_of
 from streams.notifications.unreached import BEFORE, useless
 from streams.policy_faults import meant
@@ -55,6 +56,8 @@ class Written:
     alone: list[str] = field(default_factory=list)
     #: By name.
     channels: list[Placed[str]] = field(default_factory=list)
+    #: Parts that are one model each; None where one cannot be used.
+    settings: list[Placed[Any]] = field(default_factory=list)
     #: Names of the catalogue; nothing is unknown where there is none.
     services: list[Placed[str]] = field(default_factory=list)
 
@@ -144,6 +147,11 @@ def _of_services(written: Written) -> Iterator[Problem]:
     for probe in written.probes:
         # What a probe says is what alerts are about.
         yield from _unknown(probe, "service", (probe.setting.service,), known)
+    for part in written.settings:
+        if isinstance(part.setting, IncidentSettings):
+            for name, item in part.setting.checklist.items():
+                placed = Placed(part.document, (*part.place, "checklist", name), item)
+                yield from _unknown(placed, "services", item.services, known)
 
 
 def _unknown(

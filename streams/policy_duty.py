@@ -13,6 +13,7 @@ from streams.incidents.people import Person, Roster, Team
 from streams.incidents.promises import Plan
 from streams.incidents.schedules import Schedule, Shift, chosen
 from streams.incidents.severities import SeverityLevel
+from streams.notifications.channel import Channel
 from streams.notifications.duty import Duty, OnDuty
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem
@@ -120,10 +121,12 @@ def plan_of(
     calendars: Mapping[str, Calendar],
     roster: Roster,
     chains: Mapping[str, Chain],
+    channels: Mapping[str, Channel],
 ) -> Plan:
     """Return what the incidents hop promises under these parts of a policy."""
     hours = {name: each.opening for name, each in {"business": BUSINESS, **calendars}.items()}
-    return Plan(levels, hours, roster, chains)
+    quiet = frozenset(name for name, each in channels.items() if each.quiet)
+    return Plan(levels, hours, roster, chains, quiet)
 
 
 def duty_of(roster: Roster) -> Duty:

@@ -107,8 +107,13 @@ class IncidentsDesk:
             Topology(policy.services, policy.correlation.distance),
             reopen_within=policy.incidents.reopen_within,
         )
-        register = Register(policy.incidents, policy.plan, policy.outside)
         duty = duty_of(policy.roster)
+        register = Register(
+            policy.incidents,
+            policy.plan,
+            policy.outside,
+            lambda step: bool(told(step, policy.routes, duty)),
+        )
         return cls(
             register,
             correlation,

@@ -13,6 +13,7 @@ from schemas.origin import Origin
 from schemas.withheld import WithheldV1
 from streams.backtest.nearness import Near
 from streams.cli.asking import JSON, TENANT, print_json, run
+from streams.cli.checklist import lines_of
 from streams.cli.commanding import IncidentIdType
 from streams.cli.silence import DurationType
 from streams.gateways import clock, explaining, near_misses
@@ -130,6 +131,8 @@ def why(told: Told) -> Iterator[str]:
     became: dict[str, list[ReceiptV1]] = {}
     for receipt in told.receipts:
         became.setdefault(receipt.notice_id, []).append(receipt)
+    for line in lines_of(incident):
+        yield f"  checklist {_line(line)}"
     notices: dict[str, list[str]] = {}
     for notice in told.notices:
         of = notice.notice_id.rpartition("/")[0]

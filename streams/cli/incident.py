@@ -28,11 +28,11 @@ from schemas.commands import (
 )
 from schemas.lifecycle import IncidentV1, Status, StepV1
 from streams.cli.asking import JSON, TENANT, pair, print_json, run, valid
+from streams.cli.checklist import checklist, lines_of
 from streams.cli.commanding import INCIDENT, IncidentIdType, as_command, tell
 from streams.cli.publishing import publish
 from streams.cli.reporting import PARTS, TEMPLATE, asked, read_report
 from streams.durations import written
-from streams.errors import TocsinError
 from streams.gateways import clock, incidents
 from streams.incidents.times import times_of
 from streams.settings import Settings
@@ -47,6 +47,7 @@ def incident() -> None:
 
 
 incident.add_command(publish)
+incident.add_command(checklist)
 
 
 @incident.command("list")
@@ -75,13 +76,8 @@ def show(*, incident_id: str, tenant: str, as_json: bool) -> None:
     """Show one incident and its timeline."""
 
     async def look(settings: Settings) -> tuple[IncidentV1, list[StepV1]]:
-        for each in await incidents.current(settings, tenant=tenant):
-            if each.incident_id == incident_id:
-                return each, await incidents.timeline(settings, each)
-        message = (
-            f"there is no {incident_id} in tenant {tenant}; `tocsin incident list --all` has all"
-        )
-        raise TocsinError(message)
+        each = await incidents.one(settings, tenant, incident_id)
+        return each, await incidents.timeline(settings, each)
 
     found, steps = run(look)
     if as_json:
@@ -328,6 +324,7 @@ def facts_of(found: IncidentV1) -> Table:
             f"{each.summary} ({each.service}, {_moment(each.changed_at)}): {each.reason}"
             for each in found.suspects
         ),
+        "checklist": "\n".join(lines_of(found)),
         "impact": found.impact,
         "root cause": found.root_cause,
         "resolution": found.resolution,

@@ -10,17 +10,12 @@ from schemas.lifecycle import IncidentV1, StepKind, StepV1
 from schemas.notices import NoticeV1, ReceiptV1
 from schemas.topics import LIFECYCLE, NOTICES, RECEIPTS, WITHHELD
 from schemas.withheld import WithheldV1
-from streams.errors import TocsinError
 from streams.gateways import incidents
 from streams.gateways.looking import READ_WITHIN, read_all, reading
 from streams.settings import Settings
 
 #: How far clocks of producers may be off when a beginning is looked for.
 _SKEW: Final = timedelta(hours=1)
-
-
-class NoIncident(TocsinError):
-    """There is no such incident."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +45,7 @@ async def told(settings: Settings, tenant: str, incident_id: str) -> Told:
         NoIncident: There is no incident with this id.
         Unavailable: The broker does not answer in time.
     """
-    for incident in await incidents.current(settings, tenant=tenant):
-        if incident.incident_id == incident_id:
-            break
-    else:
-        message = (
-            f"there is no {incident_id} in tenant {tenant}; `tocsin incident list --all` has all"
-        )
-        raise NoIncident(message)
+    incident = await incidents.one(settings, tenant, incident_id)
     steps = await incidents.timeline(settings, incident)
     notices: dict[str, NoticeV1] = {}
     receipts: dict[str, ReceiptV1] = {}

@@ -67,6 +67,8 @@ class Plan:
     calendars: Mapping[str, OpeningHours] = field(default_factory=dict)
     roster: Roster = field(default_factory=Roster)
     chains: Mapping[str, Chain] = field(default_factory=dict)
+    #: Channels that wake nobody.
+    quiet: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

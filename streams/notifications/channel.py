@@ -84,6 +84,8 @@ class Channel(BaseModel):
     merges: ClassVar[bool] = True
     #: Whether people of our own read it, so that it can stand in for another channel that fails.
     stands_in: ClassVar[bool] = False
+    #: Whether nobody is woken by what it is told: it is read when somebody looks.
+    quiet: ClassVar[bool] = False
     #: Whether it reaches people outside, who hear only what is published.
     outward: ClassVar[bool] = False
 

@@ -202,7 +202,52 @@ def sla(asked: Any, truth: Truth) -> dict[str, Rows]:
         if judged["resolve"][0] == "missed"
     ]
     missed.sort(key=lambda row: (-row["late_seconds"], row["tenant"], row["incident_id"]))
-    return {"severities": rows, "missed": missed[:10]}
+    return {
+        "severities": rows,
+        "missed": missed[:10],
+        "checklist": _checklist([it for it, _ in its], until),
+    }
+
+
+def ticked(it: Fact, due: datetime | None, done: datetime | None, until: datetime) -> str:
+    """What became of one thing that was to be done."""
+    if due is not None:
+        # While it was resolved, nobody's time ran out.
+        for before, after in itertools.pairwise(it.open):
+            if before[1] and due > before[1]:
+                due += after[0] - before[1]
+    stops = [at for at in (done, it.resolved) if at]
+    passed = due is not None and due <= (min(stops) if stops else until)
+    if done is not None:
+        return "late" if passed else "in time"
+    if passed:
+        return "never"
+    return "spared" if it.resolved else "waiting"
+
+
+def _checklist(its: list[Fact], until: datetime) -> Rows:
+    tasks = [
+        (name, place, ticked(it, due, done, until), done and (done - it.detected).total_seconds())
+        for it in its
+        for place, (name, (due, done)) in enumerate(it.tasks.items())
+    ]
+    rows = []
+    for (_, name), group in sorted(grouped(tasks, lambda task: (task[1], task[0])).items()):
+        states = Counter(state for _, _, state, _ in group)
+        judged = states["in time"] + states["late"] + states["never"]
+        rows.append(
+            {
+                "item": name,
+                "incidents": len(group),
+                "in_time": states["in time"],
+                "late": states["late"],
+                "never": states["never"],
+                "not_due": states["waiting"] + states["spared"],
+                "compliance": states["in time"] / judged if judged else None,
+                "median_seconds": percentile([taken for *_, taken in group], 0.5),
+            }
+        )
+    return rows
 
 
 def causes(asked: Any, truth: Truth) -> dict[str, Rows]:

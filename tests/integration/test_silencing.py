@@ -23,7 +23,7 @@ from schemas.topics import (
     WITHHELD,
 )
 from streams.detection.kinds.threshold import Threshold
-from streams.gateways import changes, explaining, near_misses, silences
+from streams.gateways import changes, explaining, incidents, near_misses, silences
 from streams.gateways.producer import Publisher
 from streams.gateways.silences import Ending, NoSilence
 from streams.gateways.topics import create_topics
@@ -152,7 +152,7 @@ async def test_what_happened_is_explained_from_the_log(settings: Settings) -> No
     assert [each.service for each in every] == ["mail", "shop"]
     with pytest.raises(near_misses.NotAnswered, match="no rule 'bussy'; did you mean 'busy'"):
         await near_misses.below(settings, busy, *when, tenant="default", service=None, rule="bussy")
-    with pytest.raises(explaining.NoIncident, match="there is no INC-2026-01-01-001"):
+    with pytest.raises(incidents.NoIncident, match="there is no INC-2026-01-01-001"):
         await explaining.told(settings, "default", "INC-2026-01-01-001")
 
 

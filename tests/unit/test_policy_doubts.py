@@ -357,12 +357,16 @@ channels:
   pager: {kind: pagerduty, routing_key: a-routing-key}
 routes:
   - {channels: [pager], services: [web]}
+incidents:
+  checklist:
+    tell: {text: Tell them, services: [shop, dtabase]}
 """
     assert doubted(tmp_path, text) == [
         "a.yaml:5: rules[0].service: 'shpo' is not defined under services; did you mean 'shop'?",
         "a.yaml:7: probes[0].service: 'databse' is not defined under services; did you mean 'database'?",
         f"a.yaml:9: channels.pager: {ALONE}",
         "a.yaml:11: routes[0].services: 'web' is not defined under services; there are database, shop",
+        "a.yaml:14: incidents.checklist.tell.services: 'dtabase' is not defined under services; did you mean 'database'?",
     ]
     # Where there is no catalogue, every service may be.
     assert doubted(tmp_path, text[text.index("rules:") :]) == [f"a.yaml:6: channels.pager: {ALONE}"]

@@ -80,6 +80,7 @@ class Discord(Channel):
     )
 
     stands_in: ClassVar = True
+    quiet: ClassVar = True
     limits: ClassVar = {"title": 256, "description": 4_096, "custom_id": 100}
     usual: ClassVar = 30
 

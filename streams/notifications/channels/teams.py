@@ -29,6 +29,7 @@ class Teams(Channel):
     )
 
     stands_in: ClassVar = True
+    quiet: ClassVar = True
     # Of a message's 28 KB, JSON can make six bytes of one, and each line is a block of a hundred.
     limits: ClassVar = {"message": 28 * 1024, "title": 256, "text": 4_000, "blocks": 18_000}
 

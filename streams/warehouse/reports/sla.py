@@ -3,7 +3,7 @@ Whether incidents were responded to and resolved in time, by the deadlines that 
 
 Deadlines count from detection, in business hours where the policy says so. The response is in time when somebody took the incident, or when it was
 over and nobody had to; the clock of the resolution stands still while it is resolved. What comes at the deadline comes too late; what can still be
-kept is waiting and not judged.
+kept is waiting and not judged. Items of checklists are judged likewise, each by the time that it had.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,6 +46,28 @@ SELECT
 FROM deadlines {{where}} AND ended = 'missed'
 ORDER BY late_seconds DESC, tenant, incident_id
 LIMIT 10
+"""
+#: What was to be done is judged at the end of the report's time as well.
+CHECKLIST: Final = """
+SELECT
+    item,
+    -- Each incident has it once.
+    count() AS incidents,
+    countIf(state = 'in time') AS in_time,
+    countIf(state = 'late') AS late,
+    countIf(state = 'never') AS never,
+    countIf(state IN ('waiting', 'spared')) AS not_due,
+    if(in_time + late + never = 0, NULL, in_time / (in_time + late + never)) AS compliance,
+    quantileExactInclusiveIf(0.5)(seconds_taken, done_at IS NOT NULL) AS median_seconds
+FROM
+(
+    SELECT item, place, done_at, seconds_taken,
+        if(outcome IN ('never', 'waiting') AND resolved_at IS NULL,
+            if(due_at <= {until:DateTime64(6, 'UTC')}, 'never', 'waiting'), outcome) AS state
+    FROM checklist_outcomes {where}
+)
+GROUP BY item
+ORDER BY min(place), item
 """
 _ENOUGH: Final = 5
 _POOR: Final = 0.9
@@ -92,6 +114,21 @@ class Sla(ChosenInSpan):
                 ),
                 MISSED,
             ),
+            Section(
+                "checklist",
+                "Checklists",
+                (
+                    text("item"),
+                    count("incidents"),
+                    count("in_time"),
+                    count("late"),
+                    count("never"),
+                    count("not_due"),
+                    share("compliance", "share"),
+                    seconds("median_seconds", "median time"),
+                ),
+                CHECKLIST,
+            ),
         )
 
     def charts(self, rows: Rows) -> Iterator[Chart]:
@@ -120,10 +157,25 @@ class Sla(ChosenInSpan):
                     f"at least {_ENOUGH} judged, below {100 * _POOR:.0f} %",
                 )
 
+        judged_items = [
+            row
+            for row in rows["checklist"]
+            if row["in_time"] + row["late"] + row["never"] >= _ENOUGH
+        ]
+        worst = min(judged_items, key=lambda row: (row["compliance"], row["item"]), default=None)
+        if worst is not None and worst["compliance"] < _POOR:
+            judged = worst["in_time"] + worst["late"] + worst["never"]
+            yield Recommendation(
+                f"Let {worst['item']} be done by itself, or take it off the checklist: it is the item that is kept least.",
+                f"{worst['in_time']} of {judged} in time ({100 * worst['compliance']:.0f} %)",
+                f"at least {_ENOUGH} judged, below {100 * _POOR:.0f} %, the lowest of all items",
+            )
+
     def notes(self) -> tuple[str, ...]:
         """Return what a reader must know."""
         return (
             "What can still be kept is waiting, and not in the share.",
+            "Items of checklists that are not due yet, or were not when the incident was over, are not in the share.",
             "What the policy grants is shown as if around the clock; each incident is judged by what it recorded, also in business hours.",
         )
 

@@ -16,6 +16,7 @@ from streams.discovery import example_of
 from streams.warehouse.answers import cleaned
 from streams.warehouse.report import Account, Column, Report, Shape, Table
 from streams.warehouse.reports.mttr import Mttr
+from streams.warehouse.reports.sla import Sla
 from streams.warehouse.reports.trends import Trends
 from streams.warehouse.terminal import as_table
 from streams.warehouse.wording import duration, shown
@@ -223,3 +224,32 @@ def test_a_section_without_a_statement_is_put_together(kind: type[Report]) -> No
 
     assert [it.name for it in asked.sections() if it.statement is None] == [] or own_rows
     assert {it.name for it in asked.sections() if it.statement} <= set(asked.questions())
+
+
+def test_the_item_that_is_kept_least_is_named_where_there_is_enough_to_judge() -> None:
+    """A team would automate what it does, and leave what it forgets."""
+
+    def item(name: str, in_time: int, late: int, never: int) -> dict[str, Any]:
+        judged = in_time + late + never
+        return {
+            "item": name,
+            "in_time": in_time,
+            "late": late,
+            "never": never,
+            "compliance": in_time / judged if judged else None,
+        }
+
+    items = [
+        item("commander", 9, 1, 0),
+        item("channel", 2, 1, 2),
+        item("impact", 0, 0, 4),
+        item("x", 0, 0, 0),
+    ]
+    asked = Sla(since=NOON - timedelta(days=7), until=NOON)
+    [advice] = asked.recommendations({"severities": [], "missed": [], "checklist": items})
+    assert (advice.advice.partition(",")[0], advice.because) == (
+        "Let channel be done by itself",
+        "2 of 5 in time (40 %)",
+    )
+    kept = [item("commander", 9, 1, 0)]
+    assert not [*asked.recommendations({"severities": [], "missed": [], "checklist": kept})]
