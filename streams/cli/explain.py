@@ -128,11 +128,11 @@ def why(told: Told) -> Iterator[str]:
         )
     for suspect in incident.suspects:
         yield f"  suspect {suspect.score:.3f}: {_line(suspect.summary)} ({suspect.service}) = {suspect.reason}"
+    for line in lines_of(incident):
+        yield f"  checklist {_line(line)}"
     became: dict[str, list[ReceiptV1]] = {}
     for receipt in told.receipts:
         became.setdefault(receipt.notice_id, []).append(receipt)
-    for line in lines_of(incident):
-        yield f"  checklist {_line(line)}"
     notices: dict[str, list[str]] = {}
     for notice in told.notices:
         of = notice.notice_id.rpartition("/")[0]
