@@ -287,6 +287,8 @@ class IncidentV1(Contract):
     """When its commander is reminded to say something, unless something is said before; None where nobody is."""
     public: PublicV1 | None = None
     """What people outside are told of it; None while they are told nothing."""
+    told_as: Severity | None = None
+    """The worst severity of the published incidents that were merged into it: who was told of those hears of this one; None without them."""
     checklist: Annotated[tuple[ChecklistItem, ...], Field(max_length=limits.CHECKLIST_ITEMS)] = ()
     """What is to be done about it, in the order of the policy."""
 

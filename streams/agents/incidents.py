@@ -412,7 +412,9 @@ def gap_alert(finding: Finding, at: datetime) -> AlertV1:
 def _public(step: StepV1, status_page: StatusPage | None) -> list[NoticeV1]:
     if status_page is None:
         return []
-    channels = status_page.told(step.incident.severity_peak)
+    incident = step.incident
+    worst = min(incident.severity_peak, incident.told_as or incident.severity_peak)
+    channels = status_page.told(worst)
     return public_notices(step, status_page.page, channels)
 
 

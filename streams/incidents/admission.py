@@ -185,6 +185,7 @@ def merged(
             name: value for name, value in into.labels.items() if child.labels.get(name) == value
         },
         "public": goes_on,
+        "told_as": publishing.told_as(child, into),
         "checklist": checking.absorbed(into, child),
     }
     why = f"took {child.incident_id} over: {cause.reason}"

@@ -13,6 +13,7 @@ from typing import Final
 
 from schemas import limits
 from schemas.commands import Publish
+from schemas.contract import Severity
 from schemas.lifecycle import IncidentV1
 from schemas.public import PublicImpact, PublicStatus, PublicUpdate, PublicV1
 from streams.errors import IllegalTrigger
@@ -142,6 +143,14 @@ def merged(
         }
     )
     return ended, ours
+
+
+def told_as(child: IncidentV1, into: IncidentV1) -> Severity | None:
+    """Return the severity by which people outside hear of *into* from now on, where they were told of *child*."""
+    if child.public is None:
+        return into.told_as
+    known = (child.severity_peak, child.told_as, into.told_as)
+    return min(each for each in known if each is not None)
 
 
 def _known(incident: IncidentV1, public: PublicV1) -> PublicV1:

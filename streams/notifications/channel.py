@@ -61,6 +61,16 @@ class Judgement:
     provider_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Had:
+    """What a receiver has of earlier attempts, whose answers may have been lost."""
+
+    first: str | None = None
+    """Its own id of the first message about the incident, if it has one."""
+    told: bool = False
+    """Whether it has this very message."""
+
+
 class Channel(BaseModel):
     """Settings that all channels have."""
 
@@ -130,6 +140,25 @@ class Channel(BaseModel):
         """
         del notice, standing, first
         return None
+
+    def inquiry(self, notice: NoticeV1, first: str | None) -> httpx.Request | None:
+        """
+        Return what asks, before *notice* goes out, what the receiver has; None where a repeat does no harm or nobody can be asked.
+
+        *first* is as for ``compose``.
+        """
+        del notice, first
+        return None
+
+    def had(self, notice: NoticeV1, response: httpx.Response) -> Had:
+        """
+        Return what the receiver has, as it answers an ``inquiry``.
+
+        Raises:
+            ValueError: The answer cannot be read.
+        """
+        del notice, response
+        return Had()
 
     def heard(self, callback: Callback, at: datetime) -> list[Heard]:
         """

@@ -312,10 +312,14 @@ def _outside(notice: NoticeV1) -> dict[str, str]:
     public, page = notice.incident.public, notice.page
     if public is None or page is None:
         return dict.fromkeys(("page", "page_url", "stage", "expected"), "")
+    before = public.updates[1].status if len(public.updates) > 1 else None
+    words = {}
     if public.continued_as is not None:
         stage = "continued"
+        # Its own end is none of the outage.
+        words["status"] = f"goes on as “{public.continued_as}”"
     elif public.status is PublicStatus.RESOLVED:
-        stage = "resolution"
+        stage = "afterword" if before is PublicStatus.RESOLVED else "resolution"
     else:
         stage = "initial" if len(public.updates) == 1 else "update"
     return {
@@ -325,6 +329,7 @@ def _outside(notice: NoticeV1) -> dict[str, str]:
         "expected": f"{public.expected_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         if public.expected_at
         else "",
+        **words,
     }
 
 

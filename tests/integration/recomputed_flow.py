@@ -186,11 +186,13 @@ def notifications(asked: Any, truth: Truth) -> dict[str, Rows]:
             }
         )
     rows.sort(key=lambda row: (-row["notices"], row["channel"]))
+    exercises = {it.notice_id for it in truth.notices if it.incident.drill}
     failed = Counter(
         (it.channel, it.reason)
         for it in truth.receipts
         if since <= it.requested_at < until
         and it.outcome not in {Outcome.DELIVERED, Outcome.MERGED}
+        and it.notice_id not in exercises
         and (not asked.tenant or it.tenant == asked.tenant)
     )
     reasons = [

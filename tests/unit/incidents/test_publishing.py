@@ -294,6 +294,24 @@ def test_of_two_published_incidents_the_merged_one_ends_with_a_last_word() -> No
     assert (goes_on.title, goes_on.resolved_at) == ("Checkout fails", None)
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_who_was_told_of_a_merged_incident_hears_its_end(*, known: bool) -> None:
+    """Otherwise customers who were told while it was critical would never learn that it is over."""
+    life, incident, other = both_opened()
+    worse = {"occurred_at": NOON, "author": "Ada", "incident_id": incident.incident_id}
+    life.hear(SetSeverity(command_id="worse", severity=1, reason="no orders", **worse))
+    life.hear(publish(incident, title="Search fails", components=("Search",)))
+    life.hear(SetSeverity(command_id="better", severity=3, reason="few notice", **worse))
+    if known:
+        life.hear(publish(other, 2, title="Checkout fails", components=("Checkout",)))
+    life.hear(merge(incident, other))
+    assert life.incidents[other.incident_id].severity_peak == 2, "deadlines are its own"
+    life.restart()
+    life.hear(publish(other, 3, status="resolved", message="It is over."))
+    told = [each.channel for each in life.notices if each.update == "It is over."]
+    assert told == ["customers", "statuspage"]
+
+
 def test_what_people_wait_for_goes_on_with_an_incident_that_they_think_is_over() -> None:
     """Otherwise both would be over outside while somebody still works on one."""
     life, incident, other = both_opened()
