@@ -75,6 +75,33 @@ def test_a_metric_is_counted_by_its_minute() -> None:
     ]
 
 
+@pytest.mark.parametrize("topic", [METRICS, LOGS, EXTERNAL], ids=lambda topic: topic.name)
+def test_what_is_not_of_its_topic_is_not_counted(topic: TopicDeclaration) -> None:
+    """A row of one sort would have another's columns: the worker would stop at it, however often it is started."""
+    said = {"occurred_at": AT, "service": "api"}
+    alert = {"source": "grafana", "alert_id": "a", "state": "firing", "summary": "x"}
+    sent = (metric(1), LogV1(**said, body="x"), ExternalV1(**said, **alert))
+    marks = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "/shop"}
+    parts = Parts()
+    parts.take(
+        topic,
+        [
+            Record(
+                message.to_wire(),
+                offset,
+                tuple(
+                    (name, value.encode())
+                    for name, value in (marks | {"ce_type": message.event_type}).items()
+                ),
+            )
+            for offset, message in enumerate(sent)
+        ],
+    )
+
+    (rows,) = parts.due().values()
+    assert [row["signals"] for row in rows] == [1]
+
+
 def test_only_what_changed_is_written_again() -> None:
     """Every series of every minute would be written every few seconds."""
     parts = Parts()
