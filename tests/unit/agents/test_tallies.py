@@ -15,6 +15,7 @@ from streams.agents.tallies import Parts
 from streams.telemetry.reading import Formats
 from streams.warehouse import tally
 from tests.counting import kept, recounted
+from tests.payloads import STAMPED, published
 
 AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
@@ -100,6 +101,22 @@ def test_what_is_not_of_its_topic_is_not_counted(topic: TopicDeclaration) -> Non
 
     (rows,) = parts.due().values()
     assert [row["signals"] for row in rows] == [1]
+
+
+@pytest.mark.parametrize("topic", [METRICS, LOGS, EXTERNAL], ids=lambda topic: topic.name)
+def test_whatever_a_producer_sends_to_a_topic_can_be_written(topic: TopicDeclaration) -> None:
+    """One sender with the wrong topic would stop history for all."""
+    parts = Parts()
+    parts.take(
+        topic,
+        [
+            Record(each.value, offset, each.headers, timestamp=STAMPED)
+            for offset, each in enumerate(published())
+        ],
+    )
+
+    (columns,) = {frozenset(row) for rows in parts.due().values() for row in rows}
+    assert {"tenant", "service", "minute", "signals"} <= columns
 
 
 def test_only_what_changed_is_written_again() -> None:
