@@ -1,6 +1,5 @@
 """A group of subcommands that answers a name it does not know with the one that was meant most likely."""
 
-from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ class Choice(click.Group):
         name = args[0]
         if name in known or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(known)}"
-        message = f"there is no command {name!r}; {hint}"
+        from streams.policy_faults import meant  # noqa: PLC0415 - only for a typo
+
+        message = f"there is no command {name!r}; {meant(name, known)}"
         raise click.UsageError(message, ctx)
