@@ -124,6 +124,9 @@ class Slice:
         #: When each input was last heard.
         self._heard_at: dict[str, float] = {}
         self._opened_at = 0.0
+        for topic in inputs.values():
+            # There from the start: growth from nothing is no growth to Prometheus.
+            metrics.DEAD.labels(hop, topic.name)
 
     @property
     def desk(self) -> Desk:

@@ -60,6 +60,8 @@ class Recorder:
         self._warehouse = warehouse
         self._emitter = app.emitter
         self._inputs = {app.settings.topic(topic.name): topic for topic in RECORDED}
+        for topic in RECORDED:
+            metrics.DEAD.labels(NAME, topic.name)
         self._batch = Batch()
         self._writing = asyncio.Lock()
         self._stopping = False

@@ -88,10 +88,13 @@ class Part:
             )
         except (Unreadable, Rejected):
             return
-        for signal in signals:
+        # A CloudEvent of another type, or another system's batch, can hold what is not of this topic.
+        expected = self._topic.contract.event_type
+        ours = [signal for signal in signals if signal.event_type == expected]
+        for signal in ours:
             self._count(signal)
-        if glance is not None and len(signals) == 1:
-            self._remember(glance, record, signals[0])
+        if glance is not None and len(signals) == len(ours) == 1:
+            self._remember(glance, record, ours[0])
 
     def _count(self, signal: Signal) -> None:
         whose = (signal.tenant, signal.service, signal.environment)
@@ -104,8 +107,6 @@ class Part:
             case ExternalV1():
                 said = (signal.source, str(signal.state), signal.severity or 0)
                 self.tally.count((*whose, *said), at)
-            case _:
-                pass  # Another system's batch can hold what is not of this topic.
 
     def _remember(self, glance: Glance, record: Any, signal: Signal) -> None:
         try:

@@ -29,6 +29,7 @@ from schemas.commands import (
 from schemas.lifecycle import IncidentV1, Status, StepV1
 from streams.cli.asking import JSON, TENANT, pair, print_json, run, valid
 from streams.cli.checklist import checklist, lines_of
+from streams.cli.choosing import Choice
 from streams.cli.commanding import INCIDENT, IncidentIdType, as_command, tell
 from streams.cli.publishing import publish
 from streams.cli.reporting import PARTS, TEMPLATE, asked, read_report
@@ -41,7 +42,7 @@ from streams.settings import Settings
 OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 
 
-@click.group("incident")
+@click.group("incident", cls=Choice)
 def incident() -> None:
     """Look at incidents, and acknowledge, update or resolve them."""
 
@@ -270,16 +271,20 @@ def template() -> None:
     click.echo(TEMPLATE, nl=False)
 
 
+#: What may be wrapped, and how wide it stays on a terminal of 80 columns.
+_WRAPPED: Final = {"service": 8, "summary": 14, "who": 7}
+
+
 # -- what is shown ----------------------------------------------------------------------------
 
 
 def table_of(shown: Sequence[IncidentV1], at: datetime) -> Table:
     """Return incidents as a table; *at* is the moment their age is told for."""
-    table = Table(box=None)
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for heading in ("incident", "sev", "status", "service", "summary", "age", "firing", "who"):
-        # Ids are typed again, so they are never cut; what is long is wrapped.
-        whole = heading in {"incident", "sev", "status", "age", "firing"}
-        table.add_column(heading, no_wrap=whole, overflow="fold")
+        # Ids are typed again, so they are never cut.
+        width = _WRAPPED.get(heading)
+        table.add_column(heading, no_wrap=width is None, overflow="fold", min_width=width)
     for each in shown:
         table.add_row(
             # Text takes no markup: what a stranger wrote colours nothing.

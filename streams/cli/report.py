@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ValidationError
 from pydantic.fields import FieldInfo
 from rich.console import Console
 
+from streams.cli.choosing import Choice
 from streams.cli.moments import when
 from streams.discovery import declared_in
 from streams.errors import PolicyError, TocsinError, Unavailable
@@ -28,7 +29,7 @@ from streams.warehouse.terminal import show
 _SPAN: Final = timedelta(days=30)
 
 
-@click.group("report")
+@click.group("report", cls=Choice)
 def report() -> None:
     """Ask the warehouse."""
 
@@ -191,6 +192,10 @@ def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) ->
         values.setdefault("until", now)
     if "since" in kind.model_fields and isinstance(values["until"], datetime):
         values.setdefault("since", values["until"] - _SPAN)
+    since, until = values.get("since"), values.get("until")
+    if isinstance(since, datetime) and isinstance(until, datetime) and since >= until:
+        message = f"--since: {since.isoformat()} is not before --until, {until.isoformat()}"
+        raise click.UsageError(message)
     try:
         asked = kind(**values)
     except ValidationError as error:

@@ -13,6 +13,7 @@ from schemas.contract import Moment, Part
 from schemas.silences import SilenceV1
 from streams.cli import moments
 from streams.cli.asking import AUTHOR, JSON, TENANT, print_json, run, valid
+from streams.cli.choosing import Choice
 from streams.durations import read_duration, written
 from streams.gateways import clock, silences
 from streams.gateways.silences import Ending
@@ -42,7 +43,7 @@ class _Beginning(Part):
     starts: Moment
 
 
-@click.group("silence")
+@click.group("silence", cls=Choice)
 def silence() -> None:
     """Mute alerts for a while: what is muted is recorded, with who and why."""
 
@@ -115,7 +116,10 @@ def list_silences(*, tenant: str | None, as_json: bool) -> None:
     if not found:
         click.echo("nothing is silenced")
         return
-    table = Table("silence", "matchers", "from", "until", "left", "by", "why", box=None)
+    table = Table(box=None)
+    for heading in ("silence", "matchers", "from", "until", "left", "by", "why"):
+        # Ids are typed again, so they are never cut.
+        table.add_column(heading, no_wrap=heading == "silence", overflow="fold")
     for each in found:
         left = timedelta(seconds=round((each.ends_at - at).total_seconds()))
         table.add_row(

@@ -15,6 +15,7 @@ from streams.agents.tallies import Parts
 from streams.telemetry.reading import Formats
 from streams.warehouse import tally
 from tests.counting import kept, recounted
+from tests.payloads import STAMPED, published
 
 AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
@@ -73,6 +74,49 @@ def test_a_metric_is_counted_by_its_minute() -> None:
         (AT, 3, 4.0),
         (AT + timedelta(minutes=1), 2, 8.0),
     ]
+
+
+@pytest.mark.parametrize("topic", [METRICS, LOGS, EXTERNAL], ids=lambda topic: topic.name)
+def test_what_is_not_of_its_topic_is_not_counted(topic: TopicDeclaration) -> None:
+    """A row of one sort would have another's columns: the worker would stop at it, however often it is started."""
+    said = {"occurred_at": AT, "service": "api"}
+    alert = {"source": "grafana", "alert_id": "a", "state": "firing", "summary": "x"}
+    sent = (metric(1), LogV1(**said, body="x"), ExternalV1(**said, **alert))
+    marks = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "/shop"}
+    parts = Parts()
+    parts.take(
+        topic,
+        [
+            Record(
+                message.to_wire(),
+                offset,
+                tuple(
+                    (name, value.encode())
+                    for name, value in (marks | {"ce_type": message.event_type}).items()
+                ),
+            )
+            for offset, message in enumerate(sent)
+        ],
+    )
+
+    (rows,) = parts.due().values()
+    assert [row["signals"] for row in rows] == [1]
+
+
+@pytest.mark.parametrize("topic", [METRICS, LOGS, EXTERNAL], ids=lambda topic: topic.name)
+def test_whatever_a_producer_sends_to_a_topic_can_be_written(topic: TopicDeclaration) -> None:
+    """One sender with the wrong topic would stop history for all."""
+    parts = Parts()
+    parts.take(
+        topic,
+        [
+            Record(each.value, offset, each.headers, timestamp=STAMPED)
+            for offset, each in enumerate(published())
+        ],
+    )
+
+    (columns,) = {frozenset(row) for rows in parts.due().values() for row in rows}
+    assert {"tenant", "service", "minute", "signals"} <= columns
 
 
 def test_only_what_changed_is_written_again() -> None:

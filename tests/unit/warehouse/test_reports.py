@@ -95,8 +95,19 @@ def test_a_report_as_a_table() -> None:
     Console(width=100, file=paper).print(as_table(TABLE))
 
     lines = [" ".join(line.split()) for line in paper.getvalue().splitlines()]
-    assert "│ 1 │ TTD │ 4.2 s │" in lines
-    assert "│ 2 │ [b]=1+1[/b] │ - │" in lines
+    assert "1 TTD 4.2 s" in lines
+    assert "2 [b]=1+1[/b] -" in lines
+
+
+def test_no_day_and_no_figure_is_cut_on_a_terminal_of_eighty_columns() -> None:
+    """A day that reads 2026… is no day."""
+    figures = [f"column {each}" for each in range(9)]
+    columns = (Column("day", "day"), *(Column(name, name, Shape.COUNT) for name in figures))
+    row = {"day": "2026-11-25"} | dict.fromkeys(figures, 1_000_000)
+    paper = StringIO()
+    Console(width=80, file=paper).print(as_table(Table("days", "By day", columns, (row,))))
+
+    assert "…" not in paper.getvalue()
 
 
 def test_a_report_for_programs() -> None:
