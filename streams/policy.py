@@ -158,7 +158,7 @@ class Policy(BaseModel):
         return plan_of(self.severities, self.calendars, self.roster, chains, channels)
 
     def promises(self) -> list[Promise]:
-        """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
+        """Return what severities promise, for the warehouse to judge by, and how that is counted."""
         return promises_of(self.severities)
 
 

@@ -201,15 +201,23 @@ _REFERENCES: Final[Mapping[str, Callable[[Any], Iterator[tuple[Place, str, str]]
 
 
 def promises_of(severities: Mapping[int, SeverityLevel]) -> list[Promise]:
-    """Return what *severities* promise, for the warehouse to judge by: around the clock, the next business day as a day."""
-    return [
-        Promise(
-            number,
-            level.name,
-            level.respond_within
-            if isinstance(level.respond_within, timedelta)
-            else timedelta(days=1),
-            level.resolve_within,
+    """
+    Return what *severities* promise, for the warehouse to judge by, and how it is counted.
+
+    Seconds count around the clock where an incident recorded no deadline of its own: the next business day is a day then.
+    """
+    found = []
+    for number, level in sorted(severities.items()):
+        counted = "business hours" if level.counted_in == "business_hours" else ""
+        within = level.respond_within
+        found.append(
+            Promise(
+                number,
+                level.name,
+                within if isinstance(within, timedelta) else timedelta(days=1),
+                level.resolve_within,
+                counted if isinstance(within, timedelta) else within,
+                counted,
+            )
         )
-        for number, level in sorted(severities.items())
-    ]
+    return found
