@@ -192,10 +192,6 @@ def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) ->
         values.setdefault("until", now)
     if "since" in kind.model_fields and isinstance(values["until"], datetime):
         values.setdefault("since", values["until"] - _SPAN)
-    since, until = values.get("since"), values.get("until")
-    if isinstance(since, datetime) and isinstance(until, datetime) and since >= until:
-        message = f"--since: {since.isoformat()} is not before --until, {until.isoformat()}"
-        raise click.UsageError(message)
     try:
         asked = kind(**values)
     except ValidationError as error:
