@@ -32,7 +32,6 @@ from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
 from streams.notifications.routing import Route, schedules_named, silent, times_named
-from streams.notifications.substitutes import without_substitute
 from streams.notifications.times import TimeInterval
 from streams.notifications.wording import Wording
 from streams.policy_doubts import Placed, Written, doubts
@@ -158,7 +157,7 @@ class Policy(BaseModel):
         return plan_of(self.severities, self.calendars, self.roster, chains, channels)
 
     def promises(self) -> list[Promise]:
-        """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
+        """Return what severities promise, for the warehouse to judge by, and how that is counted."""
         return promises_of(self.severities)
 
 
@@ -276,9 +275,8 @@ class _Reading:
         """Find names of what is nowhere, and rules that combine themselves."""
         self.problems.extend(self._duty.check(self._channel_names))
         self.written.called.extend([*self._duty.channels(), *self._status.told()])
-        routes = [each.setting for each in self.written.routes]
         usable = {name: each for name, each in self._channels.items() if each is not None}
-        self.written.alone.extend(without_substitute(usable, routes))
+        self.written.weigh(usable, self._duty.untold(usable))
         for document, place, name in self._references:
             if name not in self._channel_names:
                 hint = meant(name, self._channel_names)

@@ -21,6 +21,7 @@ from streams.incidents.numbering import Numbers
 from streams.incidents.promises import Plan, Promises
 from streams.incidents.reminding import with_next_update
 from streams.incidents.settings import IncidentSettings
+from streams.incidents.standing import OPEN
 
 #: Who makes the steps that no person asks for.
 TOCSIN: Final = "tocsin"
@@ -87,6 +88,10 @@ class Book:
         while into is not None and (tenant, into) in self._merged:
             into = self._merged[tenant, into]
         return into
+
+    def open_incidents(self) -> Iterator[IncidentV1]:
+        """Yield the incidents that are open."""
+        return (each for each in self._incidents.values() if each.status in OPEN)
 
     def apart(self, one: IncidentV1, other: IncidentV1) -> bool:
         """Whether a person has split these two."""

@@ -108,6 +108,10 @@ class Register:
             found = self._book.get(tenant, into) if into else None
         return None if found is None or found.status is Status.CLOSED else found
 
+    def open_incidents(self) -> list[IncidentV1]:
+        """Return every incident that somebody should work on."""
+        return list(self._book.open_incidents())
+
     def services(self, incident: IncidentV1) -> Collection[str]:
         """Return the services of the alerts of *incident*, all of them."""
         return set(self._book.members.services(place_of(incident)))

@@ -177,7 +177,9 @@ class Channel(BaseModel):
         return b""
 
     def link(self, notice: NoticeV1) -> str:
-        """Return the address of the incident's page; empty where the policy names none."""
+        """Return the address of the incident's page; empty where the policy names none, and where it is of no incident."""
+        if notice.shift is not None:
+            return ""
         tenant, incident = quote(notice.tenant, safe=""), quote(notice.incident_id, safe="")
         return self.page.replace("{tenant}", tenant).replace("{incident}", incident)
 

@@ -23,6 +23,8 @@ from tests.integration.facts import (
 from tests.integration.recomputed_flow import availability, noise, notifications, rules
 from tests.integration.truth import Truth
 
+NEXT_DAY = "next business day"
+
 
 def mttr(asked: Report, truth: Truth) -> dict[str, Rows]:
     its = chosen(asked, facts(truth))
@@ -167,28 +169,41 @@ def _judged(it: Fact, until: datetime) -> dict[str, tuple[str, timedelta]]:
     return judged
 
 
+def _how_counted(it: Fact, place: int) -> str:
+    """Only who responds to the least severe has until the next business day, where the incident recorded when that is."""
+    until_it_closes = it.peak == 4 and place == 0 and it.respond_by is not None
+    return NEXT_DAY if until_it_closes else "around the clock"
+
+
 def sla(asked: Any, truth: Truth) -> dict[str, Rows]:
     _, until = asked.window
     its = [(it, _judged(it, until)) for it in chosen(asked, facts(truth))]
     rows = []
-    for peak, group in sorted(grouped(its, lambda pair: pair[0].peak).items()):
-        for deadline, place in (("respond", 0), ("resolve", 1)):
-            states = Counter(judged[deadline][0] for _, judged in group)
-            over = states["met"] + states["missed"]
-            rows.append(
-                {
-                    "severity_peak": peak,
-                    "level": NAMES[peak],
-                    "deadline": deadline,
-                    "target_seconds": TARGETS[peak][place],
-                    "incidents": len(group),
-                    "met": states["met"],
-                    "missed": states["missed"],
-                    "waiting": states["waiting"],
-                    "compliance": states["met"] / over if over else None,
-                }
-            )
-    rows.sort(key=lambda row: (row["severity_peak"], row["deadline"]))
+    groups = {
+        (peak, deadline, place, counted): group
+        for deadline, place in (("respond", 0), ("resolve", 1))
+        for (peak, counted), group in grouped(
+            its, lambda pair, place=place: (pair[0].peak, _how_counted(pair[0], place))
+        ).items()
+    }
+    for (peak, deadline, place, counted), group in groups.items():
+        states = Counter(judged[deadline][0] for _, judged in group)
+        over = states["met"] + states["missed"]
+        rows.append(
+            {
+                "severity_peak": peak,
+                "level": NAMES[peak],
+                "deadline": deadline,
+                "counted": counted,
+                "target_seconds": None if counted == NEXT_DAY else TARGETS[peak][place],
+                "incidents": len(group),
+                "met": states["met"],
+                "missed": states["missed"],
+                "waiting": states["waiting"],
+                "compliance": states["met"] / over if over else None,
+            }
+        )
+    rows.sort(key=lambda row: (row["severity_peak"], row["deadline"], row["counted"]))
     missed = [
         {
             "incident_id": it.incident_id,

@@ -15,9 +15,18 @@ from typing import Any
 from schemas.alerts import AlertState, AlertV1
 from schemas.changes import ChangeKind, ChangeV1
 from schemas.contract import Contract
-from schemas.lifecycle import AttachedAlert, ChecklistItem, IncidentV1, Status, StepKind, StepV1
-from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
+from schemas.lifecycle import (
+    AttachedAlert,
+    CallV1,
+    ChecklistItem,
+    IncidentV1,
+    Status,
+    StepKind,
+    StepV1,
+)
+from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1, ShiftV1
 from schemas.telemetry import HealthStatus, HealthV1, Signal
+from streams.notifications.shifts import shift_notices
 from tests.counting import made_up_signals
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -97,6 +106,7 @@ def made_up(count: int, seed: int) -> Truth:
         life = _life(number, chance)
         truth.lives.append(life.steps)
         _tell(life, truth, chance)
+    _hand_over(truth, random.Random(seed))
     _merge(truth, chance)
     for number in range(count // 5):
         truth.changes.append(_change(number, chance))
@@ -340,6 +350,16 @@ def _tell(life: Life, truth: Truth, chance: random.Random) -> None:
                 reason="route 1",
                 incident=step.incident,
             )
+            truth.notices.append(notice)
+            truth.receipts.extend(_receipts(notice, chance))
+
+
+def _hand_over(truth: Truth, chance: random.Random) -> None:
+    """Some shifts end: notices that are of no incident."""
+    for opened, *_ in truth.lives[::10]:
+        calls = [CallV1(channel=name, reason="primary: ada goes off call") for name in CHANNELS]
+        shift = ShiftV1(schedule="primary", before="ada")
+        for notice in shift_notices(shift, calls, [], opened.occurred_at):
             truth.notices.append(notice)
             truth.receipts.extend(_receipts(notice, chance))
 

@@ -462,3 +462,26 @@ routes:
         channels: [pager]
 """
     assert doubted(tmp_path, text) == []
+
+
+def test_people_whom_no_channel_tells_of_handovers(tmp_path: Path) -> None:
+    """Whoever has a pager alone would wait for a word that never comes."""
+    [doubt] = doubted(
+        tmp_path,
+        """
+        channels:
+          pager: {kind: pagerduty, routing_key: a-routing-key, fallback: chat}
+          chat: {kind: slack}
+        routes: [{channels: [pager, chat]}]
+        people: {ada: {channels: [pager]}, grace: {channels: [pager, chat]}}
+        schedules:
+          told:
+            layers: [{rotation: [ada, grace], begins: "2026-03-02 00:00"}]
+            handover_notices: always
+          quiet: {layers: [{rotation: [ada], begins: "2026-03-02 00:00"}]}
+        """,
+    )
+    assert doubt == (
+        "a.yaml:9: schedules.told.handover_notices: ada is told of no handover: all channels of ada open an incident "
+        "of their own over there; add one that does not, such as slack, email or sms"
+    )

@@ -128,8 +128,9 @@ class Discord(Channel):
             ),
             "color": _OVER if over else _COLOURS[notice.incident.severity],
             "timestamp": notice.occurred_at.isoformat(),
-            "footer": {"text": notice.incident_id},
         }
+        if notice.shift is None:
+            embed["footer"] = {"text": notice.incident_id}
         if self.link(notice):
             embed["url"] = self.link(notice)
         # No text can call anybody.

@@ -24,7 +24,9 @@ SELECT
     severity_peak,
     level,
     pair.1 AS deadline,
-    if(deadline = 'respond', any(respond_seconds), any(resolve_seconds)) AS target_seconds,
+    counted,
+    -- The next business day is no number of seconds.
+    if(counted = 'next business day', NULL, if(deadline = 'respond', any(respond_seconds), any(resolve_seconds))) AS target_seconds,
     count() AS incidents,
     countIf(pair.2 = 'met') AS met,
     countIf(pair.2 = 'missed') AS missed,
@@ -33,11 +35,11 @@ SELECT
 FROM
 (
     SELECT severity_peak, level, respond_seconds, resolve_seconds, {_STATES},
-        arrayJoin([('respond', answered), ('resolve', ended)]) AS pair
+        arrayJoin([('respond', answered, respond_counted), ('resolve', ended, resolve_counted)]) AS pair
     FROM deadlines {{where}}
 )
-GROUP BY severity_peak, level, respond_seconds, resolve_seconds, deadline
-ORDER BY severity_peak, level, respond_seconds, resolve_seconds, deadline
+GROUP BY severity_peak, level, respond_seconds, resolve_seconds, deadline, if(pair.3 = '', 'around the clock', pair.3) AS counted
+ORDER BY severity_peak, level, respond_seconds, resolve_seconds, deadline, counted
 """
 MISSED: Final = f"""
 SELECT
@@ -94,6 +96,7 @@ class Sla(ChosenInSpan):
                     text("level", ""),
                     text("deadline"),
                     seconds("target_seconds", "within"),
+                    text("counted"),
                     count("incidents"),
                     count("met"),
                     count("missed"),
@@ -176,7 +179,7 @@ class Sla(ChosenInSpan):
         return (
             "What can still be kept is waiting, and not in the share.",
             "Items of checklists that are not due yet, or were not when the incident was over, are not in the share.",
-            "What the policy grants is shown as if around the clock; each incident is judged by what it recorded, also in business hours.",
+            "Each incident is judged by the deadline that it recorded; one that recorded none is counted around the clock.",
         )
 
 
