@@ -112,7 +112,7 @@ async def _counted(warehouse: ClickHouse, truth: Truth, chance: random.Random) -
             while place < len(records):
                 chunk = records[place : place + chance.randint(100, 800)]
                 place += len(chunk)
-                part = parts.take(by_name(name), chunk)
+                part = parts.take(by_name(name), 0, chunk)
                 taken.append((place, part.tally.block))
                 crashes = chance.random() < 0.2
                 for table, rows in parts.due().items():

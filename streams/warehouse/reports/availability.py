@@ -30,7 +30,7 @@ OUTAGES: Final = f"""
 WITH touching AS
 (
     SELECT
-        sipHash64(tenant, incident_id) AS key,
+        incident_key AS key,
         toUnixTimestamp64Micro(started_at) AS started,
         ifNull(toUnixTimestamp64Micro(resolved_at), {_UNTIL}) AS resolved,
         reopen_count > 0 AS came_back,
@@ -47,7 +47,7 @@ changing AS
     FROM incident_turns FINAL
     WHERE (opened_on, incident_key) IN
     (
-        SELECT opened_on, sipHash64(tenant, incident_id) FROM incidents FINAL WHERE reopen_count > 0 AND {_TOUCHES}
+        SELECT opened_on, incident_key FROM incidents FINAL WHERE reopen_count > 0 AND {_TOUCHES}
     )
     GROUP BY key
 ),
