@@ -134,16 +134,16 @@ class Parts:
         """What is counted."""
         return tuple(COUNTED) if self._wanted else ()
 
-    def take(self, topic: TopicDeclaration, records: Sequence[Any]) -> Part:
+    def take(self, topic: TopicDeclaration, partition: int, records: Sequence[Any]) -> Part:
         """
-        Count *records*, which follow each other in one partition of *topic*, and return where they are counted.
+        Count *records*, which follow each other in *partition* of *topic*, and return where they are counted.
 
         Where they were read before, counting begins anew with them: nobody knows what lies between.
         """
-        place = (topic.name, records[0].partition)
+        place = (topic.name, partition)
         part = self._parts.get(place)
         if part is None or records[0].offset < part.position:
-            part = self._parts[place] = Part(topic, records[0].partition, self._formats)
+            part = self._parts[place] = Part(topic, partition, self._formats)
         part.take(records)
         return part
 
