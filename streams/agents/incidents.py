@@ -29,6 +29,7 @@ from schemas.topics import (
 )
 from streams.agents.detect import origin_of
 from streams.agents.outgoing import Outgoing, outgoing
+from streams.correlation.catalogue import tiers_of
 from streams.correlation.correlating import Correlation
 from streams.correlation.grouping import Group, Tie
 from streams.correlation.intake import Arrival
@@ -112,18 +113,18 @@ class IncidentsDesk:
             Topology(policy.services, policy.correlation.distance),
             reopen_within=policy.incidents.reopen_within,
         )
-        duty = duty_of(policy.roster)
+        duty, tiers = duty_of(policy.roster), tiers_of(policy.services)
         register = Register(
             policy.incidents,
             policy.plan,
             policy.outside,
-            lambda step: bool(told(step, policy.routes, duty)),
+            lambda step: bool(told(step, policy.routes, duty, tiers)),
         )
         return cls(
             register,
             correlation,
             lambda step: (
-                *told(step, policy.routes, duty),
+                *told(step, policy.routes, duty, tiers),
                 # One tenant's customers never hear of another one's incidents.
                 *_public(step, policy.pages.get(step.tenant)),
             ),

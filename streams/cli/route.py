@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from schemas.lifecycle import IncidentV1, Status
 from schemas.notices import Purpose
 from streams.cli.choosing import Choice
+from streams.correlation.catalogue import tiers_of
 from streams.durations import written
 from streams.errors import TocsinError
 from streams.gateways.clock import now
 from streams.notifications.routing import (
     Chosen,
+    Known,
     Subject,
     choose,
     receivers,
@@ -66,7 +68,8 @@ def test(
         raise click.ClickException(str(error)) from None
     purpose = Purpose(message)
     click.echo(f"{message} message, severity {severity}, at {_said(moment)}")
-    of = subject(incident, severity, purpose, duty_of(rules.roster), moment)
+    known = Known(duty_of(rules.roster), tiers_of(rules.services))
+    of = subject(incident, severity, purpose, known, moment)
     told = list(_told(rules, of, incident, moment))
     if not told:
         click.echo("nobody is told: no route fits")
@@ -104,7 +107,7 @@ def _empty(policy: Policy, at: datetime) -> list[str]:
 def _when(
     policy: Policy, chosen: Chosen, incident: IncidentV1, purpose: Purpose, at: datetime
 ) -> str:
-    timed = timing(chosen, incident, purpose)
+    timed = timing(chosen, incident, purpose, tiers_of(policy.services))
     wait = timed.wait if timed else timedelta(0)
     goes = opens(timed, policy.time_intervals, at + wait)
     why = muted(timed, policy.time_intervals, at + wait)

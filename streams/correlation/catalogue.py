@@ -1,5 +1,6 @@
 """The service catalogue of a policy."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,8 +24,13 @@ class Service(BaseModel):
     owner: Name | None = None
     """The team that owns it."""
     tier: Annotated[int, Field(ge=1, le=4)] = 3
-    """How much depends on it: 1 most. Of several causes that explain as much, the one of the lowest tier is blamed."""
+    """How much depends on it: 1 most. Routes match it as ``tier``; of several causes that explain as much, the one of the lowest tier is blamed."""
     components: tuple[Name, ...] = ()
     """The components of the status page that show it."""
     runbook: Link | None = None
     """Link to what to do when it fails."""
+
+
+def tiers_of(services: Mapping[str, Service]) -> dict[str, int]:
+    """Return the tier of each of *services*."""
+    return {name: service.tier for name, service in services.items()}

@@ -57,6 +57,9 @@ TOLD: Final = {
     StepKind.MERGED: Purpose.RESOLUTION,
 }
 
+#: The tiers of services, by name, as the catalogue has them.
+Tiers = Mapping[str, int]
+NO_TIERS: Final[Tiers] = {}
 #: The severity that waits for nothing.
 WORST: Final = 1
 _AT_ONCE: Final = timedelta(0)
@@ -131,6 +134,16 @@ class Route(BaseModel):
         return self.model_copy(update=inherited)
 
 
+class Known(NamedTuple):
+    """What routes can look at beside the incident."""
+
+    duty: Duty = nobody
+    tiers: Tiers = NO_TIERS
+
+
+NOTHING_KNOWN: Final = Known()
+
+
 class Subject(NamedTuple):
     """What routes look at."""
 
@@ -159,20 +172,24 @@ def subject(
     incident: IncidentV1,
     severity: int,
     purpose: Purpose,
-    duty: Duty = nobody,
+    known: Known = NOTHING_KNOWN,
     at: datetime | None = None,
 ) -> Subject:
     """
     Return what routes look at when *incident* has *severity* and *purpose* is to be told at *at*.
 
+    Its tier is that of the service on which most depends, where the catalogue has one of them.
     Whoever was on call when it began hears of its end, too.
     """
     moments = [at or incident.occurred_at]
     if purpose is Purpose.RESOLUTION:
         moments.append(incident.detected_at)
+    services = frozenset({incident.service, *incident.services})
+    tiers = [known.tiers[name] for name in services if name in known.tiers]
     labels = {
         # Labels of the alerts may be called so, too: then matchers see those.
         "severity": str(severity),
+        **({"tier": str(min(tiers))} if tiers else {}),
         "owner": incident.owner or "",
         **incident.labels,
         "tenant": incident.tenant,
@@ -183,12 +200,12 @@ def subject(
     return Subject(
         labels,
         severity,
-        frozenset({incident.service, *incident.services}),
+        services,
         incident.owner or "",
         purpose,
         severity != incident.severity,
         lambda schedule: list(
-            dict.fromkeys(found for moment in moments if (found := duty(schedule, moment)))
+            dict.fromkeys(found for moment in moments if (found := known.duty(schedule, moment)))
         ),
     )
 
@@ -271,7 +288,9 @@ def times_named(
         yield from times_named(branch, (*place, "routes", number))
 
 
-def told(step: StepV1, routes: Sequence[Route], duty: Duty = nobody) -> list[NoticeV1]:
+def told(
+    step: StepV1, routes: Sequence[Route], duty: Duty = nobody, tiers: Tiers = NO_TIERS
+) -> list[NoticeV1]:
     """Return one notice for each channel that hears of *step*; the same step gives the same ids."""
     purpose = TOLD.get(step.kind)
     over = step.incident.resolved_at is not None and (
@@ -288,12 +307,16 @@ def told(step: StepV1, routes: Sequence[Route], duty: Duty = nobody) -> list[Not
     incident = step.incident
     worst = step.kind in _BY_THE_WORST
     severity = incident.severity_peak if worst else incident.severity
-    called = _newly_concerned(step, routes, duty)
-    others = _channels(step, severity, purpose, routes, duty)
+    known = Known(duty, tiers)
+    called = _newly_concerned(step, routes, known)
+    others = _channels(step, severity, purpose, routes, known)
     return [
-        *(_notice(step, Purpose.INITIAL, channel, chosen) for channel, chosen in called.items()),
         *(
-            _notice(step, purpose, channel, chosen)
+            _notice(step, Purpose.INITIAL, channel, chosen, tiers)
+            for channel, chosen in called.items()
+        ),
+        *(
+            _notice(step, purpose, channel, chosen, tiers)
             for channel, chosen in others.items()
             if channel not in called
         ),
@@ -305,7 +328,7 @@ def notice_id(step: StepV1, channel: str) -> str:
     return fitted(f"{step.step_id}/{channel}")
 
 
-def _newly_concerned(step: StepV1, routes: Sequence[Route], duty: Duty) -> dict[str, Chosen]:
+def _newly_concerned(step: StepV1, routes: Sequence[Route], known: Known) -> dict[str, Chosen]:
     """Return the channels that are called because the incident became worse, and why."""
     incident, before = step.incident, step.severity_before
     # 1 is the worst.
@@ -315,18 +338,18 @@ def _newly_concerned(step: StepV1, routes: Sequence[Route], duty: Duty) -> dict[
     earlier = {
         channel
         for severity in (before, incident.severity_first)
-        for channel in _channels(step, severity, Purpose.INITIAL, routes, duty)
+        for channel in _channels(step, severity, Purpose.INITIAL, routes, known)
     }
-    now = _channels(step, incident.severity, Purpose.INITIAL, routes, duty)
+    now = _channels(step, incident.severity, Purpose.INITIAL, routes, known)
     return {channel: chosen for channel, chosen in now.items() if channel not in earlier}
 
 
 def _channels(
-    step: StepV1, severity: int, purpose: Purpose, routes: Sequence[Route], duty: Duty
+    step: StepV1, severity: int, purpose: Purpose, routes: Sequence[Route], known: Known
 ) -> dict[str, Chosen]:
     """Return the channels that hear of *step* at *severity*, each with the first route that says so."""
     told: dict[str, Chosen] = {}
-    of = subject(step.incident, severity, purpose, duty, step.occurred_at)
+    of = subject(step.incident, severity, purpose, known, step.occurred_at)
     for chosen in choose(routes, of):
         for channel, why in receivers(chosen, of):
             told.setdefault(channel, why)
@@ -338,6 +361,7 @@ def _notice(
     purpose: Purpose,
     channel: str,
     chosen: Chosen | CallV1,
+    tiers: Tiers = NO_TIERS,
 ) -> NoticeV1:
     ends = purpose is Purpose.RESOLUTION
     return NoticeV1(
@@ -356,17 +380,21 @@ def _notice(
         if ends
         else step.incident.next_update_at or step.occurred_at + UPDATE_EVERY,
         # Whoever is called by name is called at once.
-        timing=None if isinstance(chosen, CallV1) else timing(chosen, step.incident, purpose),
+        timing=None
+        if isinstance(chosen, CallV1)
+        else timing(chosen, step.incident, purpose, tiers),
         incident=step.incident,
     )
 
 
-def timing(chosen: Chosen, incident: IncidentV1, purpose: Purpose) -> TimingV1 | None:
+def timing(
+    chosen: Chosen, incident: IncidentV1, purpose: Purpose, tiers: Tiers = NO_TIERS
+) -> TimingV1 | None:
     """Return when a message may go out by the route that was *chosen*; None at once. The worst severity waits for nothing."""
     route = chosen.route
     waits = incident.severity != WORST and purpose in PATIENT
     timed = TimingV1(
-        group=_group(chosen, incident),
+        group=_group(chosen, incident, tiers),
         wait=(route.group_wait or _AT_ONCE) if waits else _AT_ONCE,
         interval=(route.group_interval or _AT_ONCE) if waits else _AT_ONCE,
         repeat=route.repeat_interval,
@@ -376,8 +404,8 @@ def timing(chosen: Chosen, incident: IncidentV1, purpose: Purpose) -> TimingV1 |
     return None if timed == TimingV1(group=timed.group) else timed
 
 
-def _group(chosen: Chosen, incident: IncidentV1) -> str:
-    labels = subject(incident, incident.severity, Purpose.INITIAL).labels
+def _group(chosen: Chosen, incident: IncidentV1, tiers: Tiers) -> str:
+    labels = subject(incident, incident.severity, Purpose.INITIAL, Known(tiers=tiers)).labels
     by = chosen.route.group_by
     names = ("incident",) if by is None or _EACH in by else by
     values = [incident.tenant, chosen.place, *(labels.get(name, "") for name in names)]

@@ -315,3 +315,36 @@ def test_a_route_that_can_never_fit_is_refused(route: dict[str, Any]) -> None:
     """Otherwise a typing error in a policy would be silence."""
     with pytest.raises(ValidationError):
         Route(**route)
+
+
+@pytest.mark.parametrize(
+    ("tiers", "labels", "channel"),
+    [
+        ({"database": 3, "shop": 1}, {}, "pager"),
+        ({"database": 3}, {}, "chat"),
+        ({"database": 3, "shop": 1}, {"tier": "3"}, "chat"),
+        ({}, {}, "mail"),
+    ],
+)
+def test_routes_match_the_lowest_tier(
+    tiers: dict[str, int], labels: dict[str, str], channel: str
+) -> None:
+    """The catalogue would say how much depends on a service, and nobody be woken for it."""
+    routes = [
+        Route.model_validate({"matchers": ['tier="1"'], "channels": ["pager"]}),
+        Route.model_validate({"matchers": ['tier="3"'], "channels": ["chat"]}),
+        Route(channels=("mail",), group_by=("tier",), group_wait="1m"),
+    ]
+    opened = step(services=("database", "shop"), labels=labels)
+    assert [each.channel for each in told(opened, routes, tiers=tiers)] == [channel]
+
+
+def test_incidents_are_grouped_by_their_tiers() -> None:
+    """What most depends on would wait for what nothing does."""
+    route = Route(channels=("chat",), group_by=("tier",), group_wait="1m")
+    groups = set()
+    for tier in (1, 3):
+        (notice,) = told(step(), [route], tiers={"database": tier})
+        assert notice.timing is not None
+        groups.add(notice.timing.group)
+    assert len(groups) == 2
