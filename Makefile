@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 BROKER ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-kafka integration faults check format bench lock clean
+.PHONY: help setup demo up test test-kafka faults workers integration warehouse without-broker check format bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,16 +29,26 @@ up: setup ## run everything on this machine: BROKER=wheel|apache|HOST:PORT
 	$(BIN)/tocsin up --broker $(BROKER)
 
 test: setup ## all tests, with a broker from a wheel
-	$(BIN)/pytest -q tests/unit tests/properties tests/contracts tests/scenarios
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration faults TOCSIN_TEST_BROKER=wheel
+	@$(MAKE) $(SIDE_BY_SIDE) $(WITH_BROKER) without-broker TOCSIN_TEST_BROKER=wheel
 
 test-kafka: setup ## the tests that need a broker, with Apache Kafka
 	$(BIN)/python -m streams.laptop.brokers.jars --required
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration faults TOCSIN_TEST_BROKER=apache
+	@$(MAKE) $(SIDE_BY_SIDE) $(WITH_BROKER) TOCSIN_TEST_BROKER=apache
 
-# Side by side: they wait more than they work.
-integration faults:
-	TOCSIN_TEST_BROKER=$(TOCSIN_TEST_BROKER) $(BIN)/pytest -q -p no:cacheprovider --durations=5 tests/$@
+# Side by side: they wait more than they work. Each group has a broker of its own; the longest begin first.
+SIDE_BY_SIDE := --no-print-directory --jobs=3 --output-sync=target --keep-going
+WITH_BROKER := faults workers integration warehouse
+WORKERS := $(addprefix tests/faults/,test_up.py test_workers.py)
+WAREHOUSE := $(wildcard tests/integration/test_warehouse_*.py)
+
+faults: TESTS = $(filter-out $(WORKERS),$(wildcard tests/faults/test_*.py))
+workers: TESTS = $(WORKERS)
+integration: TESTS = $(filter-out $(WAREHOUSE),$(wildcard tests/integration/test_*.py))
+warehouse: TESTS = $(WAREHOUSE)
+without-broker: TESTS = $(addprefix tests/,unit properties contracts scenarios)
+
+$(WITH_BROKER) without-broker:
+	TOCSIN_TEST_BROKER=$(TOCSIN_TEST_BROKER) $(BIN)/pytest -q -p no:cacheprovider --durations=5 $(TESTS)
 
 check: setup ## lint, format, types, import rules
 	$(BIN)/ruff check
