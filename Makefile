@@ -6,7 +6,16 @@ BIN := $(VENV)/bin
 BROKER ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-kafka integration faults check format bench lock clean
+# The tests that need a broker, in shares of a few minutes: side by side, because they wait more than they work.
+WAREHOUSE := $(wildcard tests/integration/test_warehouse_*.py)
+PROCESSES := tests/faults/test_up.py tests/faults/test_workers.py
+with-warehouse: SHARE = $(WAREHOUSE)
+with-others: SHARE = $(filter-out $(WAREHOUSE),$(wildcard tests/integration/test_*.py))
+with-processes: SHARE = $(PROCESSES)
+with-faults: SHARE = $(filter-out $(PROCESSES),$(wildcard tests/faults/test_*.py))
+SHARES := with-faults with-others with-processes with-warehouse
+
+.PHONY: help setup demo up test test-kafka with-broker $(SHARES) check format bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,15 +39,17 @@ up: setup ## run everything on this machine: BROKER=wheel|apache|HOST:PORT
 
 test: setup ## all tests, with a broker from a wheel
 	$(BIN)/pytest -q tests/unit tests/properties tests/contracts tests/scenarios
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration faults TOCSIN_TEST_BROKER=wheel
+	@$(MAKE) --no-print-directory with-broker TOCSIN_TEST_BROKER=wheel
 
 test-kafka: setup ## the tests that need a broker, with Apache Kafka
 	$(BIN)/python -m streams.laptop.brokers.jars --required
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration faults TOCSIN_TEST_BROKER=apache
+	@$(MAKE) --no-print-directory with-broker TOCSIN_TEST_BROKER=apache
 
-# Side by side: they wait more than they work.
-integration faults:
-	TOCSIN_TEST_BROKER=$(TOCSIN_TEST_BROKER) $(BIN)/pytest -q -p no:cacheprovider --durations=5 tests/$@
+with-broker:
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(SHARES)
+
+$(SHARES):
+	$(BIN)/pytest -q -p no:cacheprovider --durations=5 $(SHARE)
 
 check: setup ## lint, format, types, import rules
 	$(BIN)/ruff check
