@@ -15,6 +15,7 @@ setup: $(VENV)/.done ## fill .venv, and fetch Apache Kafka's jars where Java and
 
 $(VENV)/.done: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, not " + sys.version.split()[0] + ": make setup PYTHON=/path/to/python3.11")'
+	@echo 'filling $(VENV): once, about a minute'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

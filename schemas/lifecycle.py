@@ -76,6 +76,10 @@ class StepKind(StrEnum):
     """People outside were told something."""
     REMINDED = "reminded"
     """Its commander was reminded that an update is due."""
+    CHECKED_OFF = "checked_off"
+    """An item of its checklist was done, or was not after all."""
+    OVERDUE = "overdue"
+    """Items of its checklist were not done in time."""
 
 
 class Bond(StrEnum):
@@ -158,6 +162,29 @@ class AttachedAlert(Part):
     """Event time of its first bad signal."""
     changed_at: Moment
     """Event time of its latest transition."""
+
+
+class ChecklistItem(Part):
+    """One thing to do about an incident, as the policy had it when the incident came to have it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=limits.CHECKLIST_NAME_LENGTH)]
+    """Its name in the policy."""
+    text: Annotated[str, Field(max_length=limits.CHECKLIST_TEXT_LENGTH)]
+    """What is to be done."""
+    within: Seconds | None = None
+    """How soon, in seconds; None at any time."""
+    due_at: Moment | None = None
+    """Until when; the time between a resolution and a reopening is not counted."""
+    fact: Annotated[str, Field(max_length=limits.CHECKLIST_NAME_LENGTH)] | None = None
+    """What ticks it by itself; None where only a person does."""
+    done_at: Moment | None = None
+    """When it was done; None where it is not."""
+    done_by: Name | None = None
+    """Who did it."""
+    source: Annotated[str, Field(max_length=limits.CHECKLIST_NAME_LENGTH)] | None = None
+    """Through what that came, as a step has it."""
+    overdue: bool = False
+    """Whether a step said that it was not done in time."""
 
 
 class IncidentV1(Contract):
@@ -260,6 +287,10 @@ class IncidentV1(Contract):
     """When its commander is reminded to say something, unless something is said before; None where nobody is."""
     public: PublicV1 | None = None
     """What people outside are told of it; None while they are told nothing."""
+    told_as: Severity | None = None
+    """The worst severity of the published incidents that were merged into it: who was told of those hears of this one; None without them."""
+    checklist: Annotated[tuple[ChecklistItem, ...], Field(max_length=limits.CHECKLIST_ITEMS)] = ()
+    """What is to be done about it, in the order of the policy."""
 
     @property
     def event_id(self) -> str:

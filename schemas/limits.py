@@ -59,6 +59,12 @@ PEOPLE_CALLED: Final = 50
 RESPONDERS_LISTED: Final = 50
 #: Suspicious changes that it lists.
 SUSPECTS_LISTED: Final = 5
+#: Things to do that one incident's checklist has.
+CHECKLIST_ITEMS: Final = 20
+#: Characters of the name of one of them.
+CHECKLIST_NAME_LENGTH: Final = 40
+#: Characters of what it says.
+CHECKLIST_TEXT_LENGTH: Final = 200
 #: Characters of a public title; Statuspage takes 255.
 PUBLIC_TITLE_LENGTH: Final = 200
 #: Characters of one public update.

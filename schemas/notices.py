@@ -54,6 +54,17 @@ class TimingV1(Part):
     """Names of the only times at which anything goes out; always where there are none."""
 
 
+class ShiftV1(Part):
+    """A handover of a schedule."""
+
+    schedule: Name
+    """The schedule's name in the policy."""
+    before: Name | None = None
+    """Who was on call; None where nobody was."""
+    now: Name | None = None
+    """Who is; None where nobody is."""
+
+
 class NoticeV1(Contract):
     """One message to one channel. ``occurred_at`` is when the step happened that it tells of."""
 
@@ -92,6 +103,8 @@ class NoticeV1(Contract):
     """Channels that were to be told and could not, in their order."""
     page: PageV1 | None = None
     """The status page, where it is for people outside; then the incident says only what they may know."""
+    shift: ShiftV1 | None = None
+    """The handover, where it is of no incident; then the incident stands in for none, and its number begins with 000."""
     incident: IncidentV1
     """The incident after the step."""
 

@@ -196,8 +196,8 @@ POLICIES = TopicDeclaration(
     contract=PolicyV1,
     # Each stateful hop takes a policy in at its place among the other records of a partition.
     key=("partition",),
-    # What is in force stands in the journals; the topic is its history.
-    retention=timedelta(days=100),
+    # Ten years: hops have what is in force in their journals, but the board and whoever asks find it here alone, however long ago it was published.
+    retention=timedelta(days=3_650),
 )
 TICKS = TopicDeclaration(
     name="clock.ticks",

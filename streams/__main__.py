@@ -1,9 +1,11 @@
 """The `tocsin` command."""
 
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 import click
+
+from streams.cli.choosing import Choice
 
 #: Subcommand to its module in ``streams.cli`` and its help: modules are imported when they are asked for.
 COMMANDS: Final = {
@@ -32,7 +34,7 @@ COMMANDS: Final = {
 }
 
 
-class Commands(click.Group):
+class Commands(Choice):
     """Imports a subcommand's module only when it is used: typing `tocsin incident ack` should not load ClickHouse."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -54,24 +56,6 @@ class Commands(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
-        """Find the command; an unknown one is answered with those that are meant most likely."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if args and args[0] not in COMMANDS:
-                from difflib import get_close_matches  # noqa: PLC0415 - only for a typo
-
-                close = get_close_matches(args[0], COMMANDS, n=1)
-                hint = (
-                    f"; did you mean {close[0]!r}?"
-                    if close
-                    else f"; it is one of {', '.join(COMMANDS)}"
-                )
-                message = f"there is no command {args[0]!r}{hint}"
-                raise click.UsageError(message, ctx) from None
-            raise error from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

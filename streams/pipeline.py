@@ -42,9 +42,12 @@ from streams.gateways.clock import now
 from streams.gateways.courier import Courier
 from streams.gateways.couriers import Couriers
 from streams.gateways.digests import Digests, policy_in_force
+from streams.gateways.producer import partition_of
 from streams.incidents.coverage import Coverage
 from streams.notifications.delivery import Deliveries
+from streams.notifications.shifts import TENANT
 from streams.policy import Policy, read_policy
+from streams.policy_duty import shifts_of
 from streams.releases import digest, texts_of
 from streams.settings import Settings, read_settings
 from streams.telemetry.reading import Formats
@@ -95,11 +98,15 @@ def _incidents(app: HopApp) -> None:
     policy, folder = _policy(app.settings)
     early = EarlyTicks("incidents", app.emitter, time.monotonic)
 
+    home = partition_of(TENANT.encode(), app.settings.partitions)
+
     def desk(given: Policy) -> IncidentsDesk:
         return IncidentsDesk.under(
             given,
             clock=now,
             coverage=Coverage(given.schedules, given.plan.calendars),
+            # Its partition has the incidents that are named.
+            shifts=shifts_of(given.roster, given.channels, home),
             haste=early,
         )
 

@@ -7,7 +7,6 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,12 +32,11 @@ from streams.incidents.severities import SEVERITIES, SeverityLevel
 from streams.notifications import channels
 from streams.notifications.channel import Channel
 from streams.notifications.routing import Route, schedules_named, silent, times_named
-from streams.notifications.substitutes import without_substitute
 from streams.notifications.times import TimeInterval
 from streams.notifications.wording import Wording
 from streams.policy_doubts import Placed, Written, doubts
 from streams.policy_duty import PARTS as DUTY_PARTS
-from streams.policy_duty import DutyParts, plan_of
+from streams.policy_duty import DutyParts, plan_of, promises_of
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem, documents
 from streams.policy_references import (
@@ -50,7 +48,13 @@ from streams.policy_references import (
 )
 from streams.policy_reports import ReportsPart
 from streams.policy_settings import SETTINGS, runbooks_of, settings_of
-from streams.policy_status import StatusPart, facing_outwards, outside_of
+from streams.policy_status import (
+    STATUS_PARTS,
+    StatusPart,
+    facing_outwards,
+    outside_of,
+    pages_of,
+)
 from streams.status_page.settings import StatusPage
 from streams.telemetry import formats
 from streams.telemetry.format import Format
@@ -73,7 +77,7 @@ PARTS: Final = (
     "correlation",
     "history",
     "reports",
-    "status_page",
+    *STATUS_PARTS,
     *DUTY_PARTS,
 )
 
@@ -123,11 +127,18 @@ class Policy(BaseModel):
     """Who is called next while nobody takes an incident, by name; the first that fits counts."""
     status_page: StatusPage | None = None
     """What people outside see."""
+    status_pages: Mapping[str, StatusPage] = {}
+    """What people outside see of further tenants, by tenant."""
+
+    @property
+    def pages(self) -> Mapping[str, StatusPage]:
+        """The page of each tenant that has one."""
+        return pages_of(self.status_page, self.status_pages)
 
     @property
     def outside(self) -> Outside:
         """What people outside can see of the service catalogue."""
-        return outside_of(self.status_page, self.services)
+        return outside_of(self.pages, self.services)
 
     @property
     def watched_rules(self) -> tuple[Rule, ...]:
@@ -142,21 +153,12 @@ class Policy(BaseModel):
     @property
     def plan(self) -> Plan:
         """What is promised about every incident."""
-        return plan_of(self.severities, self.calendars, self.roster, self.escalations)
+        chains, channels = self.escalations, self.channels
+        return plan_of(self.severities, self.calendars, self.roster, chains, channels)
 
     def promises(self) -> list[Promise]:
-        """Return what severities promise, for the warehouse to judge by: around the clock, the next business day as a day."""
-        return [
-            Promise(
-                number,
-                level.name,
-                level.respond_within
-                if isinstance(level.respond_within, timedelta)
-                else timedelta(days=1),
-                level.resolve_within,
-            )
-            for number, level in sorted(self.severities.items())
-        ]
+        """Return what severities promise, for the warehouse to judge by, and how that is counted."""
+        return promises_of(self.severities)
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,8 @@ class _Reading:
                 self._say(document, (part,), f"is no part of a policy; {meant(str(part), PARTS)}")
             elif part in DUTY_PARTS and value is not None:
                 self.problems.extend(self._duty.take(document, part, value))
+            elif part in STATUS_PARTS and value is not None:
+                self.problems.extend(self._status.take(document, part, value))
             elif part in SETTINGS and value is not None:
                 self._take_settings(document, part, value)
             elif value is not None:
@@ -270,10 +274,9 @@ class _Reading:
     def check_references(self) -> None:
         """Find names of what is nowhere, and rules that combine themselves."""
         self.problems.extend(self._duty.check(self._channel_names))
-        self.written.called.extend(self._duty.channels())
-        routes = [each.setting for each in self.written.routes]
+        self.written.called.extend([*self._duty.channels(), *self._status.told()])
         usable = {name: each for name, each in self._channels.items() if each is not None}
-        self.written.alone.extend(without_substitute(usable, routes))
+        self.written.weigh(usable, self._duty.untold(usable))
         for document, place, name in self._references:
             if name not in self._channel_names:
                 hint = meant(name, self._channel_names)
@@ -313,6 +316,7 @@ class _Reading:
             formats=tuple(self._formats),
             **settings_of(self._settings) | self._duty.read(),
             status_page=self._status.page,
+            status_pages=self._status.pages,
             reports=self._reports.settings,
             services=self._services,
         )
@@ -396,7 +400,8 @@ class _Reading:
 
     def _take_settings(self, document: Document, part: str, value: Any) -> None:
         self._once(document, (part,), "part", part)
-        self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
+        model = self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
+        self.written.settings.append(Placed(document, (part,), model))
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
@@ -442,10 +447,6 @@ class _Reading:
     def _take_reports(self, document: Document, value: Any) -> None:
         self.problems.extend(self._reports.take(document, value))
         self.written.called.extend(self._reports.told())
-
-    def _take_status_page(self, document: Document, value: Any) -> None:
-        self.problems.extend(self._status.take(document, value))
-        self.written.called.extend(self._status.told())
 
     # -- pieces -----------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ that nothing leads to, a service that the catalogue does not have. What is doubt
 ``detection/doubts.py``.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,7 +15,10 @@ from streams.detection.doubts import doubts as rule_doubts
 from streams.detection.doubts import finds_all
 from streams.detection.rule import Rule
 from streams.gateways.probes import Probe
+from streams.incidents.settings import IncidentSettings
+from streams.notifications.channel import Channel
 from streams.notifications.routing import Route, channels_of
+from streams.notifications.substitutes import without_substitute
 from streams.notifications.unreached import BEFORE, useless
 from streams.policy_faults import meant
 from streams.policy_files import Document, Place, Problem
@@ -55,8 +58,17 @@ class Written:
     alone: list[str] = field(default_factory=list)
     #: By name.
     channels: list[Placed[str]] = field(default_factory=list)
+    #: Parts that are one model each; None where one cannot be used.
+    settings: list[Placed[Any]] = field(default_factory=list)
     #: Names of the catalogue; nothing is unknown where there is none.
     services: list[Placed[str]] = field(default_factory=list)
+    #: People whom a schedule wants told of handovers, and cannot.
+    untold: list[Problem] = field(default_factory=list)
+
+    def weigh(self, usable: Mapping[str, Channel], untold: Iterable[Problem]) -> None:
+        """Take in what only all channels together show: which are alone, and who is *untold*."""
+        self.alone.extend(without_substitute(usable, [each.setting for each in self.routes]))
+        self.untold.extend(untold)
 
 
 def doubts(written: Written, beside: Path | None = None) -> list[Problem]:
@@ -65,6 +77,7 @@ def doubts(written: Written, beside: Path | None = None) -> list[Problem]:
         *_of_rules(written.rules),
         *_of_routes(written),
         *_of_services(written),
+        *written.untold,
         *(_of_runbooks(written.rules, beside) if beside else ()),
     ]
 
@@ -144,6 +157,11 @@ def _of_services(written: Written) -> Iterator[Problem]:
     for probe in written.probes:
         # What a probe says is what alerts are about.
         yield from _unknown(probe, "service", (probe.setting.service,), known)
+    for part in written.settings:
+        if isinstance(part.setting, IncidentSettings):
+            for name, item in part.setting.checklist.items():
+                placed = Placed(part.document, (*part.place, "checklist", name), item)
+                yield from _unknown(placed, "services", item.services, known)
 
 
 def _unknown(

@@ -1,7 +1,7 @@
 """The parts of a policy that say who is on duty: calendars, people, teams, schedules and escalations, read and checked together."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -11,11 +11,14 @@ from streams.incidents.escalation import Chain
 from streams.incidents.local_time import zone
 from streams.incidents.people import Person, Roster, Team
 from streams.incidents.promises import Plan
-from streams.incidents.schedules import Schedule, Shift, chosen
+from streams.incidents.schedules import ALWAYS, Schedule, Shift, chosen
 from streams.incidents.severities import SeverityLevel
+from streams.incidents.shifts import Shifts
+from streams.notifications.channel import Channel
 from streams.notifications.duty import Duty, OnDuty
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem
+from streams.warehouse.levels import Promise
 
 #: Each part is a map of names to these.
 PARTS: Final[Mapping[str, type[BaseModel]]] = {
@@ -91,6 +94,23 @@ class DutyParts:
             if part == "channels":
                 yield name
 
+    def untold(self, channels: Mapping[str, Channel]) -> Iterator[Problem]:
+        """Yield the schedules that want handovers told to people whom none of the usable *channels* can tell them."""
+        people: Mapping[str, Person] = self._read["people"]
+        schedules: Mapping[str, Schedule] = self._read["schedules"]
+        fit = {name for name, channel in channels.items() if channel.merges}
+        for name, schedule in schedules.items():
+            if schedule.handover_notices != ALWAYS:
+                continue
+            for person in sorted(schedule.people & people.keys()):
+                if fit.isdisjoint(people[person].channels):
+                    document, place = self._defined["schedules"][name]
+                    text = (
+                        f"{person} is told of no handover: all channels of {person} open an incident "
+                        "of their own over there; add one that does not, such as slack, email or sms"
+                    )
+                    yield document.problem((*place, "handover_notices"), text)
+
     def _cycles(self) -> Iterator[Problem]:
         """Yield the teams that belong to themselves."""
         teams: Mapping[str, Team] = self._read["teams"]
@@ -120,10 +140,18 @@ def plan_of(
     calendars: Mapping[str, Calendar],
     roster: Roster,
     chains: Mapping[str, Chain],
+    channels: Mapping[str, Channel],
 ) -> Plan:
     """Return what the incidents hop promises under these parts of a policy."""
     hours = {name: each.opening for name, each in {"business": BUSINESS, **calendars}.items()}
-    return Plan(levels, hours, roster, chains)
+    quiet = frozenset(name for name, each in channels.items() if each.quiet)
+    return Plan(levels, hours, roster, chains, quiet)
+
+
+def shifts_of(roster: Roster, channels: Mapping[str, Channel], partition: int = 0) -> Shifts:
+    """Return what tells of handovers in *partition*; never through *channels* that would open an incident over there."""
+    unfit = frozenset(name for name, channel in channels.items() if not channel.merges)
+    return Shifts(roster, unfit, partition)
 
 
 def duty_of(roster: Roster) -> Duty:
@@ -194,3 +222,26 @@ _REFERENCES: Final[Mapping[str, Callable[[Any], Iterator[tuple[Place, str, str]]
     "schedules": _of_schedule,
     "escalations": _of_chain,
 }
+
+
+def promises_of(severities: Mapping[int, SeverityLevel]) -> list[Promise]:
+    """
+    Return what *severities* promise, for the warehouse to judge by, and how it is counted.
+
+    Seconds count around the clock where an incident recorded no deadline of its own: the next business day is a day then.
+    """
+    found = []
+    for number, level in sorted(severities.items()):
+        counted = "business hours" if level.counted_in == "business_hours" else ""
+        within = level.respond_within
+        found.append(
+            Promise(
+                number,
+                level.name,
+                within if isinstance(within, timedelta) else timedelta(days=1),
+                level.resolve_within,
+                counted if isinstance(within, timedelta) else within,
+                counted,
+            )
+        )
+    return found

@@ -91,7 +91,9 @@ def documents(path: Path, environment: Mapping[str, str]) -> Iterator[Document]:
         try:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            why = str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8 text"
+            if isinstance(error, FileNotFoundError):
+                why += "; name the policy's folder, or set TOCSIN_POLICY to it"
             unread = Problem(file.name, 0, "", f"cannot be read: {why}")
             yield Document(file.name, problems=[unread])
         else:

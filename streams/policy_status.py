@@ -1,7 +1,8 @@
-"""The part of a policy that faces outwards: the status page, and who names its components and its channels."""
+"""The part of a policy that faces outwards: the status pages, and who names their components and their channels."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -12,39 +13,75 @@ from streams.notifications import channels as declared
 from streams.notifications.channel import Channel
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem
-from streams.status_page.settings import StatusPage
+from streams.status_page.settings import PATH, RESERVED, StatusPage
 
-PART = "status_page"
+#: The page under ``/status``, and those of further tenants.
+STATUS_PARTS: Final = ("status_page", "status_pages")
+_ONE, _FURTHER = STATUS_PARTS
 
 
 class StatusPart:
-    """The part while the files of a policy are read."""
+    """The parts while the files of a policy are read."""
 
     def __init__(self) -> None:
         self.page: StatusPage | None = None
-        self._document: Document | None = None
+        self.pages: dict[str, StatusPage] = {}
+        #: Where each page stands, rightly or not.
+        self._places: dict[Place, Document] = {}
+        #: Those that can be used, that of ``status_page`` first.
+        self._usable: list[tuple[Document, Place, StatusPage]] = []
         #: Components that stand there, rightly or not.
         self._components: set[str] = set()
         self._tells: list[tuple[Document, Place, str]] = []
 
-    def take(self, document: Document, value: Any) -> Iterator[Problem]:
-        """Take in the part of a file, and yield what is wrong with it."""
-        if self._document is not None:
-            yield document.problem((PART,), f"is defined before, in {self._document.name}")
+    def take(self, document: Document, part: str, value: Any) -> Iterator[Problem]:
+        """Take in one of the parts of a file, and yield what is wrong with it."""
+        if part == _ONE:
+            self.page = yield from self._page(document, (_ONE,), value)
             return
-        self._document = document
+        if not isinstance(value, dict):
+            yield document.problem((part,), "must be a map of tenants to their pages")
+            return
+        for given, each in value.items():
+            name, place = str(given), (part, given)
+            if not PATH.fullmatch(name) or name in RESERVED:
+                yield document.problem(
+                    place,
+                    "stands in the page's address: it must be of letters, digits, `-` and `_`, "
+                    f"and not one of {', '.join(RESERVED)}",
+                )
+            if isinstance(each, dict) and "tenant" in each:
+                yield document.problem(
+                    (*place, "tenant"), "is the name that the page stands under: leave it out"
+                )
+                continue
+            told = {**each, "tenant": name} if isinstance(each, dict) else each
+            page = yield from self._page(document, place, told)
+            if page is not None:
+                self.pages[name] = page
+
+    def _page(
+        self, document: Document, place: Place, value: Any
+    ) -> Generator[Problem, None, StatusPage | None]:
+        before = self._places.setdefault(place, document)
+        if before is not document:
+            yield document.problem(place, f"is defined before, in {before.name}")
+            return self.page if place == (_ONE,) else None
         if isinstance(value, dict):
             components = value.get("components")
             if isinstance(components, dict):
-                self._components = {str(name) for name in components}
+                self._components |= {str(name) for name in components}
             for number, outlet in enumerate(_listed(value.get("tells"))):
                 if isinstance(outlet, dict) and isinstance(outlet.get("channel"), str):
-                    place = (PART, "tells", number, "channel")
-                    self._tells.append((document, place, outlet["channel"]))
+                    where = (*place, "tells", number, "channel")
+                    self._tells.append((document, where, outlet["channel"]))
         try:
-            self.page = StatusPage.model_validate(value)
+            page = StatusPage.model_validate(value)
         except ValidationError as error:
-            yield from faults(document, (PART,), StatusPage, error)
+            yield from faults(document, place, StatusPage, error)
+            return None
+        self._usable.insert(0 if place == (_ONE,) else len(self._usable), (document, place, page))
+        return page
 
     def check(
         self,
@@ -70,6 +107,7 @@ class StatusPart:
                     f"{name!r} is of kind {channels[name].kind}, which is for people inside; "
                     f"for those outside there are {', '.join(kinds)}",
                 )
+        yield from self._overlaps()
         for service, each in services.items():
             document, place = catalogue[service]
             for number, name in enumerate(each.components):
@@ -80,17 +118,39 @@ class StatusPart:
                         f"{name!r} is not defined under status_page.components; {hint}",
                     )
 
+    def _overlaps(self) -> Iterator[Problem]:
+        """Yield where two pages are one tenant's, stand at one address, or tell through one channel."""
+        seen: dict[tuple[str, str], Place] = {}
+        for document, place, page in self._usable:
+            # Where it is told by http and https, it is one address all the same.
+            address = f"{page.host}{urlsplit(page.url).path}"
+            claims = [("tenant", page.tenant, page.tenant, "tenant")]
+            claims += [("url", address, page.url, "address")] if page.url else []
+            claims += [("tells", each.channel, each.channel, "channel") for each in page.tells]
+            for setting, claimed, written, what in claims:
+                other = seen.setdefault((setting, claimed), place)
+                if other != place:
+                    name = ".".join(str(step) for step in other)
+                    yield document.problem(
+                        place if setting == "tenant" else (*place, setting),
+                        f"{written!r} is the {what} of {name} as well: each page has its own",
+                    )
+
     def told(self) -> list[str]:
-        """Return the channels that it names."""
+        """Return the channels that they name."""
         return [name for _, _, name in self._tells]
 
 
-def outside_of(page: StatusPage | None, services: Mapping[str, Service]) -> Outside:
+def pages_of(page: StatusPage | None, further: Mapping[str, StatusPage]) -> dict[str, StatusPage]:
+    """Return the page of each tenant that has one, that under ``/status`` first."""
+    return {each.tenant: each for each in (*([page] if page else []), *further.values())}
+
+
+def outside_of(pages: Mapping[str, StatusPage], services: Mapping[str, Service]) -> Outside:
     """Return what people outside can see."""
-    if page is None:
-        return Outside()
     return Outside(
-        tuple(page.components), {name: each.components for name, each in services.items()}
+        {tenant: tuple(page.components) for tenant, page in pages.items()},
+        {name: each.components for name, each in services.items()} if pages else {},
     )
 
 

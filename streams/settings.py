@@ -5,9 +5,12 @@ What decides (rules, routes, channels) is the policy and stands in files; see ``
 """
 
 import json
+import os
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -22,6 +25,11 @@ from streams.errors import SettingsError
 
 #: Where a running `tocsin up` writes its addresses, below its state folder.
 RUN_FILE = "run.json"
+_PREFIX: Final = "TOCSIN_"
+#: What commands read from the environment beside settings.
+_READ_ELSEWHERE: Final = ("AUTHOR", "PORT_BASE")
+#: How alike two names are of which one is taken for a slip of the other.
+_ALIKE: Final = 0.85
 
 
 def _span(given: Any) -> Any:
@@ -44,7 +52,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="TOCSIN_", frozen=True, use_attribute_docstrings=True, extra="ignore"
+        env_prefix=_PREFIX, frozen=True, use_attribute_docstrings=True, extra="ignore"
     )
 
     broker: str = "127.0.0.1:9092"
@@ -113,13 +121,34 @@ def read_settings(**given: Any) -> Settings:
     Return the settings of this process.
 
     Raises:
-        SettingsError: A setting is wrong; the text names each one, and never its value.
+        SettingsError: A setting is wrong, or its name is; the text names each one, and never its value.
     """
+    problems = list(_misnamed(os.environ))
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
-        problems = [
-            f"  TOCSIN_{'_'.join(str(step) for step in fault['loc']).upper()}: {fault['msg']}"
+        problems += [
+            f"{_variable('_'.join(str(step) for step in fault['loc']))}: "
+            # What a check of ours says begins with pydantic's word for it.
+            f"{fault['msg'].removeprefix('Value error, ')}"
             for fault in error.errors(include_input=False, include_url=False)
         ]
-        raise SettingsError("\n".join(["the environment cannot be used:", *problems])) from None
+    else:
+        if not problems:
+            return settings
+    said = [f"  {problem}" for problem in problems]
+    raise SettingsError("\n".join(["the environment cannot be used:", *said]))
+
+
+def _misnamed(environment: Iterable[str]) -> Iterator[str]:
+    """Yield what is wrong with names that are nearly a setting's; others of our prefix are somebody else's."""
+    known = [_variable(name) for name in (*Settings.model_fields, *_READ_ELSEWHERE)]
+    for name in sorted(environment):
+        if name.startswith(_PREFIX) and name not in known:
+            close = get_close_matches(name, known, n=1, cutoff=_ALIKE)
+            if close:
+                yield f"{name}: there is no such setting; did you mean {close[0]}?"
+
+
+def _variable(setting: str) -> str:
+    return f"{_PREFIX}{setting.upper()}"

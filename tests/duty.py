@@ -13,6 +13,7 @@ from schemas.topics import ALERTS, COMMANDS
 from streams.agents.incidents import IncidentsDesk
 from streams.incidents.coverage import Coverage
 from streams.policy import Policy, read_policy
+from streams.policy_duty import shifts_of
 from tests.recording import Record
 
 #: A Monday.
@@ -47,6 +48,7 @@ class Desk:
             self.policy,
             clock=lambda: self.now + self.behind,
             coverage=Coverage(self.policy.schedules, self.policy.plan.calendars),
+            shifts=shifts_of(self.policy.roster, self.policy.channels),
         )
 
     def restart(self) -> None:

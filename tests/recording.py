@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.structs import RecordMetadata, TopicPartition
+from faust.types import TP
 
 from streams.agents.outgoing import Outgoing
+from streams.agents.transport import Chunk
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,12 @@ class Record:
     headers: Sequence[tuple[str, bytes]] = ()
     #: Milliseconds since 1970; -1 where the broker has none.
     timestamp: int = -1
+    timestamp_type: int = 0
+
+
+def chunk_of(records: Sequence[Record]) -> Chunk:
+    """Neighbours in one partition, as the transport hands them out."""
+    return Chunk(TP(records[0].topic, records[0].partition), list(records))
 
 
 class RecordingEmitter:

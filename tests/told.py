@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
-from schemas.notices import NoticeV1, Purpose
+from schemas.lifecycle import AttachedAlert, CallV1, IncidentV1, Status, StepKind, StepV1
+from schemas.notices import NoticeV1, Purpose, ShiftV1
 from schemas.public import PageV1, PublicUpdate, PublicV1
 from streams.notifications.publicity import public_notices
 from streams.notifications.routing import TOLD, UPDATE_EVERY
+from streams.notifications.shifts import shift_notices
 
 AT = datetime(2024, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 
@@ -163,6 +164,13 @@ def public_notice(channel: str = "somewhere", number: int = 1, **changed: Any) -
     return public_notices(of, PAGE, [channel])[0]
 
 
+#: A notice of no incident: a shift ends.
+SHIFT = shift_notices(
+    ShiftV1(schedule="primary", before="ada", now="<grace>"),
+    [CallV1(channel="somewhere", people=("ada",), reason="primary: ada goes off call")],
+    [incident()],
+    AT,
+)[0]
 #: A notice for each message.
 AT_PURPOSE = {
     Purpose.PUBLIC: public_notice(number=10),

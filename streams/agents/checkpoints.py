@@ -23,6 +23,7 @@ from streams.agents.dead_letters import dead_letter
 from streams.agents.gate import Gate
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Emitter, Outgoing
+from streams.agents.transport import Chunk
 from streams.detection.ledger import Changes, Keep
 from streams.errors import Rejected
 
@@ -72,7 +73,11 @@ class Skimming(Protocol):
         """Learn that what stands before *positions* is in the state."""
 
     def skim(self, topic: TopicDeclaration, records: Sequence[Any], start: int) -> int:
-        """Take in *records* from *start* on, and return the place of the first that must be heard."""
+        """
+        Take in *records* from *start* on, and return the place of the first that must be heard.
+
+        Records are as they were unpacked: they do not say where they are from.
+        """
 
     def write_down(self, positions: Mapping[str, int], keep: Keep) -> Changes:
         """Return what is to be kept, now that everything before *positions* was taken in."""
@@ -124,6 +129,9 @@ class Slice:
         #: When each input was last heard.
         self._heard_at: dict[str, float] = {}
         self._opened_at = 0.0
+        for topic in inputs.values():
+            # There from the start: growth from nothing is no growth to Prometheus.
+            metrics.DEAD.labels(hop, topic.name)
 
     @property
     def desk(self) -> Desk:
@@ -168,25 +176,21 @@ class Slice:
         self._opened_at = self._written_at = self._clock()
         await self._emitter.send(kept.decided)
 
-    def gap(self, chunk: list[Any]) -> int | None:
+    def gap(self, chunk: Chunk) -> int | None:
         """Return the position to go back to where records are missing before *chunk*; None where none are."""
-        expected = self._read.get(self._inputs[chunk[0].topic].name)
+        expected = self._read.get(self._inputs[chunk.place.topic].name)
         return expected if expected is not None and chunk[0].offset > expected else None
 
-    async def take(self, chunk: list[Any], event: Any) -> None:
+    async def take(self, chunk: Chunk, event: Any) -> None:
         """Process the records of *chunk*; *event* is acknowledged once the journal holds what followed."""
-        topic = self._inputs[chunk[0].topic]
+        topic = self._inputs[chunk.place.topic]
         async with self._turn:
             if self._broken:
                 return
             self._heard_at[topic.name] = self._clock()
             read = self._read.get(topic.name, 0)
             # A redelivery has been read.
-            records = (
-                chunk
-                if chunk[0].offset >= read
-                else [record for record in chunk if record.offset >= read]
-            )
+            records = chunk.after(read)
             self._read[topic.name] = max(read, chunk[-1].offset + 1)
             if topic is TICKS:
                 for record in records:
@@ -233,7 +237,7 @@ class Slice:
 
     # -- records ----------------------------------------------------------------------------------
 
-    async def _take_all(self, topic: TopicDeclaration, records: Sequence[Any]) -> None:
+    async def _take_all(self, topic: TopicDeclaration, records: Chunk) -> None:
         place = 0
         while place < len(records):
             if self._skimming is not None and not self._aside:
@@ -243,15 +247,15 @@ class Slice:
                 place += 1
 
     async def _skim(
-        self, desk: Skimming, topic: TopicDeclaration, records: Sequence[Any], start: int
+        self, desk: Skimming, topic: TopicDeclaration, records: Chunk, start: int
     ) -> int:
         try:
-            place = desk.skim(topic, records, start)
+            place = desk.skim(topic, records.unpacked, start)
         except Exception as fault:
             await self._give_in(topic, records[start], fault)
             raise
         if place > start:
-            self._positions[topic.name] = records[place - 1].offset + 1
+            self._positions[topic.name] = records.unpacked[place - 1].offset + 1
             self._moved = True
         return place
 

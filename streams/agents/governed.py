@@ -129,6 +129,7 @@ class Governed:
         #: None as long as none was published.
         self.in_force: PolicyV1 | None = None
         self._changed = False
+        metrics.POLICY_REFUSED.labels(hop)
 
     def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
         """Take in one record; a policy takes effect before the next one."""

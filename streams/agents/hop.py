@@ -114,7 +114,7 @@ class Hop:
             if self._stopping:
                 continue
             chunk = event.value
-            place = TP(chunk[0].topic, chunk[0].partition)
+            place = chunk.place
             piece = await self._slice_of(place.partition)
             if piece is None:
                 continue  # Revoked while it waited in a queue.

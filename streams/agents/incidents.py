@@ -41,8 +41,10 @@ from streams.incidents.book import TOCSIN, Cause
 from streams.incidents.coverage import Coverage, Finding
 from streams.incidents.promises import OUT_AFTER
 from streams.incidents.register import REMEMBERED, Register
+from streams.incidents.shifts import Shifts
 from streams.notifications.publicity import public_notices
 from streams.notifications.routing import WORST, told
+from streams.notifications.shifts import shift_notices
 from streams.policy import Policy
 from streams.policy_duty import duty_of
 from streams.status_page.settings import StatusPage
@@ -77,6 +79,7 @@ class IncidentsDesk:
         *,
         clock: Callable[[], datetime] | None = None,
         coverage: Coverage | None = None,
+        shifts: Shifts | None = None,
         haste: Haste | None = None,
     ) -> None:
         self._register = register
@@ -84,6 +87,7 @@ class IncidentsDesk:
         self._tells = tells
         self._clock = clock
         self._coverage = coverage
+        self._shifts = shifts
         self._haste = haste
         self._said_behind = False
 
@@ -94,30 +98,38 @@ class IncidentsDesk:
         *,
         clock: Callable[[], datetime] | None = None,
         coverage: Coverage | None = None,
+        shifts: Shifts | None = None,
         haste: Haste | None = None,
     ) -> Self:
         """
         Return the desk of an empty partition, as *policy* wants it.
 
-        *clock* is the one on the wall, against which ticks are old; there is none where time is simulated. *coverage* looks
-        after schedules; nobody does where the past is run again under a policy of today. *haste* brings the next tick forward.
+        *clock* is the one on the wall, against which ticks are old; there is none where time is simulated. *coverage* and *shifts*
+        look after schedules; nobody does where the past is run again under a policy of today. *haste* brings the next tick forward.
         """
         correlation = Correlation(
             policy.correlation,
             Topology(policy.services, policy.correlation.distance),
             reopen_within=policy.incidents.reopen_within,
         )
-        register = Register(policy.incidents, policy.plan, policy.outside)
         duty = duty_of(policy.roster)
+        register = Register(
+            policy.incidents,
+            policy.plan,
+            policy.outside,
+            lambda step: bool(told(step, policy.routes, duty)),
+        )
         return cls(
             register,
             correlation,
             lambda step: (
                 *told(step, policy.routes, duty),
-                *_public(step, policy.status_page),
+                # One tenant's customers never hear of another one's incidents.
+                *_public(step, policy.pages.get(step.tenant)),
             ),
             clock=clock,
             coverage=coverage,
+            shifts=shifts,
             haste=haste,
         )
 
@@ -170,6 +182,7 @@ class IncidentsDesk:
         return [
             *(outgoing(ALERTS, gap_alert(each, at), source=NAME) for each in findings),
             *self._sent(steps),
+            *(outgoing(NOTICES, notice, source=NAME) for notice in self._handed_over(tick, behind)),
             *(outgoing(WITHHELD, self._withheld(each, at), source=NAME) for each in said),
             *(
                 outgoing(ALERTS, warning, source=NAME)
@@ -184,6 +197,8 @@ class IncidentsDesk:
             changed.update(entries)
         if self._coverage:
             changed.update(self._coverage.changes())
+        if self._shifts:
+            changed.update(self._shifts.changes())
         return changed
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
@@ -192,6 +207,8 @@ class IncidentsDesk:
         self._correlation.restore(entries)
         if self._coverage:
             self._coverage.restore(entries)
+        if self._shifts:
+            self._shifts.restore(entries)
 
     # -- what is heard ----------------------------------------------------------------------------
 
@@ -357,6 +374,23 @@ class IncidentsDesk:
             log.warning("%s tick=%s seconds=%.0f", text, at.isoformat(), behind.total_seconds())
         return behind
 
+    # -- whose shift it is ------------------------------------------------------------------------
+
+    def _handed_over(self, tick: TickV1, behind: timedelta) -> list[NoticeV1]:
+        """Tell whoever comes on call and whoever goes; not of what was over long before it is read."""
+        shifts, at = self._shifts, tick.occurred_at
+        if shifts is None or tick.partition != shifts.partition or behind > OUT_AFTER:
+            return []
+        handovers = shifts.look(at)
+        if not handovers:
+            return []
+        open_now = self._register.open_incidents()
+        return [
+            notice
+            for each in handovers
+            for notice in shift_notices(each.shift, each.calls, open_now, at)
+        ]
+
     # -- what is sent -----------------------------------------------------------------------------
 
     def _withheld(self, said: Told, at: datetime) -> Any:
@@ -406,7 +440,9 @@ def gap_alert(finding: Finding, at: datetime) -> AlertV1:
 def _public(step: StepV1, status_page: StatusPage | None) -> list[NoticeV1]:
     if status_page is None:
         return []
-    channels = status_page.told(step.incident.severity_peak)
+    incident = step.incident
+    worst = min(incident.severity_peak, incident.told_as or incident.severity_peak)
+    channels = status_page.told(worst)
     return public_notices(step, status_page.page, channels)
 
 

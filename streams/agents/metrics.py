@@ -82,7 +82,7 @@ POLICY_REFUSED: Final = Counter(
 )
 POLICY_PUBLISHED: Final = Gauge(
     "tocsin_policy_published_timestamp_seconds",
-    "When the policy in force was published; 0 where it is the folder's.",
+    "When the policy in force was published; not there where it is the folder's.",
     ["hop", "partition"],
     registry=REGISTRY,
 )

@@ -24,7 +24,7 @@ from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
 from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.lag import Lag
 from streams.agents.storing import stored
-from streams.agents.transport import ChunkSchema
+from streams.agents.transport import Chunk, ChunkSchema
 from streams.errors import Rejected
 from streams.gateways.clickhouse import ClickHouse, Row
 from streams.telemetry.reading import Formats
@@ -60,6 +60,8 @@ class Recorder:
         self._warehouse = warehouse
         self._emitter = app.emitter
         self._inputs = {app.settings.topic(topic.name): topic for topic in RECORDED}
+        for topic in RECORDED:
+            metrics.DEAD.labels(NAME, topic.name)
         self._batch = Batch()
         self._writing = asyncio.Lock()
         self._stopping = False
@@ -81,8 +83,8 @@ class Recorder:
             if self._batch.records >= BATCH:
                 await self._write()
 
-    def _take(self, chunk: list[Any], event: Any) -> None:
-        topic = self._inputs[chunk[0].topic]
+    def _take(self, chunk: Chunk, event: Any) -> None:
+        topic = self._inputs[chunk.place.topic]
         batch = self._batch
         for record in chunk:
             try:

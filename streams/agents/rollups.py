@@ -73,8 +73,8 @@ class RollUps:
             if self._stopping:
                 continue
             chunk = event.value
-            topic = self._inputs[chunk[0].topic]
-            part = self._parts.take(topic, chunk)
+            topic = self._inputs[chunk.place.topic]
+            part = self._parts.take(topic, chunk.place.partition, chunk.unpacked)
             self._taken.append(Taken(event, part, part.tally.block))
             metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))
             # It is acknowledged later; until then its records need not be kept.

@@ -91,10 +91,10 @@ class RuleWatch(Collector):
         """Add what was counted since the last time to its counters."""
         for detector in list(self._detectors):
             for each in detector.figures():
-                if each.late:
-                    metrics.LATE.labels(each.rule).inc(each.late)
-                if each.condition_failures:
-                    metrics.CONDITION_FAILURES.labels(each.rule).inc(each.condition_failures)
+                # Rules of which nothing was counted are there with nothing: growth from no value is none to Prometheus.
+                metrics.LATE.labels(each.rule).inc(each.late)
+                metrics.CONDITION_FAILURES.labels(each.rule).inc(each.condition_failures)
+                metrics.RULE_SECONDS.labels(each.rule)
 
     # -- costs ------------------------------------------------------------------------------------
 

@@ -88,10 +88,13 @@ class Part:
             )
         except (Unreadable, Rejected):
             return
-        for signal in signals:
+        # A CloudEvent of another type, or another system's batch, can hold what is not of this topic.
+        expected = self._topic.contract.event_type
+        ours = [signal for signal in signals if signal.event_type == expected]
+        for signal in ours:
             self._count(signal)
-        if glance is not None and len(signals) == 1:
-            self._remember(glance, record, signals[0])
+        if glance is not None and len(signals) == len(ours) == 1:
+            self._remember(glance, record, ours[0])
 
     def _count(self, signal: Signal) -> None:
         whose = (signal.tenant, signal.service, signal.environment)
@@ -104,8 +107,6 @@ class Part:
             case ExternalV1():
                 said = (signal.source, str(signal.state), signal.severity or 0)
                 self.tally.count((*whose, *said), at)
-            case _:
-                pass  # Another system's batch can hold what is not of this topic.
 
     def _remember(self, glance: Glance, record: Any, signal: Signal) -> None:
         try:
@@ -133,16 +134,16 @@ class Parts:
         """What is counted."""
         return tuple(COUNTED) if self._wanted else ()
 
-    def take(self, topic: TopicDeclaration, records: Sequence[Any]) -> Part:
+    def take(self, topic: TopicDeclaration, partition: int, records: Sequence[Any]) -> Part:
         """
-        Count *records*, which follow each other in one partition of *topic*, and return where they are counted.
+        Count *records*, which follow each other in *partition* of *topic*, and return where they are counted.
 
         Where they were read before, counting begins anew with them: nobody knows what lies between.
         """
-        place = (topic.name, records[0].partition)
+        place = (topic.name, partition)
         part = self._parts.get(place)
         if part is None or records[0].offset < part.position:
-            part = self._parts[place] = Part(topic, records[0].partition, self._formats)
+            part = self._parts[place] = Part(topic, partition, self._formats)
         part.take(records)
         return part
 

@@ -8,15 +8,16 @@ other version and says what to look at.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, overload
 
 import faust
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
-from streams.agents.fetched import fetch_light_records
+from streams.agents.fetched import Record, as_unpacked, fetch_light_records, whole
 
 #: Records in one chunk: bounds how long one step holds the event loop.
 RECORDS_IN_CHUNK = 2_000
@@ -32,10 +33,42 @@ _HELD = 0.005
 _PARTLY_HELD = 0.02
 
 
-class Chunk(list[Any]):
-    """Consecutive records of one partition, as aiokafka returned them."""
+class Chunk(Sequence[Record]):
+    """Consecutive records of one partition; each is made whole when it is asked for, because most are only glanced at."""
 
-    __slots__ = ()
+    __slots__ = ("place", "unpacked")
+
+    def __init__(self, place: TP, unpacked: list[Any]) -> None:
+        self.place = place
+        #: The records as they were fetched: they do not say where they are from.
+        self.unpacked = unpacked
+
+    def __len__(self) -> int:
+        return len(self.unpacked)
+
+    @overload
+    def __getitem__(self, number: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> "Chunk": ...
+
+    def __getitem__(self, number: int | slice) -> "Record | Chunk":
+        if isinstance(number, slice):
+            return Chunk(self.place, self.unpacked[number])
+        return whole(self.place, self.unpacked[number])
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(partial(whole, self.place), self.unpacked)
+
+    def after(self, position: int) -> "Chunk":
+        """Return the records from *position* on."""
+        if not self.unpacked or self.unpacked[0].offset >= position:
+            return self
+        return Chunk(self.place, [each for each in self.unpacked if each.offset >= position])
+
+    def clear(self) -> None:
+        """Let go of the records."""
+        self.unpacked = []
 
 
 class Delivery:
@@ -102,6 +135,8 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         # aiokafka asks a broker one thing at a time, and Faust lets it wait 1.5 s for partitions without news: the others stood
         # still for so long as soon as what was fetched of them had been read.
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001 - Faust has no setting for it
+        # Faust decodes keys itself.
+        consumer._key_deserializer = as_unpacked  # noqa: SLF001 - nor for this
         return consumer
 
     def move(self, partition: TP, offset: int) -> None:
@@ -142,22 +177,22 @@ class ChunkConsumer(driver.Consumer):
             return {}
         records = await super()._getmany(ready, _PARTLY_HELD if held else timeout)
         return {
-            tp: list(_chop(fetched)) if tp.topic in self._chunked else fetched
+            tp: list(_chop(tp, fetched)) if tp.topic in self._chunked else fetched
             for tp, fetched in records.items()
         }
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         if type(record) is not Chunk:
-            return super()._to_message(tp, record)
-        last = record[-1]
+            return super()._to_message(tp, whole(tp, record))
+        last = record.unpacked[-1]
         delivery = Delivery(last.offset + 1, len(record))
         read = self._read_offset[tp]
         if read is None or last.offset >= read:  # Otherwise Faust drops the message as read before.
             self._inflight[tp].append(delivery)
         return ChunkMessage(
             delivery,
-            last.topic,
-            last.partition,
+            tp.topic,
+            tp.partition,
             last.offset,
             last.timestamp / 1000.0,
             last.timestamp_type,
@@ -245,6 +280,6 @@ class ChunkTransport(driver.Transport):
     Consumer = ChunkConsumer
 
 
-def _chop(records: list[Any]) -> Iterator[Chunk]:
+def _chop(place: TP, records: list[Any]) -> Iterator[Chunk]:
     for start in range(0, len(records), RECORDS_IN_CHUNK):
-        yield Chunk(records[start : start + RECORDS_IN_CHUNK])
+        yield Chunk(place, records[start : start + RECORDS_IN_CHUNK])

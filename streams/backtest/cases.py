@@ -118,7 +118,7 @@ class _Head(BaseModel):
     ticks: Annotated[Duration, Field(ge=SECOND, le=_FURTHEST)] = SECOND
     """How often time is told, besides at the moments of inputs and expectations: cases of days need not be told each second."""
     watch_schedules: bool = False
-    """Whether nobody on call is an alert: not where schedules begin later than the case."""
+    """Whether nobody on call is an alert, and handovers are told of by themselves: not where schedules begin later than the case."""
     name: Line = ""
     """What the case shows."""
     inputs: Any = None

@@ -33,6 +33,7 @@ from streams.detection.evaluation import Detector
 from streams.errors import Rejected
 from streams.incidents.coverage import Coverage
 from streams.policy import Policy
+from streams.policy_duty import shifts_of
 from streams.telemetry.reading import Formats
 
 
@@ -82,7 +83,11 @@ class Chain:
             (DETECT_INPUTS, DetectDesk(self.detector, formats=Formats(policy.formats))),
             (
                 INCIDENTS_INPUTS,
-                IncidentsDesk.under(policy, coverage=_coverage(policy) if watched else None),
+                IncidentsDesk.under(
+                    policy,
+                    coverage=_coverage(policy) if watched else None,
+                    shifts=shifts_of(policy.roster, policy.channels) if watched else None,
+                ),
             ),
         )
         self._watched = watched

@@ -38,7 +38,7 @@ def alert_shown(alert: AlertV1, beginning: datetime) -> str:
 
 def notice_shown(notice: NoticeV1) -> str:
     """Return what a notice says, in one line."""
-    return f"{notice.purpose} to {notice.channel} of {notice.incident_id} ({notice.reason})"
+    return f"{notice.purpose} to {notice.channel} of {notice.shift.schedule if notice.shift else notice.incident_id} ({notice.reason})"
 
 
 def withheld_shown(withheld: WithheldV1) -> str:

@@ -50,7 +50,10 @@ def callbacks(
         channel: str, request: Request, body: Annotated[bytes, Depends(bounded_body)]
     ) -> Response:
         at = now()
-        for heard in _heard(channels, channel, request, body, at):
+        every = _heard(channels, channel, request, body, at)
+        # Before anything is waited for: another policy can come meanwhile, without this channel.
+        said = channels[channel].reply(Callback(dict(request.headers), body))
+        for heard in every:
             try:
                 await publisher.send(COMMANDS, _command(heard, at))
             except Unavailable:
@@ -64,7 +67,6 @@ def callbacks(
                 heard.author,
             )
         # Where nothing is expected, without a body: Slack would show it, and Twilio send it as a text.
-        said = channels[channel].reply(Callback(dict(request.headers), body))
         return Response(said, media_type="application/json" if said else None)
 
     return router

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from streams.cli.choosing import Choice
 from streams.errors import TocsinError
 
 
-@click.group("bench")
+@click.group("bench", cls=Choice)
 def bench() -> None:
     """Measure: one JSON object a line, the last one with the targets."""
 

@@ -1,6 +1,8 @@
-"""``tocsin board``: what providers, and later people, ask over HTTP."""
+"""``tocsin board``: what providers, and people outside, ask over HTTP."""
 
 import asyncio
+import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -8,15 +10,20 @@ from pathlib import Path
 
 import click
 import uvicorn
-from fastapi import APIRouter
+from fastapi import Depends
+from prometheus_client import REGISTRY
 
+from streams.agents.governed import Folder
 from streams.board.application import application
-from streams.board.status import status_page
+from streams.board.in_force import InForce, settled
+from streams.board.status import Pages, status_pages
 from streams.errors import TocsinError
 from streams.gateways.clock import now
 from streams.gateways.following import Following
 from streams.gateways.producer import Publisher
-from streams.policy import Policy, read_policy
+from streams.gateways.vital_signs import vital_signs
+from streams.policy import read_policy
+from streams.releases import digest, texts_of
 from streams.settings import Settings, read_settings
 
 
@@ -32,41 +39,66 @@ def board(host: str, port: int, policy: Path | None) -> None:
     """
     Answer over HTTP: providers call back under /callbacks/CHANNEL, people read /status.
 
-    Where the policy has a status_page, its feeds stand under /status/history.rss and .atom, and Statuspage's API under /api/v2. Behind a proxy that ends TLS; OpenAPI stands under /openapi.json.
+    Each page's feeds stand under history.rss and history.atom, Statuspage's API under api/v2, pages of further tenants under /status/TENANT. A published policy takes effect while it runs. Behind a proxy that ends TLS; OpenAPI stands under /openapi.json. /livez, /readyz and /metrics stand elsewhere: at TOCSIN_WEB_HOST and TOCSIN_WEB_PORT.
     """
     try:
         settings = read_settings()
-        asyncio.run(_serve(settings, read_policy(policy or settings.policy), host, port))
+        logging.basicConfig(
+            level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        )
+        asyncio.run(_serve(settings, policy or settings.policy, host, port))
     except TocsinError as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _serve(settings: Settings, policy: Policy, host: str, port: int) -> None:
-    async with Publisher(settings, source="board") as publisher, _shown(settings, policy) as parts:
+async def _serve(settings: Settings, path: Path, host: str, port: int) -> None:
+    policy, sha256 = read_policy(path), digest(texts_of(path))
+    in_force = InForce(Folder(str(path), sha256, os.environ), sha256, policy)
+    following = Following(settings, in_force)
+    async with (
+        vital_signs(
+            settings.web_host,
+            settings.web_port,
+            unready=following.unready,
+            registry=REGISTRY,
+            policy=lambda: in_force.sha256,
+        ),
+        Publisher(settings, source="board") as publisher,
+    ):
         config = uvicorn.Config(
-            application(policy.channels, publisher, now, *parts),
+            application(
+                in_force.channels,
+                publisher,
+                now,
+                status_pages(Pages(in_force, following, now)),
+                guards=[Depends(settled(following))],
+            ),
             host=host,
             port=port,
             # The query of an address can be a secret.
             access_log=False,
             server_header=False,
-            limit_concurrency=100,
+            # Connections that are kept alive count: a crowd comes when something is down.
+            limit_concurrency=500,
             timeout_graceful_shutdown=3,
             log_level=settings.log_level.lower(),
         )
-        await _Server(config).serve()
+        server = _Server(config)
+        async with _followed(following, server):
+            await server.serve()
 
 
 @asynccontextmanager
-async def _shown(settings: Settings, policy: Policy) -> AsyncIterator[list[APIRouter]]:
-    """Follow what the status page shows, as long as the board answers; nothing where the policy has no page."""
-    if policy.status_page is None:
-        yield []
-        return
-    following = Following(settings, policy.outside.of_services)
+async def _followed(following: Following, server: uvicorn.Server) -> AsyncIterator[None]:
+    """Follow the topics as long as *server* answers; a fault of ours stops it, for it would show what was."""
+
+    def stop(_: object) -> None:
+        server.should_exit = True
+
     task = asyncio.create_task(following.run())
+    task.add_done_callback(stop)
     try:
-        yield [status_page(policy.status_page, following, now)]
+        yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -8,13 +8,14 @@ import click
 from schemas.changes import ChangeKind, ChangeV1
 from schemas.contract import Unreadable
 from streams.cli.asking import AUTHOR, JSON, TENANT, pair, print_json, run, valid
+from streams.cli.choosing import Choice
 from streams.gateways import changes, clock
 from streams.telemetry.change_reading import read_changes, readers
 
 SOURCE: Final = "cli"
 
 
-@click.group("change")
+@click.group("change", cls=Choice)
 def change() -> None:
     """Tell of deployments, feature flags and configuration changes."""
 

@@ -99,7 +99,8 @@ def told(followed: Followed, opened: Done) -> Iterator[str]:
         after = (receipt.occurred_at - began).total_seconds()
         outcome = receipt.outcome.replace("_", " ")
         attempts = "" if receipt.attempt == 1 else f", attempt {receipt.attempt}"
-        yield f"  {notice.channel:<{width}}  {outcome} after {after:.2f} s{attempts}: {receipt.reason}"
+        instead = f"; instead of {', '.join(notice.instead_of)}" if notice.instead_of else ""
+        yield f"  {notice.channel:<{width}}  {outcome} after {after:.2f} s{attempts}: {receipt.reason}{instead}"
     count, late = len(followed.notices), len(missed(followed))
     if not count:
         yield "nobody was to be told: no route fits (`tocsin route test` says why)"

@@ -2,22 +2,31 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import click
 from pydantic import TypeAdapter
 
 from schemas.lifecycle import StepV1
+from schemas.notices import Outcome, ReceiptV1
 from schemas.origin import Origin
 from schemas.withheld import WithheldV1
 from streams.backtest.nearness import Near
 from streams.cli.asking import JSON, TENANT, print_json, run
+from streams.cli.checklist import lines_of
 from streams.cli.commanding import IncidentIdType
 from streams.cli.silence import DurationType
 from streams.gateways import clock, explaining, near_misses
 from streams.gateways.explaining import Told, Untold
 from streams.policy import read_policy
 
+#: How far a notice came, by its last attempt.
+_TOLD: Final = {
+    Outcome.DELIVERED: "told",
+    Outcome.RETRYING: "not yet told",
+    Outcome.GIVEN_UP: "could not tell",
+    Outcome.MERGED: "did not tell",
+}
 _NEAR: TypeAdapter[Near] = TypeAdapter(Near)
 
 
@@ -46,7 +55,7 @@ def explain(  # noqa: PLR0913 - what can be asked
     as_json: bool,
 ) -> None:
     """
-    Say why: each step of an incident with reason, score and place in the log, and who was told of it why.
+    Say why: each step of an incident with reason, score and place in the log, who was told of it why, and what became of each attempt.
 
     With --not: which alerts were muted, grouped away or too few, and what saw to that. With --service or --rule besides: which signals of that time came
     near to the rules of the policy as it is now, and told nothing.
@@ -101,6 +110,7 @@ def explain(  # noqa: PLR0913 - what can be asked
                 "notices": [
                     each.model_dump(mode="json", exclude={"incident"}) for each in told.notices
                 ],
+                "receipts": [each.model_dump(mode="json") for each in told.receipts],
             }
         )
     else:
@@ -118,11 +128,21 @@ def why(told: Told) -> Iterator[str]:
         )
     for suspect in incident.suspects:
         yield f"  suspect {suspect.score:.3f}: {_line(suspect.summary)} ({suspect.service}) = {suspect.reason}"
+    for line in lines_of(incident):
+        yield f"  checklist {_line(line)}"
+    became: dict[str, list[ReceiptV1]] = {}
+    for receipt in told.receipts:
+        became.setdefault(receipt.notice_id, []).append(receipt)
     notices: dict[str, list[str]] = {}
     for notice in told.notices:
         of = notice.notice_id.rpartition("/")[0]
-        notices.setdefault(of, []).append(
-            f"     told {notice.channel} ({notice.purpose}): {notice.reason}"
+        attempts = became.get(notice.notice_id, [])
+        said = "told" if not attempts else _TOLD[attempts[-1].outcome]
+        notices.setdefault(of, []).extend(
+            [
+                f"     {said} {notice.channel} ({notice.purpose}): {notice.reason}",
+                *(f"       {_attempt(each)}" for each in attempts),
+            ]
         )
     for step in told.steps:
         yield f"  #{step.sequence} {_at(step.occurred_at)} {step.kind.replace('_', ' ')} by {step.author} ({step.source}): {_line(step.reason)}"
@@ -177,6 +197,17 @@ def _joined(step: StepV1) -> Iterator[str]:
     for each in step.joined:
         place = f" from {_place(each.origin)}" if each.origin else ""
         yield f"     {each.rule} of {each.service}: {each.bond} {each.score:.2f}, {_line(each.reason)}{place}"
+
+
+def _attempt(receipt: ReceiptV1) -> str:
+    after = (receipt.occurred_at - receipt.requested_at).total_seconds()
+    outcome = receipt.outcome.replace("_", " ")
+    known = f", their id {_line(receipt.provider_id)}" if receipt.provider_id else ""
+    reason = _line(receipt.reason)
+    if receipt.outcome is Outcome.MERGED:
+        return f"{outcome} after {after:.2f} s: {reason}"
+    took = receipt.took.total_seconds()
+    return f"attempt {receipt.attempt} {outcome} after {after:.2f} s, took {took:.2f} s: {reason}{known}"
 
 
 def _place(origin: Origin) -> str:

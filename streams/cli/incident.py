@@ -28,11 +28,12 @@ from schemas.commands import (
 )
 from schemas.lifecycle import IncidentV1, Status, StepV1
 from streams.cli.asking import JSON, TENANT, pair, print_json, run, valid
+from streams.cli.checklist import checklist, lines_of
+from streams.cli.choosing import Choice
 from streams.cli.commanding import INCIDENT, IncidentIdType, as_command, tell
 from streams.cli.publishing import publish
 from streams.cli.reporting import PARTS, TEMPLATE, asked, read_report
 from streams.durations import written
-from streams.errors import TocsinError
 from streams.gateways import clock, incidents
 from streams.incidents.times import times_of
 from streams.settings import Settings
@@ -41,12 +42,13 @@ from streams.settings import Settings
 OPEN: Final = frozenset({Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
 
 
-@click.group("incident")
+@click.group("incident", cls=Choice)
 def incident() -> None:
     """Look at incidents, and acknowledge, update or resolve them."""
 
 
 incident.add_command(publish)
+incident.add_command(checklist)
 
 
 @incident.command("list")
@@ -75,13 +77,8 @@ def show(*, incident_id: str, tenant: str, as_json: bool) -> None:
     """Show one incident and its timeline."""
 
     async def look(settings: Settings) -> tuple[IncidentV1, list[StepV1]]:
-        for each in await incidents.current(settings, tenant=tenant):
-            if each.incident_id == incident_id:
-                return each, await incidents.timeline(settings, each)
-        message = (
-            f"there is no {incident_id} in tenant {tenant}; `tocsin incident list --all` has all"
-        )
-        raise TocsinError(message)
+        each = await incidents.one(settings, tenant, incident_id)
+        return each, await incidents.timeline(settings, each)
 
     found, steps = run(look)
     if as_json:
@@ -274,16 +271,20 @@ def template() -> None:
     click.echo(TEMPLATE, nl=False)
 
 
+#: What may be wrapped, and how wide it stays on a terminal of 80 columns.
+_WRAPPED: Final = {"service": 8, "summary": 14, "who": 7}
+
+
 # -- what is shown ----------------------------------------------------------------------------
 
 
 def table_of(shown: Sequence[IncidentV1], at: datetime) -> Table:
     """Return incidents as a table; *at* is the moment their age is told for."""
-    table = Table(box=None)
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for heading in ("incident", "sev", "status", "service", "summary", "age", "firing", "who"):
-        # Ids are typed again, so they are never cut; what is long is wrapped.
-        whole = heading in {"incident", "sev", "status", "age", "firing"}
-        table.add_column(heading, no_wrap=whole, overflow="fold")
+        # Ids are typed again, so they are never cut.
+        width = _WRAPPED.get(heading)
+        table.add_column(heading, no_wrap=width is None, overflow="fold", min_width=width)
     for each in shown:
         table.add_row(
             # Text takes no markup: what a stranger wrote colours nothing.
@@ -328,6 +329,7 @@ def facts_of(found: IncidentV1) -> Table:
             f"{each.summary} ({each.service}, {_moment(each.changed_at)}): {each.reason}"
             for each in found.suspects
         ),
+        "checklist": "\n".join(lines_of(found)),
         "impact": found.impact,
         "root cause": found.root_cause,
         "resolution": found.resolution,

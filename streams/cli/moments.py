@@ -13,6 +13,11 @@ def when(text: str, now: datetime) -> datetime | str:
         return text
     except ValueError:
         pass
+    return moment(text)
+
+
+def moment(text: str) -> datetime | str:
+    """Read a time without an offset as UTC; leave the rest to the settings."""
     try:
         said = datetime.fromisoformat(text)
     except ValueError:

@@ -9,6 +9,7 @@ import click
 from schemas.policies import PolicyV1
 from streams.cli.asking import print_json, run
 from streams.cli.check import counts
+from streams.cli.choosing import Choice
 from streams.errors import PolicyError, TocsinError
 from streams.gateways import clock, policies
 from streams.policy import refusal
@@ -21,7 +22,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _NONE = "no policy was published: each worker uses its own folder"
 
 
-@click.group("policy")
+@click.group("policy", cls=Choice)
 def policy() -> None:
     """Put a policy in force while everything runs, and look at what is and was in force."""
 

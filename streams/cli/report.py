@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ValidationError
 from pydantic.fields import FieldInfo
 from rich.console import Console
 
+from streams.cli.choosing import Choice
 from streams.cli.moments import when
 from streams.discovery import declared_in
 from streams.errors import PolicyError, TocsinError, Unavailable
@@ -28,7 +29,7 @@ from streams.warehouse.terminal import show
 _SPAN: Final = timedelta(days=30)
 
 
-@click.group("report")
+@click.group("report", cls=Choice)
 def report() -> None:
     """Ask the warehouse."""
 
@@ -192,7 +193,7 @@ def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) ->
     if "since" in kind.model_fields and isinstance(values["until"], datetime):
         values.setdefault("since", values["until"] - _SPAN)
     try:
-        return kind(**values)
+        asked = kind(**values)
     except ValidationError as error:
         problems = []
         for fault in error.errors(include_url=False):
@@ -200,6 +201,11 @@ def _settings(kind: type[Report], given: Mapping[str, Any], *, now: datetime) ->
             allowed = kind.model_fields[option].description or ""
             problems.append(f"--{option}: {fault['input']!r} cannot be used. {allowed}")
         raise click.UsageError("\n".join(problems)) from None
+    since, until = asked.window
+    if since >= until:
+        message = f"--since: {since.isoformat()} is not before --until, {until.isoformat()}: name an earlier one"
+        raise click.UsageError(message)
+    return asked
 
 
 def _is_moment(setting: FieldInfo) -> bool:

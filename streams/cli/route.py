@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from schemas.lifecycle import IncidentV1, Status
 from schemas.notices import Purpose
+from streams.cli.choosing import Choice
 from streams.durations import written
 from streams.errors import TocsinError
 from streams.gateways.clock import now
@@ -31,7 +32,7 @@ from streams.settings import read_settings
 _FIELDS: Final = frozenset({"tenant", "service", "environment", "owner"})
 
 
-@click.group("route")
+@click.group("route", cls=Choice)
 def route() -> None:
     """Ask who would be told."""
 

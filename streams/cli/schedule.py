@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from streams.cli.choosing import Choice
 from streams.durations import read_duration
 from streams.errors import TocsinError
 from streams.gateways import clock
@@ -48,7 +49,7 @@ def _window(command: F) -> F:
     return begins(lasts(command))
 
 
-@click.group("schedule")
+@click.group("schedule", cls=Choice)
 def schedule() -> None:
     """Look at who is on call."""
 

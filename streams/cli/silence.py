@@ -11,7 +11,9 @@ from rich.text import Text
 
 from schemas.contract import Moment, Part
 from schemas.silences import SilenceV1
+from streams.cli import moments
 from streams.cli.asking import AUTHOR, JSON, TENANT, print_json, run, valid
+from streams.cli.choosing import Choice
 from streams.durations import read_duration, written
 from streams.gateways import clock, silences
 from streams.gateways.silences import Ending
@@ -41,7 +43,7 @@ class _Beginning(Part):
     starts: Moment
 
 
-@click.group("silence")
+@click.group("silence", cls=Choice)
 def silence() -> None:
     """Mute alerts for a while: what is muted is recorded, with who and why."""
 
@@ -50,7 +52,11 @@ def silence() -> None:
 @click.argument("matchers", metavar="MATCHER...", nargs=-1, required=True)
 @click.option("--for", "lasts", type=DurationType(), required=True, help="How long: 30m, 2h.")
 @click.option("--reason", required=True, help="Why.")
-@click.option("--starts", metavar="ISO-8601", help="From when; now where it is not said.")
+@click.option(
+    "--starts",
+    metavar="ISO-8601",
+    help="From when, in UTC where no offset is said; now where nothing is.",
+)
 @click.option("--maintenance", is_flag=True, help="It is a planned maintenance window.")
 @click.option("--title", default="", help="What the status page calls the maintenance.")
 @click.option("--id", "silence_id", help="Its id; one with the same id is replaced.")
@@ -79,7 +85,7 @@ def add(  # noqa: PLR0913 - what a silence has
         message = "--title is for --maintenance: other silences are on no status page"
         raise click.UsageError(message)
     at = clock.now()
-    begins = valid(_Beginning, starts=starts).starts if starts else at
+    begins = valid(_Beginning, starts=moments.moment(starts)).starts if starts else at
     made = valid(
         SilenceV1,
         occurred_at=at,
@@ -110,7 +116,10 @@ def list_silences(*, tenant: str | None, as_json: bool) -> None:
     if not found:
         click.echo("nothing is silenced")
         return
-    table = Table("silence", "matchers", "from", "until", "left", "by", "why", box=None)
+    table = Table(box=None)
+    for heading in ("silence", "matchers", "from", "until", "left", "by", "why"):
+        # Ids are typed again, so they are never cut.
+        table.add_column(heading, no_wrap=heading == "silence", overflow="fold")
     for each in found:
         left = timedelta(seconds=round((each.ends_at - at).total_seconds()))
         table.add_row(

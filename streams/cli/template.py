@@ -8,6 +8,7 @@ import click
 
 from schemas.contract import Unreadable
 from schemas.notices import NoticeV1, Purpose
+from streams.cli.choosing import Choice
 from streams.errors import TocsinError
 from streams.notifications.rendering import render
 from streams.policy import read_policy
@@ -16,7 +17,7 @@ from streams.settings import read_settings
 FORMS: Final = ("subject", "text", "slack", "html", "short")
 
 
-@click.group("template")
+@click.group("template", cls=Choice)
 def template() -> None:
     """Show what messages say."""
 

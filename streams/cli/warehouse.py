@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from streams.cli.choosing import Choice
 from streams.cli.moments import when
 from streams.errors import TocsinError
 from streams.gateways import clock
@@ -17,7 +18,7 @@ from streams.warehouse import dictionary as words
 from streams.warehouse.export import FORMATS, SOURCES, Piece, pieces
 
 
-@click.group("warehouse")
+@click.group("warehouse", cls=Choice)
 def warehouse() -> None:
     """Look after the warehouse."""
 

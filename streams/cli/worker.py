@@ -6,6 +6,7 @@ import logging.config
 
 import click
 
+from streams.cli.asking import run
 from streams.errors import TocsinError, Unavailable
 from streams.settings import Settings, read_settings
 
@@ -38,12 +39,10 @@ def topics() -> None:
     """Create the installation's topics where they are missing."""
     from streams.gateways.topics import create_topics  # noqa: PLC0415 - as above
 
-    try:
-        settings = read_settings()
-        created = asyncio.run(create_topics(settings))
-    except TocsinError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"{len(created)} topics created on {settings.broker}")
+    async def create(settings: Settings) -> str:
+        return f"{len(await create_topics(settings))} topics created on {settings.broker}"
+
+    click.echo(run(create))
 
 
 async def _broker_answers(settings: Settings) -> None:

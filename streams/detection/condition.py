@@ -9,13 +9,13 @@ false, and the rule counts it. CEL has no loops, and its expressions are RE2's, 
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
 import cel
 from pydantic import AfterValidator, Field
 
 from schemas.telemetry import ExternalV1, HealthV1, LogV1, MetricV1, Signal
+from streams.policy_faults import meant
 
 #: Characters of one condition.
 CONDITION_LENGTH: Final = 1_000
@@ -68,7 +68,7 @@ def unknown(source: str, kinds: Collection[type[Signal]]) -> str | None:
             # What operators are called inside the library begins so.
             if what == "function" and name.startswith("_"):
                 continue
-            return f"{what} {name!r} does not exist there; {_meant(name, choices)}"
+            return f"{what} {name!r} does not exist there; {meant(name, choices)}"
     return None
 
 
@@ -114,8 +114,3 @@ def _reader(name: str) -> Callable[[Signal], Any]:
 def _latency(signal: Signal) -> float | None:
     latency = getattr(signal, "latency", None)
     return latency.total_seconds() if isinstance(latency, timedelta) else latency
-
-
-def _meant(name: str, choices: Collection[str]) -> str:
-    close = get_close_matches(name, sorted(choices), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(choices))}"

@@ -377,14 +377,14 @@ class Detector(Roster):
             watch.crowd = crowded(
                 watch.rule, watch.count, signal, at, self._next_sequence(), origin
             )
-            self._decided.add_unheard(watch.crowd)
+            self._decided.add_about_rule(watch.crowd)
             self._ledger.told.add(CROWD + watch.rule.name)
 
     def _end_crowd(self, watch: Watch, at: datetime) -> None:
         if watch.crowd is None or not watch.has_room_again:
             return
         room = Evidence(f"{watch.count} series are watched: there is room again")
-        self._decided.add_unheard(self._ended(watch.crowd, room, at))
+        self._decided.add_about_rule(self._ended(watch.crowd, room, at))
         watch.crowd = None
         self._ledger.told.add(CROWD + watch.rule.name)
 

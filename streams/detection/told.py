@@ -44,7 +44,7 @@ class Decided:
         if alert.rule in self._combined:
             self._unheard.append(alert)
 
-    def add_unheard(self, alert: AlertV1) -> None:
+    def add_about_rule(self, alert: AlertV1) -> None:
         """Take in an alert that is about a rule itself, which no rule needs to hear."""
         self._alerts.append(alert)
 

@@ -6,7 +6,6 @@ templates.
 """
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
 from jinja2 import StrictUndefined, TemplateError, meta, nodes
@@ -14,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import AfterValidator, Field
 
 from schemas import limits
+from streams.policy_faults import meant
 
 #: What a template can name.
 WORDS: Final = (
@@ -50,9 +50,7 @@ def _readable(source: str) -> str:
         message = f"is no Jinja2 template: {error}"
         raise ValueError(message) from None
     for name in sorted(named - set(WORDS)):
-        close = get_close_matches(name, WORDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(WORDS)}"
-        message = f"names {name!r}, which templates do not have; {hint}"
+        message = f"names {name!r}, which templates do not have; {meant(name, WORDS)}"
         raise ValueError(message)
     return source
 

@@ -8,6 +8,7 @@ No failure of a receiver is raised; each becomes a judgement, in words that hold
 
 import asyncio
 import logging
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,8 @@ SIDE_BY_SIDE: Final = 8
 MOST_LOOKUPS: Final = 512
 #: Bytes of an answer that are read: no receiver has more to say that concerns us.
 ANSWER_BYTES: Final = 64 * 1024
+#: Of an answer to an inquiry, which can be a list.
+LISTED_BYTES: Final = 8 * 1024 * 1024
 #: Messages that are kept for the next channel.
 REMEMBERED_WORDS: Final = 256
 #: Seconds that bringing a first message up to date may take.
@@ -186,12 +189,16 @@ class Courier:
         try:
             said = message or self._words(notice)
             composed = channel.compose(notice, said, now(), first)
+            asks = channel.inquiry(notice, first)
         except Exception as error:  # noqa: BLE001 - one text that cannot be sent must not hold up the others
             fault = type(error).__name__
             log.error("not composed notice=%s fault=%s", notice.notice_id, fault)  # noqa: TRY400 - the trace would quote secrets
             return Judgement(Verdict.GIVE_UP, f"the message could not be composed: {fault}")
         within = channel.answers_within.total_seconds()
         try:
+            if asks is not None:
+                async with asyncio.timeout(within):
+                    return await self._ask_and_post(notice, channel, said, first, asks)
             return await self._send(notice.channel, channel, composed, within)
         except TimeoutError:
             return Judgement(Verdict.TRY_AGAIN, f"no answer within {within:g} s")
@@ -204,8 +211,8 @@ class Courier:
             # No address; or a token that was read from a file together with the end of its line.
             return Judgement(Verdict.GIVE_UP, "the channel's settings make no valid request")
         except (httpx.HTTPError, OSError, aiosmtplib.SMTPException) as error:
-            # Cut off in the middle it may have been taken; the next attempt has the same idempotency key.
-            return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {type(error).__name__}")
+            # Cut off in the middle it may have been taken; the next attempt has the same idempotency key, or asks.
+            return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {_cause(error)}")
 
     async def _send(
         self,
@@ -221,7 +228,40 @@ class Courier:
         async with asyncio.timeout(within):
             return await self._post(name, channel, composed)
 
+    async def _ask_and_post(
+        self,
+        notice: NoticeV1,
+        channel: Channel,
+        message: Message,
+        first: str | None,
+        asks: httpx.Request,
+    ) -> Judgement:
+        """Post what the receiver does not have yet."""
+        response = await self._exchange(notice.channel, asks, LISTED_BYTES)
+        judged = self._judged(notice.channel, channel, response)
+        if judged.verdict is not Verdict.DELIVERED:
+            return judged
+        try:
+            had = channel.had(notice, response)
+        except (ValueError, RecursionError):
+            why = "what the receiver has already could not be read"
+            return Judgement(Verdict.TRY_AGAIN, why)
+        first = had.first or first
+        if had.told:
+            why = "an earlier attempt arrived: its answer was lost"
+            return Judgement(Verdict.DELIVERED, why, provider_id=first)
+        request = channel.compose(notice, message, now(), first)
+        if not isinstance(request, httpx.Request):
+            fault = f"{channel.kind} asks a server and composes nothing for it"
+            raise TypeError(fault)
+        return await self._post(notice.channel, channel, request)
+
     async def _post(self, name: str, channel: Channel, request: httpx.Request) -> Judgement:
+        answer = await self._exchange(name, request, ANSWER_BYTES)
+        return self._judged(name, channel, answer)
+
+    async def _exchange(self, name: str, request: httpx.Request, most: int) -> httpx.Response:
+        """Send *request* and return its answer, of which *most* bytes are read."""
         client = self._clients[name]
         # A request of its own knows nothing of the client's headers.
         request.headers.update(
@@ -229,10 +269,10 @@ class Courier:
         )
         response = await client.send(request, stream=True)
         try:
-            body = b""
+            body = bytearray()
             async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) >= ANSWER_BYTES:
+                if len(body) >= most:
                     break
         finally:
             await response.aclose()
@@ -241,13 +281,26 @@ class Courier:
             for name in ("Retry-After", "Location")
             if name in response.headers
         }
-        answer = httpx.Response(response.status_code, headers=headers, content=body)
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body))
+
+    def _judged(self, name: str, channel: Channel, answer: httpx.Response) -> Judgement:
         try:
             return channel.judge(answer, now())
         except Exception as error:  # noqa: BLE001 - an answer from outside must not stop the worker
             fault = type(error).__name__
             log.error("not judged channel=%s fault=%s", name, fault)  # noqa: TRY400 - the trace would quote the answer
             return Judgement(Verdict.TRY_AGAIN, f"the answer could not be judged: {fault}")
+
+
+def _cause(error: BaseException) -> str:
+    """Return why nothing came back, in words of ours: those of the library can quote an address."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            # It may be renewed at any moment, so this passes; whose authority is of the house names it.
+            return "the receiver's certificate is not trusted (see SSL_CERT_FILE)"
+        inner = inner.__cause__ or inner.__context__
+    return type(error).__name__
 
 
 async def _mail(channel: Any, mail: EmailMessage, within: float) -> Judgement:
@@ -305,4 +358,4 @@ async def post(channel: Mailing, mail: EmailMessage) -> Judgement:
     try:
         return await _mail(channel, mail, channel.answers_within.total_seconds())
     except (TimeoutError, OSError, aiosmtplib.SMTPException) as error:
-        return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {type(error).__name__}")
+        return Judgement(Verdict.TRY_AGAIN, f"no complete answer: {_cause(error)}")

@@ -1,25 +1,21 @@
 """What explanations rest on: an incident with its steps and notices, and the alerts that nobody was told of, from the log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from schemas.contract import Unreadable
 from schemas.lifecycle import IncidentV1, StepKind, StepV1
-from schemas.notices import NoticeV1
-from schemas.topics import LIFECYCLE, NOTICES, WITHHELD
+from schemas.notices import NoticeV1, ReceiptV1
+from schemas.topics import LIFECYCLE, NOTICES, RECEIPTS, WITHHELD
 from schemas.withheld import WithheldV1
-from streams.errors import TocsinError
 from streams.gateways import incidents
 from streams.gateways.looking import READ_WITHIN, read_all, reading
 from streams.settings import Settings
 
 #: How far clocks of producers may be off when a beginning is looked for.
 _SKEW: Final = timedelta(hours=1)
-
-
-class NoIncident(TocsinError):
-    """There is no such incident."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,8 @@ class Told:
     incident: IncidentV1
     steps: list[StepV1]
     notices: list[NoticeV1]
+    #: What became of each, one for each attempt, in order.
+    receipts: Sequence[ReceiptV1] = ()
 
 
 @dataclass(frozen=True)
@@ -41,32 +39,37 @@ class Untold:
 
 async def told(settings: Settings, tenant: str, incident_id: str) -> Told:
     """
-    Return an incident, its steps and its notices.
+    Return an incident, its steps, its notices and what became of them.
 
     Raises:
         NoIncident: There is no incident with this id.
         Unavailable: The broker does not answer in time.
     """
-    for incident in await incidents.current(settings, tenant=tenant):
-        if incident.incident_id == incident_id:
-            break
-    else:
-        message = (
-            f"there is no {incident_id} in tenant {tenant}; `tocsin incident list --all` has all"
-        )
-        raise NoIncident(message)
+    incident = await incidents.one(settings, tenant, incident_id)
     steps = await incidents.timeline(settings, incident)
     notices: dict[str, NoticeV1] = {}
+    receipts: dict[str, ReceiptV1] = {}
+    contracts = {settings.topic(NOTICES.name): NoticeV1, settings.topic(RECEIPTS.name): ReceiptV1}
 
     def take(record: Any) -> None:
-        notice = _read(NoticeV1, record)
-        if notice and (notice.tenant, notice.incident_id) == (tenant, incident_id):
-            notices[notice.notice_id] = notice
+        said = _read(contracts[record.topic], record)
+        if said is None or (said.tenant, said.incident_id) != (tenant, incident_id):
+            return
+        if isinstance(said, NoticeV1):
+            notices[said.notice_id] = said
+        else:
+            # The same attempt again is known by its id.
+            receipts[said.event_id] = said
 
-    async with reading(settings, [settings.topic(NOTICES.name)]) as consumer:
+    async with reading(settings, list(contracts)) as consumer:
         since = incident.started_at - _SKEW
         await read_all(consumer, take, since=since, within=READ_WITHIN)
-    return Told(incident, steps, sorted(notices.values(), key=lambda each: each.occurred_at))
+    return Told(
+        incident,
+        steps,
+        sorted(notices.values(), key=lambda each: each.occurred_at),
+        sorted(receipts.values(), key=lambda each: (each.occurred_at, each.attempt)),
+    )
 
 
 async def untold(

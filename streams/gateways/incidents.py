@@ -10,6 +10,7 @@ from schemas.contract import Unreadable
 from schemas.lifecycle import IncidentV1, StepKind, StepV1
 from schemas.topics import COMMANDS, CURRENT, LIFECYCLE
 from streams.agents.dead_letters import REASON
+from streams.errors import TocsinError
 from streams.gateways.looking import READ_WITHIN, fetched, read_all, reading
 from streams.gateways.producer import ANSWERS_WITHIN, Publisher
 from streams.settings import Settings
@@ -17,6 +18,10 @@ from streams.settings import Settings
 #: How far clocks of producers may be off when the beginning of an incident is looked for.
 _SKEW: Final = timedelta(hours=1)
 _CE_ID: Final = "ce_id"
+
+
+class NoIncident(TocsinError):
+    """There is no such incident."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,21 @@ async def current(
         key=lambda each: (each.detected_at, each.incident_id),
         reverse=True,
     )
+
+
+async def one(settings: Settings, tenant: str, incident_id: str) -> IncidentV1:
+    """
+    Return one incident as it stands.
+
+    Raises:
+        NoIncident: There is no incident with this id.
+        Unavailable: The broker does not answer in time.
+    """
+    for incident in await current(settings, tenant=tenant):
+        if incident.incident_id == incident_id:
+            return incident
+    message = f"there is no {incident_id} in tenant {tenant}; `tocsin incident list --all` has all"
+    raise NoIncident(message)
 
 
 async def timeline(

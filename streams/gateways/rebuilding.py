@@ -52,7 +52,7 @@ class Counted(Protocol):
     def topics(self) -> Iterable[TopicDeclaration]:
         """What it counts."""
 
-    def take(self, topic: TopicDeclaration, records: Sequence[Any]) -> object:
+    def take(self, topic: TopicDeclaration, partition: int, records: Sequence[Any]) -> object:
         """Count records that follow each other in one partition."""
 
     def due(self) -> Mapping[str, list[Row]]:
@@ -103,7 +103,7 @@ async def rebuild(
             for place, records in fetched.items():
                 held += len(records)
                 if place.topic in counts:
-                    counted.take(counts[place.topic], records)
+                    counted.take(counts[place.topic], place.partition, records)
                 for record in records if place.topic in topics else ():
                     try:
                         for table, row in sources.read(topics[record.topic], record):

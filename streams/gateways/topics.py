@@ -4,7 +4,12 @@ import asyncio
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from schemas.topics import DECLARED, JOURNALS
 from streams.errors import Unavailable, no_broker
@@ -88,7 +93,9 @@ async def create_topics(settings: Settings) -> list[str]:
             response = await admin.create_topics(missing, timeout_ms=_TIMEOUT_MS)
             _check(response)
         await _check_partitions(admin, settings)
-    except (KafkaError, OSError) as error:
+    except (KafkaConnectionError, OSError) as error:
+        raise no_broker(settings.broker, error) from None
+    except KafkaError as error:
         message = f"no topics could be created on the broker {settings.broker}: {_said(error)}"
         raise Unavailable(message) from None
     finally:

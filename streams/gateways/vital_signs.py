@@ -5,23 +5,31 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from streams.errors import SettingsError
 
+#: Which policy the process works by: the digest that ``tocsin policy log`` shows.
+POLICY_HEADER: Final = "Tocsin-Policy"
 #: How long open connections are waited for at the end.
 _GOODBYE_SECONDS: Final = 0.5
 
 
 @asynccontextmanager
 async def vital_signs(
-    host: str, port: int, *, unready: Callable[[], str | None], registry: CollectorRegistry
+    host: str,
+    port: int,
+    *,
+    unready: Callable[[], str | None],
+    registry: CollectorRegistry,
+    policy: Callable[[], str] | None = None,
 ) -> AsyncIterator[int]:
     """
     Serve them while the block runs, and give the port.
 
-    *unready* returns what is missing, or None where the process does its work.
+    *unready* returns what is missing, or None where the process does its work. *policy* returns the digest of the policy in force, which
+    ``/readyz`` then tells in a header.
 
     Raises:
         SettingsError: The address cannot be listened on.
@@ -32,7 +40,11 @@ async def vital_signs(
 
     async def readyz(_: web.Request) -> web.Response:
         missing = unready()
-        return web.Response(text=f"{missing or 'ok'}\n", status=200 if missing is None else 503)
+        return web.Response(
+            text=f"{missing or 'ok'}\n",
+            status=200 if missing is None else 503,
+            headers={POLICY_HEADER: policy()} if policy else {},
+        )
 
     async def metrics(request: web.Request) -> web.Response:
         names = request.query.getall("name[]", [])
@@ -42,6 +54,8 @@ async def vital_signs(
             body=generate_latest(asked), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
         )
 
+    # In this form of text, when a counter began is one more series for each counter, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # The library types its classes alone.
     application = web.Application()
     application.add_routes(
         [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)]

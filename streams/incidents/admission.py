@@ -17,7 +17,7 @@ from schemas.lifecycle import (
     Suspect,
 )
 from streams.errors import IllegalTrigger
-from streams.incidents import publishing
+from streams.incidents import checking, publishing
 from streams.incidents.alerts import Change, Heard, joined, listed, member, taken, worst_first
 from streams.incidents.asking import severity_fields
 from streams.incidents.book import TOCSIN, Book, Cause, place_of
@@ -185,6 +185,8 @@ def merged(
             name: value for name, value in into.labels.items() if child.labels.get(name) == value
         },
         "public": goes_on,
+        "told_as": publishing.told_as(child, into),
+        "checklist": checking.absorbed(into, child),
     }
     why = f"took {child.incident_id} over: {cause.reason}"
     absorb = Asked(Trigger.ABSORB, cause.author, sets)

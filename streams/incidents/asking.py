@@ -9,6 +9,7 @@ from schemas import limits
 from schemas.commands import (
     Acknowledge,
     Assign,
+    CheckOff,
     Close,
     Correct,
     IncidentCommand,
@@ -25,6 +26,7 @@ from schemas.commands import (
 )
 from schemas.lifecycle import IncidentV1, Status
 from streams.errors import IllegalTrigger, Rejected
+from streams.incidents.checking import checked
 from streams.incidents.lifecycle import Asked, Trigger
 from streams.incidents.times import MILESTONES, corrected
 
@@ -48,9 +50,19 @@ def read(incident: IncidentV1, command: IncidentCommand, at: datetime) -> Reques
     """
     if isinstance(command, Correct):
         return _correct(incident, command, at)
+    if isinstance(command, CheckOff):
+        sets, reason = checked(incident, command, max(at, incident.occurred_at))
+        return Request(Asked(Trigger.CHECK_OFF, command.author, sets), reason, "")
     asking = _ASKING.get(type(command))
     if asking is None:
-        kinds: tuple[type[IncidentCommand], ...] = (*_ASKING, Correct, Merge, Publish, Split)
+        kinds: tuple[type[IncidentCommand], ...] = (
+            *_ASKING,
+            CheckOff,
+            Correct,
+            Merge,
+            Publish,
+            Split,
+        )
         known = ", ".join(sorted(kind.model_fields["action"].default for kind in kinds))
         action = type(command).model_fields["action"].default
         message = f"this release does not know the action {action}: it knows {known}"

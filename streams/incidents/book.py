@@ -5,7 +5,7 @@ What is closed takes no alerts, but can still be noted on and corrected; after a
 """
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,15 +13,22 @@ from typing import Any, Final
 from schemas.lifecycle import CallV1, IncidentV1, Joined, Status, StepKind, StepV1
 from schemas.origin import Origin
 from streams.entries import Entries, Place, written
+from streams.incidents import checking
+from streams.incidents.checking import By
 from streams.incidents.lifecycle import Asked, advance
 from streams.incidents.members import Key, Members
 from streams.incidents.numbering import Numbers
 from streams.incidents.promises import Plan, Promises
 from streams.incidents.reminding import with_next_update
 from streams.incidents.settings import IncidentSettings
+from streams.incidents.standing import OPEN
 
 #: Who makes the steps that no person asks for.
 TOCSIN: Final = "tocsin"
+#: Steps that can be the first that anybody is told of.
+_TELLING: Final = frozenset(
+    {StepKind.OPENED, StepKind.REOPENED, StepKind.SEVERITY_CHANGED, StepKind.ESCALATED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,15 @@ class Cause:
 class Book:
     """The incidents of one partition."""
 
-    def __init__(self, settings: IncidentSettings, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        settings: IncidentSettings,
+        plan: Plan | None = None,
+        tells: Callable[[StepV1], bool] | None = None,
+    ) -> None:
         self.settings = settings
+        #: Whether anybody is told of a step.
+        self._tells = tells or (lambda _: False)
         self.members = Members()
         self.numbers = Numbers()
         self.plan = plan or Plan()
@@ -74,6 +88,10 @@ class Book:
         while into is not None and (tenant, into) in self._merged:
             into = self._merged[tenant, into]
         return into
+
+    def open_incidents(self) -> Iterator[IncidentV1]:
+        """Yield the incidents that are open."""
+        return (each for each in self._incidents.values() if each.status in OPEN)
 
     def apart(self, one: IncidentV1, other: IncidentV1) -> bool:
         """Whether a person has split these two."""
@@ -120,8 +138,9 @@ class Book:
         """Keep *incident* and return the step that led to it."""
         incident = self.promises.follow(incident, kind)
         incident = with_next_update(incident, kind, self.plan.levels)
-        self._keep(incident)
-        return StepV1(
+        by = By(cause.author, cause.source)
+        incident = checking.followed(incident, before, kind, by, self.settings.checklist)
+        step = StepV1(
             occurred_at=incident.occurred_at,
             step_id=f"{incident.tenant}/{incident.incident_id}.{incident.sequence}",
             incident_id=incident.incident_id,
@@ -141,6 +160,10 @@ class Book:
             joined=tuple(joined),
             incident=incident,
         )
+        if kind in _TELLING and checking.waits_for_telling(incident) and self._tells(step):
+            step = step.model_copy(update={"incident": checking.told(incident, by)})
+        self._keep(step.incident)
+        return step
 
     def part(self, one: IncidentV1, other: IncidentV1) -> None:
         """Remember that a person has split these two."""
@@ -229,6 +252,14 @@ class Book:
         update_at = incident.next_update_at
         if update_at is not None and (known is None or update_at != known.next_update_at):
             heapq.heappush(self._due, (update_at, place))
+        if (
+            known is None
+            or incident.checklist is not known.checklist
+            or incident.status is not known.status
+        ):
+            item_at = checking.next_due(incident)
+            if item_at is not None:
+                heapq.heappush(self._due, (item_at, place))
 
     def _written(self, place: Place) -> bytes | None:
         incident = self._incidents.get((place[0], place[1]))

@@ -1,7 +1,7 @@
 """
 The transition table: every legal move of an incident, and what each one changes.
 
-Acknowledged, assigned and mitigated are facts beside the status. What the table has no line for is refused.
+Acknowledged, assigned, mitigated and the checklist are facts beside the status. What the table has no line for is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,11 +44,20 @@ class Trigger(StrEnum):
     RANK_SUSPECTS = "rank_suspects"
     PUBLISH = "publish"
     REMIND = "remind"
+    CHECK_OFF = "check_off"
+    FALL_DUE = "fall_due"
 
 
 #: What only time asks for.
 _OF_THE_CLOCK: Final = frozenset(
-    {Trigger.WARN, Trigger.MISS, Trigger.ESCALATE, Trigger.HAND_OVER, Trigger.REMIND}
+    {
+        Trigger.WARN,
+        Trigger.MISS,
+        Trigger.ESCALATE,
+        Trigger.HAND_OVER,
+        Trigger.REMIND,
+        Trigger.FALL_DUE,
+    }
 )
 _OPEN: Final = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
 _MOVES: Final = {
@@ -83,6 +92,8 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
             Trigger.RANK_SUSPECTS: StepKind.SUSPECTS_RANKED,
             Trigger.PUBLISH: StepKind.PUBLISHED,
             Trigger.REMIND: StepKind.REMINDED,
+            Trigger.CHECK_OFF: StepKind.CHECKED_OFF,
+            Trigger.FALL_DUE: StepKind.OVERDUE,
         }.items()
     },
     # A person moves it between the open statuses, in any order.
@@ -104,6 +115,8 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], tuple[Status, StepKind]]] = {
     (Status.RESOLVED, Trigger.ASSIGN): (Status.RESOLVED, StepKind.ASSIGNED),
     (Status.RESOLVED, Trigger.NOTE): (Status.RESOLVED, StepKind.NOTED),
     (Status.RESOLVED, Trigger.SET_SEVERITY): (Status.RESOLVED, StepKind.SEVERITY_CHANGED),
+    # What was done while nobody wrote is ticked afterwards.
+    (Status.RESOLVED, Trigger.CHECK_OFF): (Status.RESOLVED, StepKind.CHECKED_OFF),
     # It ended too late, which is seen afterwards.
     (Status.RESOLVED, Trigger.MISS): (Status.RESOLVED, StepKind.MISSED),
     (Status.RESOLVED, Trigger.REOPEN): (Status.INVESTIGATING, StepKind.REOPENED),

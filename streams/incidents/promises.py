@@ -31,7 +31,7 @@ from streams.incidents.escalation import (
 )
 from streams.incidents.lifecycle import Trigger
 from streams.incidents.people import Roster
-from streams.incidents.schedules import on_call, turn_ends
+from streams.incidents.schedules import ALWAYS, on_call, turn_ends
 from streams.incidents.severities import SeverityLevel
 from streams.incidents.standing import KEPT, OPEN, SIGNS_OF_LIFE, Standing, after
 
@@ -67,6 +67,8 @@ class Plan:
     calendars: Mapping[str, OpeningHours] = field(default_factory=dict)
     roster: Roster = field(default_factory=Roster)
     chains: Mapping[str, Chain] = field(default_factory=dict)
+    #: Channels that wake nobody.
+    quiet: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +312,9 @@ class Promises:
 
     def _relief(self, tenant: str, schedule: str, before: str, now: str) -> tuple[Call, ...]:
         """Return the calls that tell *before* that the shift is over; nothing was handed over yet."""
+        if self._plan.roster.schedules[schedule].handover_notices == ALWAYS:
+            # Whoever goes is told of the handover itself.
+            return ()
         count = sum(
             standing.runs and standing.on_call.get(schedule) == before
             for place, standing in self._standings.items()

@@ -13,6 +13,7 @@ from typing import Final
 
 from schemas import limits
 from schemas.commands import Publish
+from schemas.contract import Severity
 from schemas.lifecycle import IncidentV1
 from schemas.public import PublicImpact, PublicStatus, PublicUpdate, PublicV1
 from streams.errors import IllegalTrigger
@@ -31,15 +32,19 @@ IMPACTS: Final[Mapping[int, PublicImpact]] = {
 class Outside:
     """What people outside can see of a policy."""
 
-    #: The components of the status page.
-    components: Collection[str] = ()
+    #: The components of each tenant's status page.
+    components: Mapping[str, Collection[str]] = field(default_factory=dict)
     #: Those that show each service.
     of_services: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def showing(self, services: Iterable[str]) -> tuple[str, ...]:
-        """Return the components that show *services*, in the order of the page."""
+    def of(self, tenant: str) -> Collection[str]:
+        """Return the components that people outside see of *tenant*."""
+        return self.components.get(tenant, ())
+
+    def showing(self, tenant: str, services: Iterable[str]) -> tuple[str, ...]:
+        """Return the components that show *services* of *tenant*, in the order of its page."""
         shown = {name for service in services for name in self.of_services.get(service, ())}
-        return tuple(name for name in self.components if name in shown)[: limits.COMPONENTS_LISTED]
+        return tuple(name for name in self.of(tenant) if name in shown)[: limits.COMPONENTS_LISTED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,14 @@ def merged(
     return ended, ours
 
 
+def told_as(child: IncidentV1, into: IncidentV1) -> Severity | None:
+    """Return the severity by which people outside hear of *into* from now on, where they were told of *child*."""
+    if child.public is None:
+        return into.told_as
+    known = (child.severity_peak, child.told_as, into.told_as)
+    return min(each for each in known if each is not None)
+
+
 def _known(incident: IncidentV1, public: PublicV1) -> PublicV1:
     return public.model_copy(update={"known_as": public.known_as or incident.incident_id})
 
@@ -148,16 +161,17 @@ def _components(incident: IncidentV1, command: Publish, outside: Outside) -> tup
     if command.components is None:
         if incident.public is not None:
             return incident.public.components
-        return outside.showing((incident.service, *incident.services))
+        return outside.showing(incident.tenant, (incident.service, *incident.services))
     for name in command.components:
-        if name not in outside.components:
-            message = f"{name!r} is no component of the status page; {_meant(name, outside)}"
+        if name not in outside.of(incident.tenant):
+            hint = _meant(name, outside.of(incident.tenant))
+            message = f"{name!r} is no component of the status page; {hint}"
             raise IllegalTrigger(message)
     return tuple(dict.fromkeys(command.components))
 
 
-def _meant(name: str, outside: Outside) -> str:
-    known = sorted(outside.components)
+def _meant(name: str, components: Iterable[str]) -> str:
+    known = sorted(components)
     close = get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -5,7 +5,7 @@ One register has one partition of the ``alerts`` and ``incidents.commands`` topi
 incidents. A command twice is a command once: commands are known by their id.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,7 +29,7 @@ from schemas.origin import Origin
 from streams.durations import written as spelled
 from streams.entries import Entries, Place, unnamed, written
 from streams.errors import IllegalTrigger, UnknownIncident
-from streams.incidents import admission, publishing, reports
+from streams.incidents import admission, checking, publishing, reports
 from streams.incidents.admission import Blame, Opening
 from streams.incidents.alerts import Heard
 from streams.incidents.asking import Request, read
@@ -59,9 +59,10 @@ class Register:
         settings: IncidentSettings,
         plan: Plan | None = None,
         outside: Outside | None = None,
+        tells: Callable[[StepV1], bool] | None = None,
     ) -> None:
         self._settings = settings
-        self._book = Book(settings, plan)
+        self._book = Book(settings, plan, tells)
         self._outside = outside or Outside()
         #: The last tick. Not kept: after a restart the next one comes before anything needs it.
         self._now: datetime | None = None
@@ -106,6 +107,10 @@ class Register:
             into = self._book.merged_into(tenant, incident_id)
             found = self._book.get(tenant, into) if into else None
         return None if found is None or found.status is Status.CLOSED else found
+
+    def open_incidents(self) -> list[IncidentV1]:
+        """Return every incident that somebody should work on."""
+        return list(self._book.open_incidents())
 
     def services(self, incident: IncidentV1) -> Collection[str]:
         """Return the services of the alerts of *incident*, all of them."""
@@ -311,7 +316,11 @@ class Register:
             *(
                 step
                 for incident in self._book.due(at)
-                for step in (*self._elapsed(incident, at), *self._reminded(incident, at, behind))
+                for step in (
+                    *self._elapsed(incident, at),
+                    *self._reminded(incident, at, behind),
+                    *self._overdue(incident, at, behind),
+                )
             ),
         ]
 
@@ -367,6 +376,14 @@ class Register:
         """Remind whoever leads an incident that something is to be said about it."""
         standing = self._book.get(*place_of(incident))
         happening = reminder(standing, self._book.plan.roster, at) if standing else None
+        if standing is not None and happening is not None:
+            late = replace(happening, late=behind > OUT_AFTER)
+            yield self._happen(standing, late, at)
+
+    def _overdue(self, incident: IncidentV1, at: datetime, behind: timedelta) -> Iterator[StepV1]:
+        """Say which items of an incident's checklist were not done in time."""
+        standing = self._book.get(*place_of(incident))
+        happening = checking.overdue(standing, self._book.plan, at) if standing else None
         if standing is not None and happening is not None:
             late = replace(happening, late=behind > OUT_AFTER)
             yield self._happen(standing, late, at)

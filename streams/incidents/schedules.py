@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -19,6 +19,8 @@ from streams.durations import Duration
 from streams.incidents.calendars import OpeningHours
 from streams.incidents.local_time import Hours, LocalMoment, ZoneName, instant, wall_clock, zone
 
+#: What a schedule says that wants people to be told of every handover.
+ALWAYS: Final = "always"
 _SHORTEST: Final = timedelta(minutes=15)
 _SETTINGS: Final = ConfigDict(
     frozen=True, extra="forbid", use_attribute_docstrings=True, validate_by_name=True
@@ -101,6 +103,8 @@ class Schedule(BaseModel):
     """The calendar during whose hours somebody must be on call; always where none is named."""
     warn_before: Duration = timedelta(days=3)
     """How long before nobody is on call an alert says so."""
+    handover_notices: Literal["open_incidents", "always"] = "open_incidents"
+    """When whoever comes and whoever goes are told of a handover: where open incidents are handed over, or ``always``."""
 
     @model_validator(mode="after")
     def _has_shifts_in_order(self) -> Self:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict
 
 from streams.durations import Duration
+from streams.incidents.checklists import CHECKLIST, Checklist
 
 
 class IncidentSettings(BaseModel):
@@ -23,3 +24,5 @@ class IncidentSettings(BaseModel):
     """An alert that fires within this time after the resolution reopens the incident."""
     close_after: Duration = timedelta(hours=24)
     """A resolved incident is closed after this time."""
+    checklist: Checklist = dict(CHECKLIST)
+    """What is to be done about an incident, by name and in this order; those of the severities 1 and 2 have one where nothing is said."""

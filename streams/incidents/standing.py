@@ -27,6 +27,7 @@ SIGNS_OF_LIFE: Final = frozenset(
         StepKind.CORRECTED,
         StepKind.SPLIT,
         StepKind.PUBLISHED,
+        StepKind.CHECKED_OFF,
     }
 )
 #: Statuses in which the clocks run.

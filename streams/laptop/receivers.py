@@ -32,6 +32,7 @@ class Posted:
     headers: Mapping[str, str]
     body: bytes
     method: str = "POST"
+    query: str = ""
 
     def json(self) -> Any:
         """Return the body, which is JSON."""
@@ -150,7 +151,13 @@ class HttpReceiver:
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
-        posted = Posted(request.path, dict(request.headers), await request.read(), request.method)
+        posted = Posted(
+            request.path,
+            dict(request.headers),
+            await request.read(),
+            request.method,
+            request.query_string,
+        )
         answer = self._answer(posted)
         answered = 200 <= answer.status < 300  # noqa: PLR2004 - what HTTP calls success
         async with self._news:

@@ -37,7 +37,9 @@ from streams.settings import RUN_FILE, Settings, read_settings
 
 ROLES: Final = ("detect", "incidents", "notify", "record", "probe", "board")
 #: How a role is started that is no worker.
-_COMMANDS: Final[Mapping[str, str]] = {"probe": "probe", "board": "board --port {port}"}
+_COMMANDS: Final[Mapping[str, str]] = {"probe": "probe", "board": "board --port {page}"}
+#: What people outside reach of the board; what operators ask it stands beside that of the other roles.
+_PAGE: Final = "page"
 DATABASE: Final = "tocsin"
 
 _READY_WITHIN: Final = 60.0
@@ -60,7 +62,7 @@ class Installation:
         self._state = state
         self._policy = policy
         self._say = say
-        names = ("broker", "warehouse", *ROLES)
+        names = ("broker", "warehouse", *ROLES, _PAGE)
         self._ports = {
             name: port_base + place if port_base else free_port()
             for place, name in enumerate(names)
@@ -116,6 +118,7 @@ class Installation:
         self._say(f"topics     {len(created)} created; {len(applied)} migrations applied")
         await running.enter_async_context(self._published(settings, broker))
         await running.enter_async_context(self._workers(settings))
+        self._say(f"{_PAGE:10} ready  http://127.0.0.1:{self._ports[_PAGE]}/status")
         if self._off:
             self._say(f"           off: probes without an address ({', '.join(self._off)})")
 
@@ -205,7 +208,10 @@ class Installation:
     def _worker(self, role: str, settings: Settings) -> Child:
         port = self._ports[role]
         check_free(port, role)
-        command = _COMMANDS.get(role, f"worker {role}").format(port=port).split()
+        page = self._ports[_PAGE]
+        if role == "board":
+            check_free(page, _PAGE)
+        command = _COMMANDS.get(role, f"worker {role}").format(page=page).split()
         return Child(
             role,
             [sys.executable, "-m", "streams", *command],

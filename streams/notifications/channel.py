@@ -61,6 +61,16 @@ class Judgement:
     provider_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Had:
+    """What a receiver has of earlier attempts, whose answers may have been lost."""
+
+    first: str | None = None
+    """Its own id of the first message about the incident, if it has one."""
+    told: bool = False
+    """Whether it has this very message."""
+
+
 class Channel(BaseModel):
     """Settings that all channels have."""
 
@@ -74,6 +84,8 @@ class Channel(BaseModel):
     merges: ClassVar[bool] = True
     #: Whether people of our own read it, so that it can stand in for another channel that fails.
     stands_in: ClassVar[bool] = False
+    #: Whether nobody is woken by what it is told: it is read when somebody looks.
+    quiet: ClassVar[bool] = False
     #: Whether it reaches people outside, who hear only what is published.
     outward: ClassVar[bool] = False
 
@@ -129,6 +141,25 @@ class Channel(BaseModel):
         del notice, standing, first
         return None
 
+    def inquiry(self, notice: NoticeV1, first: str | None) -> httpx.Request | None:
+        """
+        Return what asks, before *notice* goes out, what the receiver has; None where a repeat does no harm or nobody can be asked.
+
+        *first* is as for ``compose``.
+        """
+        del notice, first
+        return None
+
+    def had(self, notice: NoticeV1, response: httpx.Response) -> Had:
+        """
+        Return what the receiver has, as it answers an ``inquiry``.
+
+        Raises:
+            ValueError: The answer cannot be read.
+        """
+        del notice, response
+        return Had()
+
     def heard(self, callback: Callback, at: datetime) -> list[Heard]:
         """
         Return what somebody asked for over there, in a *callback* that came at *at*.
@@ -146,7 +177,9 @@ class Channel(BaseModel):
         return b""
 
     def link(self, notice: NoticeV1) -> str:
-        """Return the address of the incident's page; empty where the policy names none."""
+        """Return the address of the incident's page; empty where the policy names none, and where it is of no incident."""
+        if notice.shift is not None:
+            return ""
         tenant, incident = quote(notice.tenant, safe=""), quote(notice.incident_id, safe="")
         return self.page.replace("{tenant}", tenant).replace("{incident}", incident)
 

@@ -76,7 +76,7 @@ class Message:
     html: str
     #: A text message.
     short: str
-    #: How many incidents it tells of.
+    #: How many incidents it tells of; none where a shift is handed over.
     about: int = 1
 
 
@@ -104,6 +104,8 @@ def _html_escaped(text: str) -> str:
 
 def render(notice: NoticeV1, wordings: Mapping[Purpose, Wording] = OUR_WORDS) -> Message:
     """Return what *notice* says; *wordings* are the policy's own templates."""
+    if notice.shift is not None:
+        return _of_a_shift(notice)
     wording = wordings.get(notice.purpose)
     forms = {
         name: _instead(
@@ -115,6 +117,18 @@ def render(notice: NoticeV1, wordings: Mapping[Purpose, Wording] = OUR_WORDS) ->
         return _message(_subject(notice), forms)
     subject = one_line(_form(notice, "text", wording.subject, plain=_subject(notice)))
     return _message(subject or _subject(notice), forms)
+
+
+def _of_a_shift(notice: NoticeV1) -> Message:
+    """Return what is said of a handover by itself. The policy's words are about an incident, and there is none."""
+    forms = {}
+    for name, form in _FORMS.items():
+        text = form.shaped(f"{_subject(notice)}\n\n{notice.update}")
+        escaped = form.escaped(_fitted(text, form.text, form))
+        if name == "html":
+            escaped = f'<p style="white-space: pre-line">{escaped}</p>'
+        forms[name] = _instead(notice, escaped, form)
+    return _message(_subject(notice), forms, about=0)
 
 
 def _instead(notice: NoticeV1, said: str, form: _Form) -> str:
@@ -312,10 +326,14 @@ def _outside(notice: NoticeV1) -> dict[str, str]:
     public, page = notice.incident.public, notice.page
     if public is None or page is None:
         return dict.fromkeys(("page", "page_url", "stage", "expected"), "")
+    before = public.updates[1].status if len(public.updates) > 1 else None
+    words = {}
     if public.continued_as is not None:
         stage = "continued"
+        # Its own end is none of the outage.
+        words["status"] = f"goes on as “{public.continued_as}”"
     elif public.status is PublicStatus.RESOLVED:
-        stage = "resolution"
+        stage = "afterword" if before is PublicStatus.RESOLVED else "resolution"
     else:
         stage = "initial" if len(public.updates) == 1 else "update"
     return {
@@ -325,6 +343,7 @@ def _outside(notice: NoticeV1) -> dict[str, str]:
         "expected": f"{public.expected_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         if public.expected_at
         else "",
+        **words,
     }
 
 
@@ -354,6 +373,8 @@ def _subject(notice: NoticeV1) -> str:
     incident = notice.incident
     if notice.purpose is Purpose.PUBLIC:
         return f"Service Update: {one_line(incident.summary)}"
+    if notice.shift is not None:
+        return f"{_HEADLINES[notice.purpose]} - {one_line(incident.summary)}"
     severity = SEVERITIES[incident.severity].upper()
     drill = "[DRILL] " if incident.drill else ""
     again = " again" if notice.step is StepKind.REOPENED else ""

@@ -33,6 +33,7 @@ CALLED: Final = {
     StepKind.ESCALATED: Purpose.ESCALATION,
     StepKind.HANDED_OVER: Purpose.HANDOVER,
     StepKind.REMINDED: Purpose.REMINDER,
+    StepKind.OVERDUE: Purpose.REMINDER,
 }
 #: When the next message can be expected, until the incident is resolved.
 UPDATE_EVERY: Final = timedelta(minutes=30)

@@ -43,7 +43,7 @@ WORDS: Final = {
     "drill": "whether it is an exercise",
     "page": "whose status page it is, in messages for people outside",
     "page_url": "its address, or nothing",
-    "stage": "initial, update, resolution, or continued as another one, in messages for people outside",
+    "stage": "initial, update, resolution, afterword, or continued as another one, in messages for people outside",
     "expected": "when it is expected to be over, or nothing",
     "labels": "the labels that its alerts share, by name",
 }

@@ -77,7 +77,7 @@ def _entries(page: Page) -> Iterator[_Entry]:
 def _of_incidents(page: Page) -> Iterator[_Entry]:
     for incident in page.incidents:
         said = "".join(
-            f"<p><small>{wording.clock(update.published_at)}</small><br>"
+            f"<p><small>{wording.clock(update.published_at, page.zone)}</small><br>"
             f"<strong>{update.status.capitalize()}</strong> - {_lines(update.message)}</p>"
             for update in incident.updates
         )
@@ -94,11 +94,12 @@ def _of_maintenance(page: Page) -> Iterator[_Entry]:
     for each in (*page.maintenance, *page.completed):
         what = f" ({escape(', '.join(each.components))})" if each.components else ""
         said = (
-            f"<p>{wording.clock(each.starts_at)} to {wording.clock(each.ends_at)}{what}: "
+            f"<p>{wording.period(each.starts_at, each.ends_at, page.zone)}{what}: "
             f"{wording.MAINTENANCE[each.status]}</p>"
         )
         title = f"Scheduled maintenance: {each.title}"
-        yield _Entry(wording.anchor(each), title, each.changed_at, each.changed_at, said)
+        published_at = each.turns[-1][1]
+        yield _Entry(wording.anchor(each), title, published_at, each.updated_at, said)
 
 
 def _lines(text: str) -> str:

@@ -26,6 +26,24 @@ class Maintenance:
     #: ``scheduled``, ``in_progress`` or ``completed``.
     status: str
 
+    @property
+    def turns(self) -> tuple[tuple[str, datetime], ...]:
+        """The statuses that it has had up to now, with when each began: the latest first."""
+        # It may have been put off, or prolonged, while it was under way.
+        every = (
+            ("completed", self.ends_at),
+            ("in_progress", self.starts_at),
+            ("scheduled", min(self.changed_at, self.starts_at)),
+        )
+        return every[[status for status, _ in every].index(self.status) :]
+
+    @property
+    def updated_at(self) -> datetime:
+        """When something about it last changed."""
+        if self.status == "completed":
+            return self.ends_at
+        return max(self.changed_at, self.turns[0][1])
+
 
 def maintenance_of(
     silence: SilenceV1, of_services: Mapping[str, tuple[str, ...]], at: datetime

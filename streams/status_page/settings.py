@@ -1,15 +1,22 @@
-"""The status page of a policy: whose it is, what it shows, and through which channels people outside are told."""
+"""A status page of a policy: whose it is, what it shows, and through which channels people outside are told."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas import limits
 from schemas.contract import Line, Name, Severity
 from schemas.public import PageV1
+
+#: Tenants that can stand in an address, below ``/status``.
+PATH: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: What stands there already.
+RESERVED: Final = ("api", "history")
 
 _SETTINGS: Final = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -20,6 +27,13 @@ def _address(text: str) -> str:
         message = "must be an address that starts with http:// or https://"
         raise ValueError(message)
     return text.rstrip("/")
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        message = "is no time zone: write it as Europe/Berlin or UTC"
+        raise ValueError(message)
+    return name
 
 
 class Component(BaseModel):
@@ -43,7 +57,7 @@ class Outlet(BaseModel):
 
 
 class StatusPage(BaseModel):
-    """The ``status_page:`` part of a policy."""
+    """The ``status_page:`` part of a policy, and each entry of ``status_pages:``."""
 
     model_config = ConfigDict(
         **_SETTINGS,
@@ -62,13 +76,15 @@ class StatusPage(BaseModel):
     name: Name
     """Whose status it is."""
     url: Annotated[str, Field(max_length=limits.URL_LENGTH), AfterValidator(_address)] = ""
-    """Where people find the page, for links in feeds and mails."""
+    """Where people find the page, for links in feeds and mails; at its host, nothing but pages at that host is shown."""
     components: Annotated[Mapping[Name, Component], Field(max_length=200)] = {}
     """What it shows, by name and in this order."""
     tells: tuple[Outlet, ...] = ()
     """The channels through which people outside are told of what is published."""
     since: date | None = None
     """The first day that is known of; days before are shown as unknown, and count in no uptime."""
+    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """Whose days its uptime counts, and whose clock its times are of."""
     tenant: Name = "default"
     """The tenant whose incidents it shows."""
 
@@ -76,6 +92,16 @@ class StatusPage(BaseModel):
     def page(self) -> PageV1:
         """What messages say of it."""
         return PageV1(name=self.name, url=self.url)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of its days and its clock."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def host(self) -> str:
+        """The host that people find it at; empty where nobody said so."""
+        return urlsplit(self.url).hostname or ""
 
     def told(self, severity: int) -> Iterator[str]:
         """Yield the channels that hear of an incident that was of *severity* at its worst."""

@@ -5,16 +5,17 @@ All renderers show this model, so they cannot disagree, and none of them can sho
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from schemas.lifecycle import IncidentV1, Status
 from schemas.public import PublicImpact, PublicStatus, PublicUpdate, PublicV1
 from schemas.silences import SilenceV1
 from streams.status_page.maintenance import Maintenance, maintenance_of
 from streams.status_page.settings import StatusPage
-from streams.status_page.uptime import LEVELS, Down, Uptime, uptime
+from streams.status_page.uptime import LEVELS, Down, Uptime, midnight, uptime
 
 #: What an impact makes of the components that are affected.
 OF_IMPACT: Final = {
@@ -31,6 +32,8 @@ _OVERALL: Final = {
     "partial_outage": ("major", "Partial System Outage"),
     "major_outage": ("critical", "Major System Outage"),
 }
+#: How long nothing may have been heard before people are told so.
+_STALE_AFTER: Final = timedelta(minutes=1)
 #: Incidents of the past that are shown.
 _SHOWN: Final = 50
 
@@ -70,6 +73,8 @@ class ShownComponent:
     description: str
     position: int
     status: str
+    #: When its status last changed, as far as is known.
+    changed_at: datetime
     uptime: Uptime
 
 
@@ -78,8 +83,17 @@ class Page:
     """All that is shown at one moment."""
 
     name: str
+    tenant: str
     url: str
+    #: Whose days and whose clock.
+    zone: ZoneInfo
     at: datetime
+    #: Until when everything is known, where nothing was heard for so long that it must be said.
+    stale_since: datetime | None
+    #: The first day that is known of, where the policy says one.
+    since: date | None
+    #: The first that is known of, as a moment.
+    begins_at: datetime
     #: When anything on it last changed.
     updated_at: datetime
     indicator: str
@@ -103,6 +117,8 @@ class State:
     silences: Iterable[SilenceV1] = ()
     #: The components that show each service.
     of_services: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Until when everything is known; None where that is now.
+    as_of: datetime | None = None
 
 
 def page(settings: StatusPage, state: State, at: datetime) -> Page:
@@ -118,12 +134,20 @@ def page(settings: StatusPage, state: State, at: datetime) -> Page:
     )
     windows = sorted(
         (
-            found
+            _of_page(found, settings)
             for each in state.silences
             if each.tenant == settings.tenant
             and (found := maintenance_of(each, state.of_services, at)) is not None
         ),
         key=lambda each: (each.starts_at, each.silence_id),
+    )
+    zone = settings.zone
+    moments = [moment for each in incidents for _, moment in _turns(each)]
+    moments += [each.updated_at for each in windows]
+    begins_at = (
+        midnight(settings.since, zone)
+        if settings.since
+        else min(moments, default=midnight(at.astimezone(zone).date(), zone))
     )
     unresolved = [each for each in incidents if each.over_at is None]
     under_way = [each for each in windows if each.status == "in_progress"]
@@ -133,7 +157,10 @@ def page(settings: StatusPage, state: State, at: datetime) -> Page:
             each.description,
             position,
             _status(name, unresolved, under_way),
-            uptime(list(_downs(name, incidents, at)), at, settings.since),
+            max(_changes(name, incidents, windows), default=begins_at),
+            uptime(
+                [*_downs(name, incidents, at), *_work(name, windows, at)], at, settings.since, zone
+            ),
         )
         for position, (name, each) in enumerate(settings.components.items(), start=1)
     ]
@@ -142,15 +169,16 @@ def page(settings: StatusPage, state: State, at: datetime) -> Page:
         *(OF_IMPACT[each.public.impact] for each in unresolved),
     ]
     indicator, description = _OVERALL[max(levels, key=LEVELS.index, default="operational")]
-    moments = [
-        *(each.updated_at for each in incidents),
-        *(each.changed_at for each in windows),
-    ]
     return Page(
         name=settings.name,
+        tenant=settings.tenant,
         url=settings.url,
+        zone=zone,
         at=at,
-        updated_at=max(moments, default=at),
+        stale_since=state.as_of if state.as_of and at - state.as_of > _STALE_AFTER else None,
+        since=settings.since,
+        begins_at=begins_at,
+        updated_at=max(moments, default=begins_at),
         indicator=indicator,
         description=description,
         components=components,
@@ -159,6 +187,40 @@ def page(settings: StatusPage, state: State, at: datetime) -> Page:
         maintenance=[each for each in windows if each.status != "completed"],
         completed=[each for each in windows if each.status == "completed"][::-1][:_SHOWN],
     )
+
+
+def _of_page(found: Maintenance, settings: StatusPage) -> Maintenance:
+    """Return the maintenance with the components that are on this page: services are shown on others as well."""
+    mine = tuple(name for name in settings.components if name in found.components)
+    return replace(found, components=mine)
+
+
+def _turns(incident: ShownIncident) -> Iterator[tuple[tuple[str, ...], datetime]]:
+    """Yield when something was said, or was over, and of which components."""
+    for update in incident.updates:
+        yield update.components, update.published_at
+    if incident.over_at:
+        yield incident.public.components, incident.over_at
+
+
+def _changes(
+    name: str, incidents: Iterable[ShownIncident], windows: Iterable[Maintenance]
+) -> Iterator[datetime]:
+    """Yield when the status of *name* may have changed."""
+    for incident in incidents:
+        for components, moment in _turns(incident):
+            if name in components:
+                yield moment
+    for window in windows:
+        if name in window.components:
+            yield from (at for status, at in window.turns if status != "scheduled")
+
+
+def _work(name: str, windows: Iterable[Maintenance], at: datetime) -> Iterator[Down]:
+    """Yield when *name* was worked on: it counts as up, and its days show it."""
+    for each in windows:
+        if name in each.components:
+            yield Down(each.starts_at, min(each.ends_at, at), "under_maintenance")
 
 
 def _shown(incident: IncidentV1) -> ShownIncident | None:

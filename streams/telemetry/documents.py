@@ -17,6 +17,8 @@ SignalT = TypeVar("SignalT", bound=Signal)
 _FAULT: Final = re.compile(
     r"^(?P<said>.*?)(?: - at (?:the key in )?`\$\.?(?P<place>[^`]*)`)?$", re.DOTALL
 )
+#: A step of such a place: a field, or an element of a list.
+_STEP: Final = re.compile(r"\[[^]]*\]|[^.\[\]]+")
 _MISSING: Final = re.compile(r"^Object missing required field `([A-Za-z_]+)`$")
 
 
@@ -36,7 +38,7 @@ def read_document(
     try:
         document: DocumentT = _decoder(cast("Any", kind), lax)(value)
     except msgspec.ValidationError as error:
-        raise Unreadable(_said(str(error), within)) from None
+        raise Unreadable(_said(str(error), within, cast("Any", kind))) from None
     except RecursionError:
         raise Unreadable(f"{within or 'value'}: is nested too deep") from None
     except ValueError:
@@ -63,7 +65,7 @@ def _decoder(kind: Any, lax: bool) -> Callable[[Any], Any]:  # noqa: FBT001 - A 
     return msgspec.json.Decoder(kind, strict=not lax).decode
 
 
-def _said(text: str, within: str) -> str:
+def _said(text: str, within: str, kind: Any) -> str:
     found = _FAULT.match(text)
     said, place = (found["said"], found["place"]) if found else (text, "")
     steps = [step for step in (within, place) if step]
@@ -71,5 +73,20 @@ def _said(text: str, within: str) -> str:
     if missing:
         return ".".join([*steps, missing[1]]) + ": is missing"
     # The parser repeats what was sent where it had a choice of texts.
-    said = "Is none of its values" if "enum value" in said else said.replace("`", "")
+    said = f"Must be {_choices(kind, place)}" if "enum value" in said else said.replace("`", "")
     return f"{'.'.join(steps).replace('.[', '[') or 'value'}: {said[:1].lower()}{said[1:]}"
+
+
+def _choices(kind: Any, place: str) -> str:
+    """Return the texts that *kind* allows at *place*, where msgspec says that one is none of them."""
+    here: Any = msgspec.inspect.type_info(kind)
+    for step in (*_STEP.findall(place), ""):
+        if isinstance(here, msgspec.inspect.UnionType):
+            here = next(
+                each for each in here.types if not isinstance(each, msgspec.inspect.NoneType)
+            )
+        if step.startswith("["):
+            here = getattr(here, "item_type", None) or here.value_type
+        elif step:
+            here = next(each.type for each in here.fields if each.encode_name == step)
+    return " or ".join(here.values)

@@ -122,12 +122,24 @@ def read_signals(
     # Kafka lets a header have no value.
     given: Mapping[str, bytes] = {name.lower(): each or b"" for name, each in headers}
     payload = Payload(topic, value, given, stamped)
+    chosen = (formats or _as_they_are()).chosen(payload)
     try:
-        signals = (formats or _as_they_are()).chosen(payload).read(payload)
+        signals = chosen.read(payload)
     except RecursionError:
         raise Unreadable("value: is nested too deep") from None
+    except Unreadable as refusal:
+        if not _guessed(chosen, payload):
+            raise
+        message = f"{refusal}; it looks like no other format: a header {FORMAT} would name one"
+        raise Unreadable(message) from None
     _check_times(signals, stamped)
     return signals
+
+
+def _guessed(chosen: Format, payload: Payload) -> bool:
+    """Whether *payload* is read as our own JSON only because nothing says what it is."""
+    known = payload.headers or not payload.value or len(payload.value) > limits.MESSAGE_BYTES
+    return chosen.asked_last and not known and not chosen.recognises(payload)
 
 
 def latest_of(stamped: int | None) -> datetime:

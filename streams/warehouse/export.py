@@ -16,6 +16,7 @@ SOURCES: Final = {
     "incident_outages": "detected_at",
     "deadlines": "detected_at",
     "deadline_outcomes": "detected_at",
+    "checklist_outcomes": "detected_at",
     "alert_transitions": "occurred_at",
     "notice_outcomes": "requested_at",
     "changes_made": "occurred_at",

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 TABLE: Final = "severity_levels"
 LATEST: Final = """
-SELECT severity, argMax((name, respond_seconds, resolve_seconds), valid_from) AS level
+SELECT severity, argMax((name, respond_seconds, resolve_seconds, respond_counted, resolve_counted), valid_from) AS level
 FROM severity_levels FINAL GROUP BY severity
 """
 
@@ -24,6 +24,9 @@ class Promise:
     name: str
     respond_within: timedelta
     resolve_within: timedelta
+    #: ``business hours`` or ``next business day``; empty around the clock.
+    respond_counted: str = ""
+    resolve_counted: str = ""
 
 
 def changed(
@@ -40,7 +43,13 @@ def changed(
     known = {row["severity"]: tuple(row["level"]) for row in latest}
     rows = []
     for it in promises:
-        level = (it.name, it.respond_within.total_seconds(), it.resolve_within.total_seconds())
+        level = (
+            it.name,
+            it.respond_within.total_seconds(),
+            it.resolve_within.total_seconds(),
+            it.respond_counted,
+            it.resolve_counted,
+        )
         if known.get(it.severity) != level:
             rows.append(
                 {
@@ -49,6 +58,8 @@ def changed(
                     "name": level[0],
                     "respond_seconds": level[1],
                     "resolve_seconds": level[2],
+                    "respond_counted": level[3],
+                    "resolve_counted": level[4],
                     "written_at": at,
                 }
             )

@@ -162,6 +162,17 @@ def _snapshot(incident: IncidentV1) -> Row:
         "drill": incident.drill,
         "respond_by": incident.respond_by,
         "resolve_by": incident.resolve_by,
+        "checklist": [
+            (
+                item.name,
+                item.text,
+                item.due_at,
+                item.done_at,
+                item.done_by or "",
+                item.source or "",
+            )
+            for item in incident.checklist
+        ],
     }
 
 

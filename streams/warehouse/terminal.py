@@ -2,6 +2,7 @@
 
 from io import StringIO
 
+from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -41,9 +42,22 @@ def as_text(asked: Report, account: Account) -> str:
 
 def as_table(table: Table) -> RichTable:
     """Return a table for a terminal."""
-    paper = RichTable(title=table.title, title_justify="left")
+    # Lines between columns would take from figures what a terminal of 80 has not.
+    paper = RichTable(
+        title=f"\n{table.title}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
     for column in table.columns:
-        paper.add_column(column.heading, justify="left" if column.shape is Shape.TEXT else "right")
+        # What does not fit is wrapped: a day that is cut says nothing.
+        paper.add_column(
+            column.heading,
+            justify="left" if column.shape is Shape.TEXT else "right",
+            overflow="fold",
+        )
     for row in table.rows:
         paper.add_row(*(Text(shown(row[column.name], column.shape)) for column in table.columns))
     if not table.rows:

@@ -25,6 +25,7 @@ from streams.notifications.pacing import DIGEST_SIZE
 from streams.notifications.relaying import Relayed
 from streams.notifications.rendering import digest, render, standing, together
 from tests.providers import provider_of
+from tests.providers.discord import PUBLIC_KEY
 from tests.providers.email import fault as mail_fault
 from tests.told import AT, AT_PURPOSE, notice
 
@@ -61,6 +62,7 @@ WAYS = [
         for each in DECLARED
         for given in {
             "telegram": [{"webhook_secret": "a-secret", "page": PAGE}],
+            "discord": [{"public_key": PUBLIC_KEY, "page": PAGE}],
             "ntfy": [{"reply_secret": "a-secret", "reply_url": "https://tocsin.example.org/x"}],
         }.get(kind_of(each), [])
     ),
@@ -236,6 +238,35 @@ def test_a_receiver_that_asks_for_patience_gets_it(channel, header, wait):
         assert channel.judge(answer, SENT).retry_after == wait
 
 
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("message is not modified: new content and reply markup are the same", Verdict.DELIVERED),
+        ("message to edit not found", Verdict.GIVE_UP),
+    ],
+)
+def test_what_is_up_to_date_at_telegram_is_no_fault(said, verdict):
+    """Otherwise each reminder would leave a warning in the log."""
+    [telegram] = [each for each in DECLARED if kind_of(each) == "telegram"]
+    refused = {"ok": False, "error_code": 400, "description": f"Bad Request: {said}"}
+    judged = telegram(**example_of(telegram)).judge(httpx.Response(400, json=refused), SENT)
+    assert (judged.verdict, judged.reason) == (verdict, f"HTTP 400: Bad Request: {said}")
+
+
+def test_what_is_said_of_all_alerts_holds_for_each():
+    """Otherwise a receiver that groups or routes by common labels would do it by what only one alert has."""
+    [alertmanager] = [each for each in DECLARED if kind_of(each) == "alertmanager"]
+    told = notice(channel="alertmanager")
+    [one] = told.incident.alerts
+    other = one.model_copy(update={"rule": "slow", "service": "orders", "severity": 4})
+    both = told.incident.model_copy(update={"alerts": (one, other), "alert_count": 2})
+    channel = alertmanager(**example_of(alertmanager))
+    request = composed(channel, told.model_copy(update={"incident": both}))
+    accepted(channel, request)
+    common = orjson.loads(request.content)["commonLabels"]
+    assert common == {"region": "eu", "incident": "INC-2024-03-01-007"}
+
+
 @given(
     status=st.integers(200, 599),
     body=st.binary(max_size=200)
@@ -360,6 +391,12 @@ def test_the_longest_incident_fits(channel, kind):
         assert body["blocks"][0]["text"]["text"].endswith(ends[kind])
 
 
+def test_quotes_and_ends_of_lines_fit_as_well(channel):
+    """What counts twice on the way would make a provider refuse what is within its limit for texts."""
+    told = notice(StepKind.RESOLVED, channel.kind, root_cause='\\"\n' * 2_000, impact='"' * 900)
+    accepted(channel, composed(channel, told))
+
+
 def accepted(channel: Channel, request: httpx.Request | EmailMessage | Relayed) -> None:
     """Have a request looked at as its receiver would."""
     if isinstance(request, EmailMessage):
@@ -373,7 +410,8 @@ def accepted(channel: Channel, request: httpx.Request | EmailMessage | Relayed) 
         assert apprise.Apprise().add(request.address.get_secret_value())
         return
     headers = {name.title(): value for name, value in request.headers.items()}
-    posted = Posted(request.url.path, headers, request.content)
+    query = request.url.query.decode()
+    posted = Posted(request.url.path, headers, request.content, request.method, query)
     answer = provider_of(channel.kind)(posted)
     told = httpx.Response(answer.status, content=answer.body)
     judged = channel.judge(told, SENT)

@@ -53,7 +53,9 @@ def accepted(channel: Channel, request: httpx.Request | EmailMessage) -> None:
         assert mail_fault(mail.as_bytes(), undisclosed=True) is None
         return
     headers = {name.title(): value for name, value in request.headers.items()}
-    answer = provider_of(channel.kind)(Posted(request.url.path, headers, request.content))
+    query = request.url.query.decode()
+    posted = Posted(request.url.path, headers, request.content, request.method, query)
+    answer = provider_of(channel.kind)(posted)
     told = httpx.Response(answer.status, content=answer.body)
     assert channel.judge(told, SENT).verdict is Verdict.DELIVERED, answer.body
 
@@ -223,6 +225,18 @@ def test_customers_are_not_told_that_it_is_over_where_it_goes_on_as_another_one(
         assert "over" not in text
         assert "sorry" not in text
         assert "We will tell you more" not in text
+        assert "goes on as “Checkout fails”" in text
+        assert "Resolved" not in text
+
+
+def test_a_word_after_the_end_is_no_second_end() -> None:
+    """Otherwise customers would read of a second outage, or wait for more."""
+    end = update("resolved", "Everything works again.")
+    told = public_notice(public=public(update("resolved", "What happened: …"), end, FIRST))
+    message = render(told)
+    for text in (message.text, message.html):
+        assert "There is news of an issue that is over" in text
+        assert not [each for each in ("sorry", "more", "Expected") if each in text]
 
 
 def test_customers_do_not_see_each_other() -> None:

@@ -148,8 +148,10 @@ async def test_a_worker_that_dies_is_told_of_and_started_again(installation):
         assert set(run["ready"]) >= {"warehouse", "detect", "incidents", "notify", "record"}
         # Nobody who calls back without a signature is heard.
         async with httpx.AsyncClient(trust_env=False) as client:
-            board = run["ready"]["board"].removesuffix("/readyz")
+            board = f"http://127.0.0.1:{run['ports']['page']}"
             assert (await client.post(f"{board}/callbacks/chat", content=b"x")).status_code == 401
+            # Nor does a public page tell what the process says of itself.
+            assert (await client.get(f"{board}/metrics")).status_code == 404
 
         up.kill("worker detect")
         told = await up.hear("detect .*ended")

@@ -51,6 +51,8 @@ class Fact:
     #: Until when somebody had to be on it, and until when it had to be over had it never been resolved; None where it says nothing.
     respond_by: datetime | None
     resolve_by: datetime | None
+    #: What was to be done: until when, had it never been resolved, and when it was done.
+    tasks: dict[str, tuple[datetime | None, datetime | None]]
 
 
 def facts(truth: Truth) -> list[Fact]:
@@ -115,6 +117,7 @@ def _fact(life: list[StepV1]) -> Fact:
         open=spans,
         respond_by=first.respond_by,
         resolve_by=first.resolve_by,
+        tasks={task.name: (task.due_at, _done_at(life, task.name)) for task in first.checklist},
         times={
             "TTD": seconds(first.occurred_at, last.started_at),
             "TTA": seconds(taken, first.occurred_at),
@@ -122,6 +125,19 @@ def _fact(life: list[StepV1]) -> Fact:
             "TTR": down if resolved else None,
         },
     )
+
+
+def _done_at(life: list[StepV1], task: str) -> datetime | None:
+    """What the last step says that ticked it, or took that back."""
+    said: datetime | None = None
+    for before, after in itertools.pairwise(life):
+        if after.kind is StepKind.CHECKED_OFF:
+            was, now = (
+                next(each.done_at for each in it.incident.checklist if each.name == task)
+                for it in (before, after)
+            )
+            said = now if now != was else said
+    return said
 
 
 # -- numbers ----------------------------------------------------------------------------------------

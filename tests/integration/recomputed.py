@@ -23,6 +23,8 @@ from tests.integration.facts import (
 from tests.integration.recomputed_flow import availability, noise, notifications, rules
 from tests.integration.truth import Truth
 
+NEXT_DAY = "next business day"
+
 
 def mttr(asked: Report, truth: Truth) -> dict[str, Rows]:
     its = chosen(asked, facts(truth))
@@ -167,28 +169,41 @@ def _judged(it: Fact, until: datetime) -> dict[str, tuple[str, timedelta]]:
     return judged
 
 
+def _how_counted(it: Fact, place: int) -> str:
+    """Only who responds to the least severe has until the next business day, where the incident recorded when that is."""
+    until_it_closes = it.peak == 4 and place == 0 and it.respond_by is not None
+    return NEXT_DAY if until_it_closes else "around the clock"
+
+
 def sla(asked: Any, truth: Truth) -> dict[str, Rows]:
     _, until = asked.window
     its = [(it, _judged(it, until)) for it in chosen(asked, facts(truth))]
     rows = []
-    for peak, group in sorted(grouped(its, lambda pair: pair[0].peak).items()):
-        for deadline, place in (("respond", 0), ("resolve", 1)):
-            states = Counter(judged[deadline][0] for _, judged in group)
-            over = states["met"] + states["missed"]
-            rows.append(
-                {
-                    "severity_peak": peak,
-                    "level": NAMES[peak],
-                    "deadline": deadline,
-                    "target_seconds": TARGETS[peak][place],
-                    "incidents": len(group),
-                    "met": states["met"],
-                    "missed": states["missed"],
-                    "waiting": states["waiting"],
-                    "compliance": states["met"] / over if over else None,
-                }
-            )
-    rows.sort(key=lambda row: (row["severity_peak"], row["deadline"]))
+    groups = {
+        (peak, deadline, place, counted): group
+        for deadline, place in (("respond", 0), ("resolve", 1))
+        for (peak, counted), group in grouped(
+            its, lambda pair, place=place: (pair[0].peak, _how_counted(pair[0], place))
+        ).items()
+    }
+    for (peak, deadline, place, counted), group in groups.items():
+        states = Counter(judged[deadline][0] for _, judged in group)
+        over = states["met"] + states["missed"]
+        rows.append(
+            {
+                "severity_peak": peak,
+                "level": NAMES[peak],
+                "deadline": deadline,
+                "counted": counted,
+                "target_seconds": None if counted == NEXT_DAY else TARGETS[peak][place],
+                "incidents": len(group),
+                "met": states["met"],
+                "missed": states["missed"],
+                "waiting": states["waiting"],
+                "compliance": states["met"] / over if over else None,
+            }
+        )
+    rows.sort(key=lambda row: (row["severity_peak"], row["deadline"], row["counted"]))
     missed = [
         {
             "incident_id": it.incident_id,
@@ -202,7 +217,52 @@ def sla(asked: Any, truth: Truth) -> dict[str, Rows]:
         if judged["resolve"][0] == "missed"
     ]
     missed.sort(key=lambda row: (-row["late_seconds"], row["tenant"], row["incident_id"]))
-    return {"severities": rows, "missed": missed[:10]}
+    return {
+        "severities": rows,
+        "missed": missed[:10],
+        "checklist": _checklist([it for it, _ in its], until),
+    }
+
+
+def ticked(it: Fact, due: datetime | None, done: datetime | None, until: datetime) -> str:
+    """What became of one thing that was to be done."""
+    if due is not None:
+        # While it was resolved, nobody's time ran out.
+        for before, after in itertools.pairwise(it.open):
+            if before[1] and due > before[1]:
+                due += after[0] - before[1]
+    stops = [at for at in (done, it.resolved) if at]
+    passed = due is not None and due <= (min(stops) if stops else until)
+    if done is not None:
+        return "late" if passed else "in time"
+    if passed:
+        return "never"
+    return "spared" if it.resolved else "waiting"
+
+
+def _checklist(its: list[Fact], until: datetime) -> Rows:
+    tasks = [
+        (name, place, ticked(it, due, done, until), done and (done - it.detected).total_seconds())
+        for it in its
+        for place, (name, (due, done)) in enumerate(it.tasks.items())
+    ]
+    rows = []
+    for (_, name), group in sorted(grouped(tasks, lambda task: (task[1], task[0])).items()):
+        states = Counter(state for _, _, state, _ in group)
+        judged = states["in time"] + states["late"] + states["never"]
+        rows.append(
+            {
+                "item": name,
+                "incidents": len(group),
+                "in_time": states["in time"],
+                "late": states["late"],
+                "never": states["never"],
+                "not_due": states["waiting"] + states["spared"],
+                "compliance": states["in time"] / judged if judged else None,
+                "median_seconds": percentile([taken for *_, taken in group], 0.5),
+            }
+        )
+    return rows
 
 
 def causes(asked: Any, truth: Truth) -> dict[str, Rows]:

@@ -57,7 +57,9 @@ def _checks(asked: Any, truth: Truth) -> list[Any]:
 
 
 def noise(asked: Any, truth: Truth) -> dict[str, Rows]:
-    alerts, notices = _alerts(asked, truth), _notices(asked, truth)
+    alerts = _alerts(asked, truth)
+    # The handover of a shift is of no incident.
+    notices = [it for it in _notices(asked, truth) if it.shift is None]
     its = chosen(asked, facts(truth))
     states = Counter(it.state for it in alerts)
     firing = [it for it in alerts if it.state is AlertState.FIRING]
@@ -186,11 +188,13 @@ def notifications(asked: Any, truth: Truth) -> dict[str, Rows]:
             }
         )
     rows.sort(key=lambda row: (-row["notices"], row["channel"]))
+    exercises = {it.notice_id for it in truth.notices if it.incident.drill}
     failed = Counter(
         (it.channel, it.reason)
         for it in truth.receipts
         if since <= it.requested_at < until
         and it.outcome not in {Outcome.DELIVERED, Outcome.MERGED}
+        and it.notice_id not in exercises
         and (not asked.tenant or it.tenant == asked.tenant)
     )
     reasons = [

@@ -13,9 +13,12 @@ import pytest
 
 from schemas.commands import Declare, Publish, Report
 from schemas.lifecycle import IncidentV1
+from schemas.policies import PolicyV1
+from streams.gateways import policies
 from streams.gateways.following import Following
 from streams.gateways.incidents import Done, ask, current
 from streams.laptop.ports import free_port
+from streams.releases import Release, digest, released
 from streams.settings import Settings
 from tests.pipeline import Pipeline, Worker, eventually
 
@@ -27,6 +30,17 @@ services: {shop: {components: [Checkout]}}
 channels:
   chat: {kind: slack, url: "http://127.0.0.1:9/x", signing_secret: a-signing-secret}
 """
+
+
+CHANGED = POLICY.replace("Checkout: {}", "Checkout: {}, Returns: {}")
+BROKEN = "status_page: {nome: Shop}"
+
+
+async def put_in_force(settings: Settings, text: str) -> None:
+    """Publish a policy, whatever it is worth."""
+    release = Release("operator", "test", datetime.now(UTC))
+    messages = released({"board.yaml": text}, None, release, settings.partitions)
+    await policies.publish(settings, messages)
 
 
 async def publish(settings: Settings, incident_id: str) -> None:
@@ -42,9 +56,19 @@ async def publish(settings: Settings, incident_id: str) -> None:
     assert isinstance(await ask(settings, command, source="test"), Done)
 
 
+class Nobody:
+    """Needs no policy."""
+
+    def hear(self, published: PolicyV1) -> None:
+        """Take nothing in."""
+
+    def settle(self) -> None:
+        """Change nothing."""
+
+
 async def still_known(settings: Settings) -> None:
     """Have a board begin anew: it must show the same."""
-    following = Following(settings, {})
+    following = Following(settings, Nobody())
     task = asyncio.create_task(following.run())
 
     async def ready() -> bool:
@@ -69,15 +93,12 @@ async def test_a_button_in_slack_acknowledges_and_what_is_published_is_on_the_st
     board = Worker("board", settings, tmp_path, "-m", "streams", "board", "--port", str(port))
     try:
         await pipeline.ready()
+
+        async def board_ready() -> bool:
+            return board.ready()
+
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-
-            async def answers() -> bool:
-                try:
-                    return (await client.get("/livez")).is_success
-                except httpx.TransportError:
-                    return False
-
-            await eventually(answers, "the board answers", board.tail)
+            await eventually(board_ready, "the board answers", board.tail)
             report = Report(summary="Slow")
             declared = await ask(
                 settings,
@@ -119,6 +140,19 @@ async def test_a_button_in_slack_acknowledges_and_what_is_published_is_on_the_st
                 return "Checkout is slow" in [each["name"] for each in summary["incidents"]]
 
         await eventually(shown, "it is on the status page", board.tail)
+        await put_in_force(settings, BROKEN)
+        await put_in_force(settings, CHANGED)
+
+        async def followed() -> bool:
+            async with httpx.AsyncClient() as client:
+                page = await client.get(f"http://127.0.0.1:{port}/status")
+                signs = await client.get(f"http://127.0.0.1:{board.port}/readyz")
+            return "Returns" in page.text and signs.headers["tocsin-policy"] == digest(
+                {"board.yaml": CHANGED}
+            )
+
+        await eventually(followed, "the board goes by what was published", board.tail)
+        assert "policy not used hop=board" in board.tail()
         await still_known(settings)
         code, seconds = board.stop()
         assert (code, seconds < 5) == (0, True)

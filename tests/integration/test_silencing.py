@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from schemas.changes import ChangeV1
+from schemas.notices import ReceiptV1
 from schemas.telemetry import MetricV1
 from schemas.topics import (
     ALERTS,
@@ -17,11 +18,12 @@ from schemas.topics import (
     LIFECYCLE,
     METRICS,
     NOTICES,
+    RECEIPTS,
     SILENCES,
     WITHHELD,
 )
 from streams.detection.kinds.threshold import Threshold
-from streams.gateways import changes, explaining, near_misses, silences
+from streams.gateways import changes, explaining, incidents, near_misses, silences
 from streams.gateways.producer import Publisher
 from streams.gateways.silences import Ending, NoSilence
 from streams.gateways.topics import create_topics
@@ -93,8 +95,23 @@ async def test_what_happened_is_explained_from_the_log(settings: Settings) -> No
     life.happen(alert("a", **facts), alert("b", rule="muted", **facts))
     life.happen(alert("c", **facts))
     (incident,) = life.open
+    (notice,) = life.notices
+    receipts = [
+        ReceiptV1(
+            occurred_at=NOW + timedelta(seconds=attempt),
+            requested_at=NOW,
+            took=timedelta(0),
+            attempt=attempt,
+            outcome="retrying",
+            reason="HTTP 500",
+            channel_kind="webhook",
+            **notice.model_dump(include={"notice_id", "incident_id", "purpose", "channel"}),
+        )
+        for attempt in (1, 2)
+    ]
     async with Publisher(settings, source="test") as publisher:
         for topic, messages in (
+            (RECEIPTS, [*receipts, receipts[0]]),
             (LIFECYCLE, life.steps),
             (CURRENT, [incident]),
             (NOTICES, life.notices),
@@ -103,6 +120,7 @@ async def test_what_happened_is_explained_from_the_log(settings: Settings) -> No
             await publisher.send_all(topic, messages)
     told = await explaining.told(settings, "default", incident.incident_id)
     assert (told.incident, told.steps, told.notices) == (incident, life.steps, life.notices)
+    assert told.receipts == receipts
     untold = await explaining.untold(settings, NOW, tenant="default", incident_id=None)
     assert untold.withheld == life.withheld
     assert untold.grouped == life.steps[1:]
@@ -134,7 +152,7 @@ async def test_what_happened_is_explained_from_the_log(settings: Settings) -> No
     assert [each.service for each in every] == ["mail", "shop"]
     with pytest.raises(near_misses.NotAnswered, match="no rule 'bussy'; did you mean 'busy'"):
         await near_misses.below(settings, busy, *when, tenant="default", service=None, rule="bussy")
-    with pytest.raises(explaining.NoIncident, match="there is no INC-2026-01-01-001"):
+    with pytest.raises(incidents.NoIncident, match="there is no INC-2026-01-01-001"):
         await explaining.told(settings, "default", "INC-2026-01-01-001")
 
 

@@ -132,7 +132,7 @@ PROMISES = [
     Promise(1, "critical", timedelta(minutes=15), timedelta(hours=1)),
     Promise(2, "high", timedelta(minutes=30), timedelta(hours=4)),
     Promise(3, "medium", timedelta(hours=2), timedelta(hours=24)),
-    Promise(4, "low", timedelta(days=1), timedelta(weeks=1)),
+    Promise(4, "low", timedelta(days=1), timedelta(weeks=1), "next business day"),
 ]
 
 
@@ -180,6 +180,19 @@ async def test_an_incident_is_judged_by_the_deadlines_it_recorded(clickhouse: Cl
         {"response": "met", "resolution": "met"},
         {"response": "missed", "resolution": "missed"},
     ]
+
+
+async def test_only_a_recorded_deadline_is_on_the_next_business_day(clickhouse: ClickHouse) -> None:
+    """The report would say that a day is granted where it is until somebody's office closes, or the other way round."""
+    await tell_policy(clickhouse, PROMISES, HistorySettings(), NOON - timedelta(hours=1))
+    for number, recorded in enumerate((NOON + timedelta(days=3), None), 1):
+        low = incident(number, severity_peak=4, respond_by=recorded, detected_at=NOON)
+        await store(clickhouse, rows_of(step(low)))
+
+    found = await clickhouse.select(
+        "SELECT respond_counted, resolve_counted FROM deadlines ORDER BY incident_id"
+    )
+    assert [tuple(row.values()) for row in found] == [("next business day", ""), ("", "")]
 
 
 async def test_what_is_old_enough_goes_and_the_rest_stays(clickhouse: ClickHouse) -> None:

@@ -28,7 +28,7 @@ from tests.counting import LEVELS, records_of, recounted
 from tests.integration.comparing import differences
 from tests.integration.facts import facts
 from tests.integration.history import by_table, connected, emptied
-from tests.integration.recomputed import RECOMPUTED
+from tests.integration.recomputed import RECOMPUTED, ticked
 from tests.integration.recomputed import _judged as judged
 from tests.integration.truth import BEGIN, DAYS, END, Truth, made_up
 from tests.integration.warehouse import RunningWarehouse, running_warehouse
@@ -290,6 +290,24 @@ async def test_every_deadline_equals_another_computation(reader: ClickHouse, tru
         # A sum of seconds resolved is rounded to the microsecond.
         assert found[key][1] == (over if over is None else pytest.approx(over, abs=5e-6)), key
     assert {it["outcome"] for it in rows} == {"met", "missed"}
+
+
+async def test_every_item_of_a_checklist_equals_another_computation(
+    reader: ClickHouse, truth: Truth
+) -> None:
+    """A team would be told that it left undone what it did."""
+    now = datetime.now(UTC)
+    expected = {
+        (it.tenant, it.incident_id, name): ticked(it, due, done, now)
+        for it in facts(truth)
+        for name, (due, done) in it.tasks.items()
+    }
+
+    rows = await reader.select("SELECT * FROM checklist_outcomes")
+
+    assert {(it["tenant"], it["incident_id"], it["item"]): it["outcome"] for it in rows} == expected
+    assert len(rows) == len(expected)
+    assert set(expected.values()) == {"in time", "late", "never", "spared", "waiting"}
 
 
 def _asked(running: RunningWarehouse, *options: str) -> str:

@@ -15,9 +15,18 @@ from typing import Any
 from schemas.alerts import AlertState, AlertV1
 from schemas.changes import ChangeKind, ChangeV1
 from schemas.contract import Contract
-from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
-from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
+from schemas.lifecycle import (
+    AttachedAlert,
+    CallV1,
+    ChecklistItem,
+    IncidentV1,
+    Status,
+    StepKind,
+    StepV1,
+)
+from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1, ShiftV1
 from schemas.telemetry import HealthStatus, HealthV1, Signal
+from streams.notifications.shifts import shift_notices
 from tests.counting import made_up_signals
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -27,6 +36,7 @@ END = BEGIN + timedelta(days=DAYS)
 SERVICES = ("api", "web", "database", "search")
 PEOPLE = ("ada", "grace", "linus")
 CHANNELS = {"ops": "slack", "phone": "pagerduty", "mail": "email"}
+TASKS = ("acknowledge", "channel", "impact", "mitigation")
 #: The part of notices that another message told instead.
 MERGED = 0.05
 
@@ -96,6 +106,7 @@ def made_up(count: int, seed: int) -> Truth:
         life = _life(number, chance)
         truth.lives.append(life.steps)
         _tell(life, truth, chance)
+    _hand_over(truth, random.Random(seed))
     _merge(truth, chance)
     for number in range(count // 5):
         truth.changes.append(_change(number, chance))
@@ -148,10 +159,12 @@ def _life(number: int, chance: random.Random) -> Life:
             detected_at=detected,
             owner=chance.choice([None, "payments", "platform"]),
             drill=chance.random() < 0.05,
+            checklist=_listed(number, detected),
             **_promised(number, detected),
         )
     )
     _work(life, detected, chance)
+    _tick(life, number)
     return life
 
 
@@ -164,6 +177,47 @@ def _promised(number: int, detected: datetime) -> dict[str, datetime]:
         "respond_by": _later(own, detected, 200),
         "resolve_by": _later(own, detected, 1_000),
     }
+
+
+def _listed(number: int, detected: datetime) -> tuple[ChecklistItem, ...]:
+    """Return what is to be done about an incident; every fifth one is of a release that had no checklists."""
+    own = random.Random(-number - 1)
+    if number % 5 == 0:
+        return ()
+    items = []
+    for place, name in enumerate(TASKS):
+        due_at = None if own.random() < 0.1 else _later(own, detected, 60 * (place + 1))
+        items.append(ChecklistItem(name=name, text=f"Do {name}", due_at=due_at))
+    return tuple(items)
+
+
+def _tick(life: Life, number: int) -> None:
+    """
+    Let people tick items, some of them twice, once everything else has happened: it is written down when they come to it.
+
+    Whatever was done last counts, with the time that was said.
+    """
+    own = random.Random(-number - 1)
+    at = life.now.occurred_at
+    for item in life.now.checklist:
+        for _ in range(own.choice([0, 1, 1, 1, 2, 3])):
+            before = next(each for each in life.now.checklist if each.name == item.name)
+            done = {
+                "done_at": _later(own, life.now.detected_at, 150),
+                "done_by": own.choice(PEOPLE),
+                "source": "cli",
+            }
+            now = before.model_copy(
+                update=done if before.done_at is None else dict.fromkeys(done, None)
+            )
+            at += timedelta(seconds=1)
+            life.happens(
+                StepKind.CHECKED_OFF,
+                at,
+                checklist=tuple(
+                    now if each.name == item.name else each for each in life.now.checklist
+                ),
+            )
 
 
 def _work(life: Life, at: datetime, chance: random.Random) -> None:
@@ -205,6 +259,12 @@ def _work(life: Life, at: datetime, chance: random.Random) -> None:
             reopen_count=life.now.reopen_count + 1,
             time_resolved=life.now.time_resolved + (at - since),
             resolve_by=life.now.resolve_by and life.now.resolve_by + (at - since),
+            checklist=tuple(
+                item.model_copy(update={"due_at": item.due_at + (at - since)})
+                if item.due_at and item.due_at > since
+                else item
+                for item in life.now.checklist
+            ),
         )
     if chance.random() < 0.1:
         # A signal that came late says that it began earlier.
@@ -290,6 +350,16 @@ def _tell(life: Life, truth: Truth, chance: random.Random) -> None:
                 reason="route 1",
                 incident=step.incident,
             )
+            truth.notices.append(notice)
+            truth.receipts.extend(_receipts(notice, chance))
+
+
+def _hand_over(truth: Truth, chance: random.Random) -> None:
+    """Some shifts end: notices that are of no incident."""
+    for opened, *_ in truth.lives[::10]:
+        calls = [CallV1(channel=name, reason="primary: ada goes off call") for name in CHANNELS]
+        shift = ShiftV1(schedule="primary", before="ada")
+        for notice in shift_notices(shift, calls, [], opened.occurred_at):
             truth.notices.append(notice)
             truth.receipts.extend(_receipts(notice, chance))
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from schemas.alerts import AlertState, AlertV1
 from schemas.commands import (
     Acknowledge,
+    CheckOff,
     Close,
     Merge,
     Note,
@@ -27,7 +28,7 @@ from schemas.lifecycle import IncidentV1, Status, StepKind, StepV1
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, COMMANDS
 from streams.agents.incidents import IncidentsDesk
-from tests.life import Life, alert, policy, silence
+from tests.life import OPEN, Life, alert, policy, silence
 from tests.recording import Record
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -59,6 +60,8 @@ class AnyLife(RuleBasedStateMachine):
         self.firing: dict[str, AlertV1] = {}
         #: Whether an alert waits for its tick.
         self.waits = False
+        #: Whether something happened after the last tick.
+        self.waits_for_time = False
 
     def heard(self, decided: Any) -> list[StepV1]:
         steps = [
@@ -79,7 +82,7 @@ class AnyLife(RuleBasedStateMachine):
     def time_passes(self, elapsed: int) -> None:
         self.now += timedelta(seconds=elapsed)
         self.heard(self.desk.tick(TickV1(occurred_at=self.now, partition=0)))
-        self.waits = False
+        self.waits = self.waits_for_time = False
 
     @rule(
         target=alerts,
@@ -130,6 +133,7 @@ class AnyLife(RuleBasedStateMachine):
                 SetSeverity,
                 Merge,
                 Split,
+                CheckOff,
             ]
         ),
         severity=st.integers(1, 4),
@@ -141,6 +145,7 @@ class AnyLife(RuleBasedStateMachine):
             Note: {"text": "looking"},
             Reopen: {"reason": "it is back"},
             SetSeverity: {"severity": severity, "reason": "as seen"},
+            CheckOff: {"item": ("channel", "impact")[number % 2], "done": severity > 1},
             Merge: {"into": ids[severity % len(ids)]},
             Split: {"fingerprints": (f"0{number}".rjust(16, "0"), f"1{number}".rjust(16, "0"))},
         }.get(kind, {})
@@ -156,6 +161,7 @@ class AnyLife(RuleBasedStateMachine):
         return bytes(wire)
 
     def obey(self, wire: bytes) -> list[StepV1]:
+        self.waits_for_time = True
         from streams.errors import Rejected  # noqa: PLC0415 - keeps the laws at the top readable
 
         try:
@@ -247,6 +253,30 @@ class AnyLife(RuleBasedStateMachine):
         for step in self.steps:
             if step.kind is StepKind.RESOLVED and step.author == "tocsin":
                 assert step.incident.firing_count == 0
+
+    @invariant()
+    def a_checklist_says_what_is_true_and_nothing_twice(self) -> None:
+        said: dict[tuple[str, str], int] = {}
+        for step in self.steps:
+            has = {each.name: each for each in step.incident.checklist}
+            assert len(has) == len(step.incident.checklist)
+            if step.kind is StepKind.OVERDUE:
+                assert step.incident.resolved_at is None
+                for name in has:
+                    said.setdefault((step.incident_id, name), 0)
+                    said[step.incident_id, name] += f"{name}:" in step.reason
+            if step.incident.acknowledged_at and has:
+                assert has["acknowledge"].done_at
+            if step.incident.mitigated_at and has:
+                assert has["mitigation"].done_at
+        for incident in self.latest().values():
+            for each in incident.checklist:
+                # Its mitigation is to be done anew each time that it comes back.
+                again = incident.reopen_count if each.name == "mitigation" else 0
+                assert said.get((incident.incident_id, each.name), 0) <= 1 + again
+                due = each.due_at is not None and each.due_at <= self.now and each.done_at is None
+                if due and incident.status in OPEN and not self.waits_for_time:
+                    assert each.overdue
 
     @invariant()
     def times_are_in_their_order(self) -> None:

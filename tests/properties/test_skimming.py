@@ -32,7 +32,7 @@ from streams.detection.kinds.ratio import Ratio
 from streams.detection.kinds.threshold import Threshold
 from streams.detection.rule import Calm, Evidence, Rule
 from streams.settings import Settings
-from tests.recording import Event, Record, RecordingEmitter
+from tests.recording import Event, Record, RecordingEmitter, chunk_of
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 TOPICS = {HealthV1: HEALTH, MetricV1: METRICS, LogV1: LOGS, TickV1: TICKS}
@@ -319,7 +319,7 @@ def told_by(desk: Any, records: list[Record]) -> dict[str, list[Any]]:
         emitter = RecordingEmitter()
         piece = await opened(emitter, desk)
         for chunk in chunked(records):
-            await piece.take(chunk, Event())
+            await piece.take(chunk_of(chunk), Event())
         await piece.flush(final=True)
         return emitter
 
@@ -345,12 +345,12 @@ def test_a_crash_at_any_moment_changes_nothing_that_is_told(given_inputs, rules,
         for _ in range(data.draw(st.integers(0, 3))):
             piece = await opened(emitter, DetectDesk(Detector(rules)))
             for chunk in again(piece, records)[: data.draw(st.integers(0, 40))]:
-                await piece.take(chunk, Event())
+                await piece.take(chunk_of(chunk), Event())
                 if data.draw(st.booleans()):
                     await piece.flush()
         piece = await opened(emitter, DetectDesk(Detector(rules)))
         for chunk in again(piece, records):
-            await piece.take(chunk, Event())
+            await piece.take(chunk_of(chunk), Event())
         await piece.flush(final=True)
         return emitter
 
@@ -427,7 +427,7 @@ def test_every_series_hears_every_signal_once(given_inputs, data):
                 [each] for each in records if each.offset >= piece.positions.get(each.topic, 0)
             ]
             for chunk in chunks[: data.draw(st.integers(0, 40)) if crashes else None]:
-                await piece.take(chunk, Event())
+                await piece.take(chunk_of(chunk), Event())
                 if data.draw(st.booleans()):
                     await piece.flush()
         await piece.flush(final=True)

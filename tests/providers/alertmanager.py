@@ -44,4 +44,7 @@ def answer(posted: Posted) -> Answer:
     body = posted.json()
     if any(each["status"] == "firing" for each in body["alerts"]) != (body["status"] == "firing"):
         return Answer(400)
-    return Answer(200, b"")
+    # What is said of all alerts holds for each.
+    common = body["commonLabels"].items()
+    alike = all(common <= each["labels"].items() for each in body["alerts"])
+    return Answer(200, b"") if alike and body["groupLabels"].items() <= common else Answer(400)

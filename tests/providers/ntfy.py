@@ -33,6 +33,8 @@ def answer(posted: Posted) -> Answer:
         return said(404, code=40401, http=404, error="page not found")
     if posted.headers.get("Authorization", "Bearer tk_a-token") != "Bearer tk_a-token":
         return said(401, code=40101, http=401, error="unauthorized")
+    if len(posted.body) > 2 * 4_096:
+        return said(413, code=41303, http=413, error="JSON payload too large")
     wrong = fault(MESSAGE, posted)
     # Longer messages would arrive as a file.
     if wrong or len(posted.json()["message"].encode()) > 4_096:

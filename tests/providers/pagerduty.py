@@ -48,6 +48,8 @@ def answer(posted: Posted) -> Answer:
         return Answer(413)
     if wrong := fault(schemas[posted.path], posted):
         return said(400, status="invalid event", message="Event object is invalid", errors=[wrong])
+    if posted.path.startswith("/v2/change"):
+        return said(202, status="success", message="Change event processed")
     return said(
-        202, status="success", message="Event processed", dedup_key=posted.json().get("dedup_key")
+        202, status="success", message="Event processed", dedup_key=posted.json()["dedup_key"]
     )

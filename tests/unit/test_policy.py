@@ -7,6 +7,7 @@ from textwrap import dedent
 import pytest
 
 from streams.errors import PolicyError
+from streams.incidents.settings import IncidentSettings
 from streams.policy import Policy, read_policy
 
 RULE = """
@@ -38,6 +39,8 @@ def test_the_example_policy_can_be_used_without_any_of_its_environment():
     ]
     assert [probe.critical for probe in policy.probes] == [True, True, False, False]
     assert policy.severities[1].resolve_within == timedelta(hours=1)
+    # It is written out there, for those who want another one.
+    assert policy.incidents == IncidentSettings()
 
 
 def test_files_of_a_folder_are_put_together(tmp_path):
@@ -214,7 +217,7 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
             (
                 "bad.yaml:1: must be a map with any of rules, channels, routes, templates, time_intervals, "
                 "probes, incidents, severities, formats, services, detection, correlation, history, "
-                "reports, status_page, calendars, people, teams, schedules, escalations"
+                "reports, status_page, status_pages, calendars, people, teams, schedules, escalations"
             ),
         ),
         ("rules: [{kind: [x]}]", "bad.yaml:1: rules[0].kind: \"['x']\" is no kind; there are"),
@@ -446,3 +449,26 @@ def test_reports_are_mailed_by_what_sends_mail(tmp_path):
     right = rightly.replace("to: ops", "to: managers").replace("to: manager}", "to: managers}")
     (tmp_path / "b.yaml").write_text(dedent(right).lstrip("\n"))
     assert sorted(read_policy(tmp_path, {}).reports.digests) == ["daily", "monthly", "weekly"]
+
+
+def test_what_is_wrong_with_a_checklist_is_said(tmp_path: Path) -> None:
+    """A mistyped fact would tick nothing, and the item be overdue every night."""
+    assert refused(
+        tmp_path,
+        a="""
+        incidents:
+          checklist:
+            a: {text: x, within: 0s, done_by: acknowledge}
+            b: {text: "x {chanel}", whithin: 5m, severities: [5]}
+            B c: {text: x}
+            d: {within: 5m}
+        """,
+    ) == (
+        "a.yaml:3: incidents.checklist.a.within: '0s' must be greater than 0s\n"
+        "a.yaml:3: incidents.checklist.a.done_by: 'acknowledge' is none of its values; did you mean 'acknowledged'?\n"
+        "a.yaml:4: incidents.checklist.b.text: 'x {chanel}' has {chanel}, which stands for nothing; there is {channel}\n"
+        "a.yaml:4: incidents.checklist.b.severities[0]: 5 must be less than or equal to 4\n"
+        "a.yaml:4: incidents.checklist.b.whithin: is not known here; did you mean 'within'?\n"
+        "a.yaml:5: incidents.checklist.B c: is no name of an item: write small letters, digits, - and _, 40 at most\n"
+        "a.yaml:6: incidents.checklist.d.text: is missing"
+    )

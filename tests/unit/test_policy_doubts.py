@@ -357,12 +357,16 @@ channels:
   pager: {kind: pagerduty, routing_key: a-routing-key}
 routes:
   - {channels: [pager], services: [web]}
+incidents:
+  checklist:
+    tell: {text: Tell them, services: [shop, dtabase]}
 """
     assert doubted(tmp_path, text) == [
         "a.yaml:5: rules[0].service: 'shpo' is not defined under services; did you mean 'shop'?",
         "a.yaml:7: probes[0].service: 'databse' is not defined under services; did you mean 'database'?",
         f"a.yaml:9: channels.pager: {ALONE}",
         "a.yaml:11: routes[0].services: 'web' is not defined under services; there are database, shop",
+        "a.yaml:14: incidents.checklist.tell.services: 'dtabase' is not defined under services; did you mean 'database'?",
     ]
     # Where there is no catalogue, every service may be.
     assert doubted(tmp_path, text[text.index("rules:") :]) == [f"a.yaml:6: channels.pager: {ALONE}"]
@@ -458,3 +462,26 @@ routes:
         channels: [pager]
 """
     assert doubted(tmp_path, text) == []
+
+
+def test_people_whom_no_channel_tells_of_handovers(tmp_path: Path) -> None:
+    """Whoever has a pager alone would wait for a word that never comes."""
+    [doubt] = doubted(
+        tmp_path,
+        """
+        channels:
+          pager: {kind: pagerduty, routing_key: a-routing-key, fallback: chat}
+          chat: {kind: slack}
+        routes: [{channels: [pager, chat]}]
+        people: {ada: {channels: [pager]}, grace: {channels: [pager, chat]}}
+        schedules:
+          told:
+            layers: [{rotation: [ada, grace], begins: "2026-03-02 00:00"}]
+            handover_notices: always
+          quiet: {layers: [{rotation: [ada], begins: "2026-03-02 00:00"}]}
+        """,
+    )
+    assert doubt == (
+        "a.yaml:9: schedules.told.handover_notices: ada is told of no handover: all channels of ada open an incident "
+        "of their own over there; add one that does not, such as slack, email or sms"
+    )

@@ -8,7 +8,8 @@ import pytest
 
 from streams.errors import PolicyError
 from streams.incidents.schedules import on_call
-from streams.policy import read_policy
+from streams.policy import Policy, read_policy
+from streams.policy_duty import promises_of
 
 CHANNELS = """
 channels:
@@ -150,3 +151,17 @@ def test_a_name_is_defined_once_in_all_files(tmp_path: Path) -> None:
     assert refused(
         tmp_path.joinpath(), "people:\n  bob: {channels: [pager]}\n  ada: {channels: [pager]}\n"
     ) == ("first.yaml:2: people.ada: is defined before, in bad.yaml:3")
+
+
+def test_the_warehouse_is_told_how_deadlines_are_counted() -> None:
+    """The report would show the next business day, and business hours, as so many hours around the clock."""
+    severities = {
+        **Policy().severities,
+        2: Policy().severities[2].model_copy(update={"counted_in": "business_hours"}),
+    }
+    assert [(each.respond_counted, each.resolve_counted) for each in promises_of(severities)] == [
+        ("", ""),
+        ("business hours", "business hours"),
+        ("", ""),
+        ("next business day", ""),
+    ]

@@ -44,7 +44,7 @@ def test_it_is_read_together_with_the_catalogue(tmp_path: Path) -> None:
     assert page.url == "https://status.example.org"
     assert [*page.told(1)] == ["customers"]
     assert [*page.told(2)] == []
-    assert policy.outside.showing(["payments", "mail"]) == ("Checkout",)
+    assert policy.outside.showing("default", ["payments", "mail"]) == ("Checkout",)
 
 
 def test_names_that_are_nowhere_are_said_with_what_was_meant(tmp_path: Path) -> None:
@@ -109,3 +109,65 @@ def test_settings_are_checked_with_their_place(tmp_path: Path) -> None:
         "bad.yaml:2: status_page.url: must be an address that starts with http:// or https://",
         "bad.yaml:3: status_page.components.Checkout.descripton: is not known here; did you mean 'description'?",
     ]
+
+
+def test_each_tenant_can_have_a_page(tmp_path: Path) -> None:
+    """Otherwise a second tenant would need a board of its own."""
+    (tmp_path / "page.yaml").write_text(PAGE)
+    (tmp_path / "channels.yaml").write_text(CHANNELS)
+    (tmp_path / "acme.yaml").write_text(
+        "status_pages: {acme: {name: Acme, time_zone: Europe/Vienna, components: {Mail: {}}}}"
+    )
+    (tmp_path / "zeta.yaml").write_text("status_pages: {zeta: {name: Zeta}}")
+    policy = read_policy(tmp_path, {})
+    assert {tenant: page.name for tenant, page in policy.pages.items()} == {
+        "default": "Shop",
+        "acme": "Acme",
+        "zeta": "Zeta",
+    }
+    assert policy.pages["acme"].zone.key == "Europe/Vienna"
+    assert policy.outside.of("acme") == ("Mail",)
+    assert policy.outside.of("nobody") == ()
+
+
+def test_pages_have_nothing_in_common(tmp_path: Path) -> None:
+    """Otherwise one tenant's customers would be told of another tenant's incidents."""
+    said = refused(
+        tmp_path,
+        """
+        status_page: {name: Shop, tenant: acme, url: "https://a.example", tells: [{channel: customers}]}
+        status_pages:
+          acme: {name: Acme}
+          7: {name: B, url: "http://A.example"}
+          c: {name: C, tells: [{channel: customers}]}
+        """,
+    ).split("\n")
+    assert said == [
+        "bad.yaml:3: status_pages.acme: 'acme' is the tenant of status_page as well: each page has its own",
+        "bad.yaml:4: status_pages[7].url: 'http://A.example' is the address of status_page as well: each page has its own",
+        "bad.yaml:5: status_pages.c.tells: 'customers' is the channel of status_page as well: each page has its own",
+    ]
+
+
+def test_a_page_of_a_tenant_is_checked_with_its_place(tmp_path: Path) -> None:
+    """Otherwise a typing error would be found when it is too late."""
+    assert refused(
+        tmp_path,
+        """
+        status_pages:
+          history: {name: A}
+          a b: {name: A}
+          c: {name: C, tenant: d}
+          e: {name: E, time_zone: Vienna}
+          f: {}
+        """,
+    ).split("\n") == [
+        "bad.yaml:2: status_pages.history: stands in the page's address: it must be of letters, digits, `-` and `_`, and not one of api, history",
+        "bad.yaml:3: status_pages.a b: stands in the page's address: it must be of letters, digits, `-` and `_`, and not one of api, history",
+        "bad.yaml:4: status_pages.c.tenant: is the name that the page stands under: leave it out",
+        "bad.yaml:5: status_pages.e.time_zone: 'Vienna' is no time zone: write it as Europe/Berlin or UTC",
+        "bad.yaml:6: status_pages.f.name: is missing; it says: Whose status it is",
+    ]
+    assert refused(tmp_path, "status_pages: [a]") == (
+        "bad.yaml:1: status_pages: must be a map of tenants to their pages"
+    )

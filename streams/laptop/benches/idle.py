@@ -6,7 +6,6 @@ asking. Cost does not grow with events, rules or incidents here: there are none.
 """
 
 import asyncio
-import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 import click
 
 from streams.laptop.benches.figures import Figures
+from streams.laptop.benches.folders import scratch
 from streams.laptop.benches.processes import cpu_in
 from streams.laptop.demo.installation import Installation, InstallationFailed
 
@@ -34,9 +34,9 @@ async def measure(broker: str, seconds: float) -> None:
         InstallationFailed: It did not come up.
     """
     figures = Figures()
-    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
+    with scratch() as folder:
         installation = Installation(
-            Path(folder),
+            folder,
             broker=broker,
             given={"SHOP_URL": _NOBODY},
             hear=lambda line: click.echo(line, err=True),

@@ -14,6 +14,8 @@ from schemas.alerts import AlertState, AlertV1
 from schemas.contract import Contract
 from schemas.lifecycle import AttachedAlert, IncidentV1, Status, StepKind, StepV1
 from schemas.notices import NoticeV1, Outcome, Purpose, ReceiptV1
+from streams.incidents.checking import By, followed
+from streams.incidents.checklists import CHECKLIST
 from streams.warehouse.rows import Row, rows_of
 
 #: The end of the year that is made up.
@@ -183,6 +185,19 @@ def _snapshot(row: Row, number: int, stretch: float) -> None:
     row["seconds_resolved"] *= stretch
     row["root_cause"] = row["root_cause"] and f"cause {number % 19}"
     row["acknowledged_by"] = row["acknowledged_by"] and f"person-{number % 31}"
+    detected = row["detected_at"]
+    row["checklist"] = [
+        (
+            item,
+            task,
+            due_at and detected + (due_at - _BEGIN),
+            done_at and detected + (done_at - _BEGIN) * stretch,
+            done_by,
+            source,
+        )
+        for item, task, due_at, done_at, done_by, source in row["checklist"]
+        if row["severity"] in CHECKLIST[item].severities
+    ]
 
 
 def _alert(row: Row, number: int, stretch: float) -> None:
@@ -237,9 +252,11 @@ def _steps(life: Life) -> list[StepV1]:
     )
     for number, (kind, sets) in enumerate(life):
         at = _BEGIN + timedelta(minutes=_MINUTES[number])
-        before = now.status if number else None
+        previous = now if number else None
+        before = previous.status if previous else None
         given = {name: at if value is True else value for name, value in sets.items()}
         now = now.model_copy(update={**given, "occurred_at": at, "sequence": number + 1})
+        now = followed(now, previous, kind, By("p", "cli"), CHECKLIST)
         steps.append(
             StepV1(
                 occurred_at=at,

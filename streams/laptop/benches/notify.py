@@ -13,11 +13,9 @@ limit; the next turn begins when it has got all that it missed.
 import asyncio
 import os
 import random
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import click
@@ -28,6 +26,7 @@ from schemas.topics import ALERTS
 from streams.gateways.clock import now
 from streams.gateways.producer import Publisher
 from streams.laptop.benches.figures import Figures
+from streams.laptop.benches.folders import scratch
 from streams.laptop.demo.installation import Installation, InstallationFailed
 from streams.laptop.receivers import HANG, Answer, HttpReceiver, Posted
 
@@ -68,12 +67,12 @@ async def measure(broker: str, alerts: int, burst: int, every: float) -> None:
     figures = Figures()
     inbox = Inbox()
     async with HttpReceiver(inbox.take) as web:
-        with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
-            policy = Path(folder) / "policy"
+        with scratch() as folder:
+            policy = folder / "policy"
             policy.mkdir()
             (policy / "policy.yaml").write_text(yaml.safe_dump(_policy(web.url)))
             installation = Installation(
-                Path(folder) / "state",
+                folder / "state",
                 broker=broker,
                 given={"TOCSIN_POLICY": str(policy)},
                 hear=lambda line: click.echo(line, err=True),

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 
 import httpx
@@ -19,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.agents.outgoing import Emitter
 from streams.agents.tick import Ticker
 from streams.gateways.topics import create_topics
+from streams.laptop.benches.folders import scratch
 from streams.laptop.benches.processes import cpu_in
 from streams.laptop.brokers.choosing import choose
 from streams.laptop.children import Child
@@ -112,8 +112,7 @@ async def stage(
     """Run a broker with all topics; yield settings with *policy*, and a folder that is thrown away."""
     # Topics are written to as soon as they are made: until their leaders know, each try is a warning.
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    with TemporaryDirectory(prefix="tocsin-bench-") as name:
-        folder = Path(name)
+    with scratch() as folder:
         chosen, _ = choose(broker, folder / "broker", free_port(), folder / "broker.log")
         await chosen.start()
         try:

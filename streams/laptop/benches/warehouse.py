@@ -13,7 +13,6 @@ import os
 import re
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -31,6 +30,7 @@ from streams.gateways.clickhouse import ClickHouse
 from streams.gateways.migrations import migrate
 from streams.gateways.reporting import told
 from streams.laptop.benches.figures import Figures
+from streams.laptop.benches.folders import scratch
 from streams.laptop.benches.lives import END, STEPS, YEAR, batches, checks
 from streams.laptop.benches.processes import cpu_seconds
 from streams.laptop.children import die_with_parent
@@ -77,9 +77,9 @@ async def measure(sizes: Sequence[int], batch: int, folder: Path | None) -> None
         Unavailable: The engine did not start, or did not do it.
     """
     figures = Figures()
-    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as temporary:
+    with scratch() as temporary:
         found = {
-            size: await _measured(size, batch, (folder or Path(temporary)) / str(size), figures)
+            size: await _measured(size, batch, (folder or temporary) / str(size), figures)
             for size in sorted(set(sizes))
         }
     least, most = min(found), max(found)

@@ -112,6 +112,7 @@ async def _play(
             "commands": f"TOCSIN_STATE={installation.state} tocsin incident list --all",
         }.items():
             telling.quoted(f"{what}: {where}")
+        telling.quoted("Ctrl-C stops everything and removes the folder")
         keep(ending)
         await asyncio.Event().wait()
     return ending

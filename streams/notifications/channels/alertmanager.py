@@ -52,7 +52,8 @@ class Alertmanager(Channel):
         incident = notice.incident
         over = incident.resolved_at is not None
         known = {_STRANGE.sub("_", name): value for name, value in incident.labels.items()}
-        shared = {**known, "severity": str(incident.severity)}
+        group = {"incident": incident.incident_id}
+        shared = {**known, "severity": str(incident.severity), **group}
         alerts = [
             _alert(incident, each, shared) for each in incident.alerts[: self.limits["alerts"]]
         ] or [_declared(incident, shared)]
@@ -63,8 +64,8 @@ class Alertmanager(Channel):
             "truncatedAlerts": max(incident.alert_count - len(alerts), 0),
             "status": "resolved" if over else "firing",
             "receiver": notice.channel,
-            "groupLabels": {"incident": incident.incident_id},
-            "commonLabels": shared,
+            "groupLabels": group,
+            "commonLabels": _common(alerts),
             "commonAnnotations": {
                 "summary": incident.summary,
                 "description": text,
@@ -77,6 +78,12 @@ class Alertmanager(Channel):
         if self.token.get_secret_value():
             headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
         return httpx.Request("POST", self.url.get_secret_value(), json=body, headers=headers)
+
+
+def _common(alerts: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the labels that all *alerts* have with one value, as Alertmanager does."""
+    each = [alert["labels"].items() for alert in alerts]
+    return {name: value for name, value in each[0] if all((name, value) in other for other in each)}
 
 
 def _alert(incident: IncidentV1, alert: AttachedAlert, shared: dict[str, str]) -> dict[str, Any]:

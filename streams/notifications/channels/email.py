@@ -40,6 +40,7 @@ class Email(Mailing):
     )
 
     stands_in: ClassVar = True
+    quiet: ClassVar = True
     # RFC 5322 allows lines of 998 characters; people read fewer.
     limits: ClassVar = {"Subject": 200}
 

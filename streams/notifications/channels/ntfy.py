@@ -1,8 +1,8 @@
 """
 ntfy: push messages to telephones, from its public server or one's own.
 
-Sources: ntfy documentation, "Publish as JSON", "Message priority", "Message templating and limits" (a message has at most 4096 bytes,
-longer ones become an attachment), "Access tokens", "Limitations" (429), "Action buttons" (at most three; ``http`` sends a request from the telephone).
+Sources: ntfy documentation, "Publish as JSON" (the whole of it may be twice as long as a message), "Message priority", "Message templating
+and limits" (a message has at most 4096 bytes, longer ones become an attachment), "Access tokens", "Limitations" (429), "Action buttons" (at most three; ``http`` sends a request from the telephone).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ class Ntfy(Channel):
     )
 
     stands_in: ClassVar = True
-    limits: ClassVar = {"title": 250, "message": 4_096}
+    limits: ClassVar = {"title": 250, "message": 4_096, "body": 8_192}
 
     kind: Literal["ntfy"] = "ntfy"
     topic: SecretStr = SecretStr("")
@@ -89,6 +89,9 @@ class Ntfy(Channel):
             body["click"] = self.link(notice)
         if self.reply_url and (offers := offered(notice, message)):
             body["actions"] = [self._button(notice, *each) for each in offers]
+        # Quotes, ends of lines and the like count twice in JSON.
+        room = self.limits["body"] - _json_length(body | {"message": ""})
+        body["message"] = self.cut(body["message"], room, notice, _json_length)
         token = self.token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Request("POST", self.url, json=body, headers=headers)
@@ -140,3 +143,7 @@ class Ntfy(Channel):
         """The server says in a sentence what is wrong."""
         said = document(response).get("error")
         return (self.redacted(said) or None) if isinstance(said, str) else None
+
+
+def _json_length(said: object) -> int:
+    return len(orjson.dumps(said))

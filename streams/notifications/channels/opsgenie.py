@@ -3,7 +3,8 @@ Opsgenie by Alert API: an alert is created, noted on, acknowledged and closed un
 
 Sources: Opsgenie documentation, "Alert API" (message at most 130 characters, alias 512, description 15000, entity 512, source 100,
 note 25000, at most 20 tags of 50 characters; 202 with a requestId), "Alert fields", "API rate limiting" (429), "Alert deduplication" (creating under an
-alias that is open counts up and calls nobody); "Webhook integration" (headers of one's own, and what an action posts).
+alias that is open counts up and calls nobody); "Webhook integration" (headers of one's own), "Alert action data" (what it posts; ``updatedAt`` in nanoseconds). Atlassian ends
+Opsgenie on 5 April 2027.
 """
 
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ API: Final = "https://api.opsgenie.com"
 US: Final = "Tocsin"
 SECRET_HEADER: Final = "x-tocsin-secret"  # noqa: S105 - a header's name
 _HEARD: Final = {"Acknowledge": Action.ACKNOWLEDGE, "Close": Action.RESOLVE}
+#: Between tenant and incident in an alias, which is a part of addresses: a slash in it, however it is written, is refused by many servers.
+_SEPARATOR: Final = ":"
 #: Digits of the seconds since 1970, until 2286.
 _SECONDS_DIGITS: Final = 10
 #: Messages that call somebody: the others are notes on the alert.
@@ -82,7 +85,7 @@ class Opsgenie(Channel):
     ) -> httpx.Request:
         """Return the request: create, acknowledge, close, or a note."""
         del at, first
-        alias = trimmed(f"{notice.tenant}/{notice.incident_id}", self.limits["alias"])
+        alias = f"{notice.tenant}{_SEPARATOR}{notice.incident_id}"
         action = _action(notice)
         body: dict[str, Any] = {"source": US, "user": US}
         path = "/v2/alerts"
@@ -126,7 +129,7 @@ class Opsgenie(Channel):
         alert = part(body, "alert")
         changed_at = alert.get("updatedAt")
         check_fresh(_moment(changed_at), at)
-        action, about = _HEARD.get(str(body.get("action"))), incident_of(alert.get("alias"))
+        action, about = _HEARD.get(str(body.get("action"))), _of_alias(alert.get("alias"))
         # What we told Opsgenie ourselves comes back.
         ours = US in (alert.get("username"), part(body, "source").get("name"))
         if action is None or about is None or ours:
@@ -143,6 +146,11 @@ class Opsgenie(Channel):
         """Opsgenie says in a sentence what is wrong."""
         said = document(response).get("message")
         return (self.redacted(said) or None) if isinstance(said, str) else None
+
+
+def _of_alias(alias: object) -> tuple[str, str] | None:
+    tenant, separator, incident = str(alias).rpartition(_SEPARATOR)
+    return incident_of(f"{tenant}/{incident}") if separator else None
 
 
 def _moment(changed_at: object) -> datetime:

@@ -3,16 +3,20 @@ PagerDuty by Events API v2.
 
 Sources: PagerDuty developer documentation, "Events API v2 overview" and "Send an alert event" (routing_key has 32 characters,
 dedup_key at most 255, summary at most 1024, an event at most 512 KB, 429 when too many come); "Event management" (a trigger whose key
-is open is appended to the alert's log and calls nobody; other actions without an open alert do nothing); "Send a change event".
+is open is appended to the alert's log and calls nobody; other actions without an open alert do nothing); "Send a change event"; REST API,
+"List incidents" (incidents with alerts have no incident key of their own, so that a webhook may not tell ours: the title does, which is the first
+event's summary).
 """
 
+import re
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
+from urllib.parse import unquote
 
 import httpx
 from pydantic import ConfigDict, SecretStr
 
-from schemas.lifecycle import StepKind
+from schemas.lifecycle import INCIDENT_ID, StepKind
 from schemas.notices import NoticeV1, Purpose
 from streams.notifications.callback import (
     Action,
@@ -29,6 +33,7 @@ from streams.notifications.callback import (
     person,
 )
 from streams.notifications.channel import Channel, WebAddress, document, field_of, trimmed
+from streams.notifications.offers import reference
 from streams.notifications.rendering import Message
 
 API: Final = "https://events.pagerduty.com"
@@ -40,6 +45,10 @@ _HEARD: Final = {
     "incident.acknowledged": Action.ACKNOWLEDGE,
     "incident.resolved": Action.RESOLVE,
 }
+#: Tenant of a title that names none.
+_TENANT: Final = "default"
+_ENDING: Final = str.maketrans({each: f"%{ord(each):02X}" for each in "%[]"})
+_NAMED: Final = re.compile(INCIDENT_ID.strip("^$"))
 #: Messages that call somebody whatever was acknowledged.
 _CALLS: Final = frozenset({Purpose.INITIAL, Purpose.ESCALATION})
 
@@ -90,7 +99,7 @@ class PagerDuty(Channel):
             "event_action": _action(notice),
             "client": "Tocsin",
             "payload": {
-                "summary": trimmed(message.subject, self.limits["summary"]),
+                "summary": _title(notice, message.subject, self.limits["summary"]),
                 "source": incident.service,
                 "severity": _SEVERITIES[incident.severity],
                 "timestamp": incident.started_at.isoformat(),
@@ -133,7 +142,8 @@ class PagerDuty(Channel):
             raise Refused(message)
         check_fresh(said_at, at)
         agent, action = part(event, "agent"), _HEARD.get(str(event.get("event_type")))
-        about = incident_of(part(event, "data").get("incident_key"))
+        data = part(event, "data")
+        about = incident_of(data.get("incident_key")) or _titled(str(data.get("title")))
         # What we told PagerDuty ourselves comes back without a person.
         if action is None or about is None or agent.get("type") != "user_reference":
             return []
@@ -165,6 +175,24 @@ class PagerDuty(Channel):
         said = listed if isinstance(listed, list) else []
         errors = [each for each in said if isinstance(each, str)]
         return self.redacted("; ".join(errors)) or None
+
+
+def _title(notice: NoticeV1, subject: str, length: int) -> str:
+    """Return *subject* in at most *length* characters, from which ``_titled`` reads the incident."""
+    title = trimmed(subject, length)
+    if _titled(title) == (notice.tenant, notice.incident_id):
+        return title
+    # Tenants may be called anything: as in an address, their ends are known. Only what could end them is written so: titles have a limit.
+    end = f" [{reference(notice).translate(_ENDING)}]"
+    return trimmed(subject, length - len(end)) + end
+
+
+def _titled(title: str) -> tuple[str, str] | None:
+    """Return tenant and incident of a *title*; None where it names no incident, or several."""
+    named_last = unquote(title[:-1].rpartition(" [")[2]) if title.endswith("]") else None
+    about = incident_of(named_last)
+    named = set(_NAMED.findall(title))
+    return about or ((_TENANT, named.pop()) if len(named) == 1 else None)
 
 
 def _action(notice: NoticeV1) -> str:

@@ -70,6 +70,7 @@ class Slack(Channel):
     )
 
     stands_in: ClassVar = True
+    quiet: ClassVar = True
     limits: ClassVar = {"text": 3_000, "section": 3_000, "block_id": 255}
 
     kind: Literal["slack"] = "slack"

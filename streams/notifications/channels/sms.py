@@ -114,7 +114,7 @@ class Sms(Channel):
         del at, first
         account = quote(self.account_sid, safe="")
         incident = notice.incident
-        taken = incident.acknowledged_at or incident.resolved_at or message.about > 1
+        taken = incident.acknowledged_at or incident.resolved_at or message.about != 1
         asks = self.replies and not taken and notice.tenant == _TENANT
         end = f". Reply ACK {notice.incident_id} to acknowledge" if asks else ""
         # An ellipsis is not in the GSM alphabet, and would halve what fits into a segment.

@@ -2,11 +2,13 @@
 Atlassian Statuspage by its REST API: what was published becomes an incident there, and changes its components.
 
 Sources: Statuspage API documentation, "Authentication" (`Authorization: OAuth KEY`), "Incidents" (create by POST, update by PATCH; `status`,
-`body`, `impact_override`, `component_ids`, `components` as a map of ids to statuses, `deliver_notifications`), "Rate limiting" (a request a second;
-more are answered by 420 or 429). It knows no idempotency keys: where an answer to the first message is lost, a second attempt can make a
-second incident.
+`body`, `impact_override`, `component_ids`, `components` as a map of ids to statuses, `deliver_notifications`, `metadata` of objects; a list has
+the newest 100), "Rate limiting" (a request a second; more are answered by 420 or 429). It knows no idempotency keys. So each message leaves a
+mark in the incident's metadata, and is looked for there before it goes out: an answer that was lost makes no second incident, and tells
+nobody twice.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -20,6 +22,7 @@ from schemas.notices import NoticeV1, Purpose
 from schemas.public import PublicImpact, PublicStatus, PublicV1
 from streams.notifications.channel import (
     Channel,
+    Had,
     Judgement,
     Verdict,
     WebAddress,
@@ -30,6 +33,11 @@ from streams.notifications.channel import (
 from streams.notifications.rendering import Message, one_line, paragraphs
 
 API: Final = "https://api.statuspage.io"
+#: Incidents that are looked through; more are not given at once.
+_LISTED: Final = 100
+_MARK: Final = "tocsin"
+#: Hexadecimal digits of a mark.
+_DIGITS: Final = 32
 #: Statuspage's own answer to too many requests.
 _CALM_DOWN: Final = 420
 _STATUSES: Final = {
@@ -57,6 +65,8 @@ class Statuspage(Channel):
     )
 
     limits: ClassVar = {"name": 255, "body": 25_000}
+    # Of its 60 requests a minute, two for each message.
+    usual: ClassVar = 30
     merges: ClassVar = False
     outward: ClassVar = True
 
@@ -102,14 +112,40 @@ class Statuspage(Channel):
                 self.components[name] for name in public.components if name in self.components
             ],
             "deliver_notifications": self.deliver_notifications,
+            "metadata": {_MARK: _mark(notice)},
         }
-        address = f"{self.url.rstrip('/')}/v1/pages/{quote(self.page_id, safe='')}/incidents"
         return httpx.Request(
             "POST" if first is None else "PATCH",
-            address if first is None else f"{address}/{quote(first, safe='')}",
+            self._address(first),
             json={"incident": said},
-            headers={"Authorization": f"OAuth {self.api_key.get_secret_value()}"},
+            headers=self._login(),
         )
+
+    def inquiry(self, notice: NoticeV1, first: str | None) -> httpx.Request | None:
+        """The incident there, or those among which it must be."""
+        del notice
+        asked = f"?limit={_LISTED}" if first is None else ""
+        return httpx.Request("GET", f"{self._address(first)}{asked}", headers=self._login())
+
+    def had(self, notice: NoticeV1, response: httpx.Response) -> Had:
+        """An incident has the mark of the last message that it took."""
+        said = response.json()
+        sought = _mark(notice)
+        for each in said if isinstance(said, list) else [said]:
+            metadata = each.get("metadata") if isinstance(each, dict) else None
+            mark = metadata.get(_MARK) if isinstance(metadata, dict) else None
+            if isinstance(mark, dict) and mark.get("incident") == sought["incident"]:
+                known = each.get("id")
+                first = known[:255] if isinstance(known, str) and known else None
+                return Had(first, told=mark.get("notice") == sought["notice"])
+        return Had()
+
+    def _address(self, first: str | None) -> str:
+        incidents = f"{self.url.rstrip('/')}/v1/pages/{quote(self.page_id, safe='')}/incidents"
+        return incidents if first is None else f"{incidents}/{quote(first, safe='')}"
+
+    def _login(self) -> dict[str, str]:
+        return {"Authorization": f"OAuth {self.api_key.get_secret_value()}"}
 
     def judge(self, response: httpx.Response, at: datetime) -> Judgement:
         """Say what an answer means; 420 is Statuspage's word for too many requests."""
@@ -139,3 +175,11 @@ class Statuspage(Channel):
             for name in sorted(before.union(public.components))
             if name in self.components and not (public.continued_as and name in public.components)
         }
+
+
+def _mark(notice: NoticeV1) -> dict[str, str]:
+    """Return what tells an incident and a message from all others, and says nothing about them."""
+    about = {"incident": f"{notice.tenant}/{notice.incident_id}", "notice": notice.notice_id}
+    return {
+        name: hashlib.sha256(value.encode()).hexdigest()[:_DIGITS] for name, value in about.items()
+    }

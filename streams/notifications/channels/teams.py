@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
 import httpx
+from orjson import dumps
 from pydantic import ConfigDict, SecretStr
 
 from schemas.notices import NoticeV1, Purpose
@@ -28,8 +29,9 @@ class Teams(Channel):
     )
 
     stands_in: ClassVar = True
-    # Of a message's 28 KB, JSON can make six bytes of one.
-    limits: ClassVar = {"message": 28 * 1024, "title": 256, "text": 4_000}
+    quiet: ClassVar = True
+    # Of a message's 28 KB, JSON can make six bytes of one, and each line is a block of a hundred.
+    limits: ClassVar = {"message": 28 * 1024, "title": 256, "text": 4_000, "blocks": 18_000}
 
     kind: Literal["teams"] = "teams"
     url: SecretAddress = SecretStr("")
@@ -47,6 +49,7 @@ class Teams(Channel):
         over = notice.purpose is Purpose.RESOLUTION
         colour = "good" if over else _COLOURS[notice.incident.severity]
         text = self.cut(message.text, self.limits["text"], notice, byte_length)
+        text = self.cut(text, self.limits["blocks"], notice, lambda cut: len(dumps(_blocks(cut))))
         title = _run(trimmed(message.subject, self.limits["title"])) | {
             "weight": "bolder",
             "color": colour,
@@ -57,11 +60,7 @@ class Teams(Channel):
             "version": "1.4",
             "body": [
                 {"type": "RichTextBlock", "inlines": [title]},
-                *(
-                    {"type": "RichTextBlock", "spacing": "none", "inlines": [_run(line)]}
-                    for line in text.splitlines()
-                    if line
-                ),
+                *_blocks(text),
             ],
         }
         links = [("Open", self.link(notice)), ("Runbook", notice.incident.runbook or "")]
@@ -79,6 +78,14 @@ class Teams(Channel):
         }
         body = {"type": "message", "attachments": [attachment]}
         return httpx.Request("POST", self.url.get_secret_value(), json=body)
+
+
+def _blocks(text: str) -> list[dict[str, Any]]:
+    return [
+        {"type": "RichTextBlock", "spacing": "none", "inlines": [_run(line)]}
+        for line in text.splitlines()
+        if line
+    ]
 
 
 def _run(text: str) -> dict[str, Any]:

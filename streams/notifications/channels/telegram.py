@@ -30,6 +30,8 @@ from streams.notifications.callback import (
 )
 from streams.notifications.channel import (
     Channel,
+    Judgement,
+    Verdict,
     WebAddress,
     byte_length,
     document,
@@ -43,6 +45,8 @@ API: Final = "https://api.telegram.org"
 #: Incidents from this severity on arrive without a sound.
 _SILENT: Final = 4
 SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"  # noqa: S105 - a header's name
+#: How it says that an edited message would be as it was.
+_SAME: Final = "message is not modified"
 _SECRET_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{0,256}")
 
 
@@ -169,6 +173,13 @@ class Telegram(Channel):
     def _call(self, method: str, body: dict[str, Any]) -> httpx.Request:
         address = f"{self.url.rstrip('/')}/bot{self.token.get_secret_value()}/{method}"
         return httpx.Request("POST", address, json=body)
+
+    def judge(self, response: httpx.Response, at: datetime) -> Judgement:
+        """Telegram calls it a fault to bring up to date what is."""
+        judged = super().judge(response, at)
+        if judged.verdict is Verdict.GIVE_UP and _SAME in judged.reason:
+            return Judgement(Verdict.DELIVERED, judged.reason)
+        return judged
 
     def provider_id(self, response: httpx.Response) -> str | None:
         """Telegram answers with the message."""

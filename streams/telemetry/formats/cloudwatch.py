@@ -22,6 +22,7 @@ from streams.telemetry.payload import Payload
 _ALARM = ("AlarmName", "NewStateValue")
 _EVENT = ("detail-type", "source", "detail")
 _STATE_CHANGE = "CloudWatch Alarm State Change"
+_StateValue = Literal["ALARM", "OK", "INSUFFICIENT_DATA"]
 
 
 class _Envelope(Part, rename="pascal"):
@@ -56,7 +57,7 @@ class _Trigger(_Metric):
 
 class _Alarm(Part, rename="pascal"):
     alarm_name: str
-    new_state_value: str
+    new_state_value: _StateValue
     state_change_time: str
     alarm_arn: str | None = None
     alarm_description: str | None = None
@@ -86,7 +87,7 @@ class _Configuration(Part):
 
 
 class _State(Part):
-    value: str
+    value: _StateValue
     timestamp: str
     reason: str | None = None
 
@@ -209,7 +210,7 @@ class CloudWatch(AlertFormat):
             "ALARM": True,
             "OK": False,
             "INSUFFICIENT_DATA": {"firing": True, "resolved": False}.get(self.insufficient_data),
-        }.get(told.new_state_value)
+        }[told.new_state_value]
         if firing is None:
             return ()
         at = from_text(told.state_change_time, timed)

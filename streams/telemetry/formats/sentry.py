@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 from pydantic import ConfigDict
 
+from schemas.contract import Unreadable
 from schemas.telemetry import Signal
 from streams.telemetry.documents import Part, read_document
 from streams.telemetry.external import AlertFormat, Told, first_of, shown
@@ -117,7 +118,9 @@ class Sentry(AlertFormat):
         data = told.data
         if data.metric_alert is not None and told.action in _METRIC:
             return (self._metric_alert(payload, told, data.metric_alert),)
-        if data.event is not None and told.action == "triggered":
+        if told.action == "triggered":
+            if data.event is None:
+                raise Unreadable("data.event: is missing")
             return (self._event(payload, told, data.event),)
         if data.issue is not None and told.action in _ISSUE:
             return (self._issue(payload, told, data.issue),)

@@ -49,6 +49,11 @@ ORDER BY notices DESC, channel
 REASONS: Final = """
 SELECT channel, reason, count() AS attempts
 FROM receipts FINAL {where} AND outcome NOT IN ('delivered', 'merged')
+    AND notice_key NOT IN
+    (
+        SELECT notice_key FROM notices FINAL
+        WHERE drill AND occurred_at >= {since:DateTime64(6, 'UTC')} AND occurred_at < {until:DateTime64(6, 'UTC')}
+    )
 GROUP BY channel, reason
 ORDER BY attempts DESC, channel, reason
 LIMIT 10

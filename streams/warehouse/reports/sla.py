@@ -3,7 +3,7 @@ Whether incidents were responded to and resolved in time, by the deadlines that 
 
 Deadlines count from detection, in business hours where the policy says so. The response is in time when somebody took the incident, or when it was
 over and nobody had to; the clock of the resolution stands still while it is resolved. What comes at the deadline comes too late; what can still be
-kept is waiting and not judged.
+kept is waiting and not judged. Items of checklists are judged likewise, each by the time that it had.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,9 @@ SELECT
     severity_peak,
     level,
     pair.1 AS deadline,
-    if(deadline = 'respond', any(respond_seconds), any(resolve_seconds)) AS target_seconds,
+    counted,
+    -- The next business day is no number of seconds.
+    if(counted = 'next business day', NULL, if(deadline = 'respond', any(respond_seconds), any(resolve_seconds))) AS target_seconds,
     count() AS incidents,
     countIf(pair.2 = 'met') AS met,
     countIf(pair.2 = 'missed') AS missed,
@@ -33,11 +35,11 @@ SELECT
 FROM
 (
     SELECT severity_peak, level, respond_seconds, resolve_seconds, {_STATES},
-        arrayJoin([('respond', answered), ('resolve', ended)]) AS pair
+        arrayJoin([('respond', answered, respond_counted), ('resolve', ended, resolve_counted)]) AS pair
     FROM deadlines {{where}}
 )
-GROUP BY severity_peak, level, respond_seconds, resolve_seconds, deadline
-ORDER BY severity_peak, level, respond_seconds, resolve_seconds, deadline
+GROUP BY severity_peak, level, respond_seconds, resolve_seconds, deadline, if(pair.3 = '', 'around the clock', pair.3) AS counted
+ORDER BY severity_peak, level, respond_seconds, resolve_seconds, deadline, counted
 """
 MISSED: Final = f"""
 SELECT
@@ -46,6 +48,28 @@ SELECT
 FROM deadlines {{where}} AND ended = 'missed'
 ORDER BY late_seconds DESC, tenant, incident_id
 LIMIT 10
+"""
+#: What was to be done is judged at the end of the report's time as well.
+CHECKLIST: Final = """
+SELECT
+    item,
+    -- Each incident has it once.
+    count() AS incidents,
+    countIf(state = 'in time') AS in_time,
+    countIf(state = 'late') AS late,
+    countIf(state = 'never') AS never,
+    countIf(state IN ('waiting', 'spared')) AS not_due,
+    if(in_time + late + never = 0, NULL, in_time / (in_time + late + never)) AS compliance,
+    quantileExactInclusiveIf(0.5)(seconds_taken, done_at IS NOT NULL) AS median_seconds
+FROM
+(
+    SELECT item, place, done_at, seconds_taken,
+        if(outcome IN ('never', 'waiting') AND resolved_at IS NULL,
+            if(due_at <= {until:DateTime64(6, 'UTC')}, 'never', 'waiting'), outcome) AS state
+    FROM checklist_outcomes {where}
+)
+GROUP BY item
+ORDER BY min(place), item
 """
 _ENOUGH: Final = 5
 _POOR: Final = 0.9
@@ -72,6 +96,7 @@ class Sla(ChosenInSpan):
                     text("level", ""),
                     text("deadline"),
                     seconds("target_seconds", "within"),
+                    text("counted"),
                     count("incidents"),
                     count("met"),
                     count("missed"),
@@ -91,6 +116,21 @@ class Sla(ChosenInSpan):
                     text("summary"),
                 ),
                 MISSED,
+            ),
+            Section(
+                "checklist",
+                "Checklists",
+                (
+                    text("item"),
+                    count("incidents"),
+                    count("in_time"),
+                    count("late"),
+                    count("never"),
+                    count("not_due"),
+                    share("compliance", "share"),
+                    seconds("median_seconds", "median time"),
+                ),
+                CHECKLIST,
             ),
         )
 
@@ -120,11 +160,26 @@ class Sla(ChosenInSpan):
                     f"at least {_ENOUGH} judged, below {100 * _POOR:.0f} %",
                 )
 
+        judged_items = [
+            row
+            for row in rows["checklist"]
+            if row["in_time"] + row["late"] + row["never"] >= _ENOUGH
+        ]
+        worst = min(judged_items, key=lambda row: (row["compliance"], row["item"]), default=None)
+        if worst is not None and worst["compliance"] < _POOR:
+            judged = worst["in_time"] + worst["late"] + worst["never"]
+            yield Recommendation(
+                f"Let {worst['item']} be done by itself, or take it off the checklist: it is the item that is kept least.",
+                f"{worst['in_time']} of {judged} in time ({100 * worst['compliance']:.0f} %)",
+                f"at least {_ENOUGH} judged, below {100 * _POOR:.0f} %, the lowest of all items",
+            )
+
     def notes(self) -> tuple[str, ...]:
         """Return what a reader must know."""
         return (
             "What can still be kept is waiting, and not in the share.",
-            "What the policy grants is shown as if around the clock; each incident is judged by what it recorded, also in business hours.",
+            "Items of checklists that are not due yet, or were not when the incident was over, are not in the share.",
+            "Each incident is judged by the deadline that it recorded; one that recorded none is counted around the clock.",
         )
 
 

@@ -1,11 +1,10 @@
 """A slice: whatever fails wherever, no record is lost and none counts twice."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +14,9 @@ from streams.agents import checkpoints
 from streams.agents.checkpoints import Slice
 from streams.agents.dead_letters import HOP, REASON
 from streams.agents.journal import Journal
+from streams.agents.transport import Chunk
 from streams.settings import Settings
-from tests.recording import CountingDesk, Event, Record, RecordingEmitter
+from tests.recording import CountingDesk, Event, Record, RecordingEmitter, chunk_of
 
 INPUTS = {LOGS.name: LOGS, TICKS.name: TICKS}
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -58,20 +58,21 @@ async def opened(
     return piece, desk
 
 
-def logs(*keys: str, start: int = 0) -> list[Record]:
-    return [
+def logs(*keys: str, start: int = 0) -> Chunk:
+    records = [
         Record(LOGS.name, 0, start + place, key.encode(), b"fault" if key == "!" else b"{}")
         for place, key in enumerate(keys)
     ]
+    return Chunk(TP(LOGS.name, 0), records)
 
 
-def tick(offset: int, **reached: int) -> list[Record]:
+def tick(offset: int, **reached: int) -> Chunk:
     said = TickV1(
         occurred_at=NOON,
         partition=0,
         reached={name.replace("_", "."): end for name, end in reached.items()},
     )
-    return [Record(TICKS.name, 0, offset, b"0", said.to_wire())]
+    return chunk_of([Record(TICKS.name, 0, offset, b"0", said.to_wire())])
 
 
 async def test_a_chunk_is_acknowledged_once_the_journal_holds_it() -> None:
@@ -220,7 +221,7 @@ async def test_a_tick_whose_records_are_gone_passes_in_the_end() -> None:
 async def test_an_unreadable_tick_is_put_aside(caplog: pytest.LogCaptureFixture) -> None:
     emitter = RecordingEmitter()
     piece, desk = await opened(emitter)
-    garbage: list[Any] = [Record(TICKS.name, 0, 0, b"0", b"\xff")]
+    garbage = chunk_of([Record(TICKS.name, 0, 0, b"0", b"\xff")])
     event = Event()
     await piece.take(garbage, event)
     assert [letter.topic for letter in emitter.sent] == ["clock.ticks.dead"]
@@ -254,8 +255,8 @@ async def test_a_tick_from_the_future_is_put_aside() -> None:
     piece, desk = await opened(emitter)
     (record,) = tick(0)
     written = int(NOON.timestamp() * 1000)
-    late = replace(record, timestamp=written - int(checkpoints.TICK_AHEAD * 1000) - 1)
-    await piece.take([late, replace(record, offset=1, timestamp=written)], Event())
+    late = record._replace(timestamp=written - int(checkpoints.TICK_AHEAD * 1000) - 1)
+    await piece.take(chunk_of([late, record._replace(offset=1, timestamp=written)]), Event())
     assert desk.ticks == [NOON]
     (letter,) = emitter.sent
     assert (
@@ -301,8 +302,8 @@ async def test_a_record_without_key_and_value_is_a_dead_letter_that_can_be_sent(
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
     (record,) = tick(0)
-    odd = replace(record, key=None, value=None, headers=(("ce_id", None),))
-    await piece.take([odd], Event())
+    odd = record._replace(key=None, value=None, headers=(("ce_id", None),))
+    await piece.take(chunk_of([odd]), Event())
     (letter,) = emitter.sent
     assert (letter.key, letter.value, letter.headers[0]) == (b"", None, ("ce_id", None))
     # It is read back from the journal as it was.
@@ -316,7 +317,7 @@ async def test_a_tick_for_another_hop_tells_no_time() -> None:
     piece, desk = await opened(emitter)
     for offset, hop in enumerate(["incidents", "detect", None]):
         said = TickV1(occurred_at=NOON.replace(second=offset), partition=0, hop=hop)
-        await piece.take([Record(TICKS.name, 0, offset, b"0", said.to_wire())], Event())
+        await piece.take(chunk_of([Record(TICKS.name, 0, offset, b"0", said.to_wire())]), Event())
     assert desk.ticks == [NOON.replace(second=1), NOON.replace(second=2)]
     assert piece.positions[TICKS.name] == 3
     assert emitter.sent == []

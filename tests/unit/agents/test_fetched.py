@@ -1,7 +1,7 @@
 """Light records, on batches as a broker sends them."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from importlib.metadata import version
 
@@ -11,7 +11,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.agents.fetched import LightRecords, Record, fetch_light_records
+from streams.agents.fetched import LightRecords, Record, as_unpacked, fetch_light_records, whole
 
 CHECK = """
 aiokafka is another version than the one whose private classes streams/agents/fetched.py overrides. Before the pin is moved, read in
@@ -33,8 +33,8 @@ def batch(first: int, values: list[bytes | None]) -> bytes:
     return bytes(made)
 
 
-def read(kind: type, data: bytes, start: int) -> Iterator:
-    return kind(HERE, MemoryRecords(data), [], start, None, None, True, 0)  # noqa: FBT003 - aiokafka's signature
+def read(kind: type, data: bytes, start: int, keys: Callable | None = None) -> Iterator:
+    return kind(HERE, MemoryRecords(data), [], start, keys, None, True, 0)  # noqa: FBT003 - aiokafka's signature
 
 
 def test_aiokafka_is_the_version_whose_private_class_is_overridden() -> None:
@@ -52,6 +52,14 @@ def test_a_light_record_says_what_a_heavy_one_does(start):
     for ours, theirs in zip(light, heavy, strict=True):
         for name, value in ours._asdict().items():
             assert name in LEFT_OUT or getattr(theirs, name) == value
+
+
+@pytest.mark.parametrize("start", [0, 8])
+def test_a_record_as_unpacked_made_whole_is_a_light_one(start):
+    data = batch(7, [b"one", None, b"three"])
+    unpacked = list(read(LightRecords, data, start, as_unpacked))
+    assert not any(isinstance(each, Record) for each in unpacked)
+    assert [whole(HERE, each) for each in unpacked] == list(read(LightRecords, data, start))
 
 
 def test_consumers_make_light_records_once_told():

@@ -17,6 +17,9 @@ from streams.agents.rule_watch import RuleWatch, rule_at
 from streams.detection.costs import COST, DetectionSettings, watched_rules
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.threshold import Threshold
+from streams.gateways.digests import MAILED
+from streams.gateways.polling import Polling
+from streams.settings import Settings
 from tests.recording import RecordingEmitter
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
@@ -120,6 +123,9 @@ def test_what_was_left_out_and_how_much_is_watched_is_known():
         watch.count()
         assert figure("tocsin_late_signals_total", "last") == 2
         assert figure("tocsin_late_signals_total", "window") == 1
+        # Nothing was late for it, and it cost nothing yet: an alert on growth must see where that begins.
+        assert figure("tocsin_late_signals_total", "odd") == 0
+        assert figure("tocsin_rule_seconds_total", "odd") == 0
         assert figure("tocsin_condition_failures_total", "odd") == 7
         # Again: what was counted is counted once.
         watch.count()
@@ -143,7 +149,8 @@ def test_every_metric_is_listed():
     watch = RuleWatch(RecordingEmitter(), lambda: T0)
     kinds = (Counter, Gauge, Histogram)
     declared = [each for each in vars(metrics).values() if isinstance(each, kinds)]
-    families = [family for each in (*declared, watch) for family in each.collect()]
+    probe = Polling([], Settings()).registry
+    families = [family for each in (*declared, MAILED, watch, probe) for family in each.collect()]
     known = {
         each.name + "_total" * (each.type == "counter"): each.documentation for each in families
     }

@@ -15,8 +15,10 @@ from streams.agents.tallies import Parts
 from streams.telemetry.reading import Formats
 from streams.warehouse import tally
 from tests.counting import kept, recounted
+from tests.payloads import STAMPED, published
 
 AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
+PARTITION = 3
 
 
 @dataclass
@@ -24,7 +26,6 @@ class Record:
     value: bytes
     offset: int
     headers: tuple[Any, ...] = ()
-    partition: int = 3
     timestamp: int = int(AT.timestamp() * 1000)
 
 
@@ -47,7 +48,9 @@ def test_a_metric_is_counted_by_its_minute() -> None:
     """Charts of a service rest on it; the latest is the latest in event time, not in the log."""
     parts = Parts()
     parts.take(
-        METRICS, log(metric(4, 59.5), metric(-1, 10), metric(3, 20), metric(9, 60), metric(8, 60))
+        METRICS,
+        PARTITION,
+        log(metric(4, 59.5), metric(-1, 10), metric(3, 20), metric(9, 60), metric(8, 60)),
     )
 
     rows = parts.due()["metric_rollups"]
@@ -59,7 +62,7 @@ def test_a_metric_is_counted_by_its_minute() -> None:
         "name": "load",
         "unit": "",
         "minute": AT,
-        "partition": 3,
+        "partition": PARTITION,
         "block": 0,
         "signals": 3,
         "total": 6.0,
@@ -75,12 +78,57 @@ def test_a_metric_is_counted_by_its_minute() -> None:
     ]
 
 
+@pytest.mark.parametrize("topic", [METRICS, LOGS, EXTERNAL], ids=lambda topic: topic.name)
+def test_what_is_not_of_its_topic_is_not_counted(topic: TopicDeclaration) -> None:
+    """A row of one sort would have another's columns: the worker would stop at it, however often it is started."""
+    said = {"occurred_at": AT, "service": "api"}
+    alert = {"source": "grafana", "alert_id": "a", "state": "firing", "summary": "x"}
+    sent = (metric(1), LogV1(**said, body="x"), ExternalV1(**said, **alert))
+    marks = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "/shop"}
+    parts = Parts()
+    parts.take(
+        topic,
+        PARTITION,
+        [
+            Record(
+                message.to_wire(),
+                offset,
+                tuple(
+                    (name, value.encode())
+                    for name, value in (marks | {"ce_type": message.event_type}).items()
+                ),
+            )
+            for offset, message in enumerate(sent)
+        ],
+    )
+
+    (rows,) = parts.due().values()
+    assert [row["signals"] for row in rows] == [1]
+
+
+@pytest.mark.parametrize("topic", [METRICS, LOGS, EXTERNAL], ids=lambda topic: topic.name)
+def test_whatever_a_producer_sends_to_a_topic_can_be_written(topic: TopicDeclaration) -> None:
+    """One sender with the wrong topic would stop history for all."""
+    parts = Parts()
+    parts.take(
+        topic,
+        PARTITION,
+        [
+            Record(each.value, offset, each.headers, timestamp=STAMPED)
+            for offset, each in enumerate(published())
+        ],
+    )
+
+    (columns,) = {frozenset(row) for rows in parts.due().values() for row in rows}
+    assert {"tenant", "service", "minute", "signals"} <= columns
+
+
 def test_only_what_changed_is_written_again() -> None:
     """Every series of every minute would be written every few seconds."""
     parts = Parts()
-    parts.take(METRICS, log(metric(1), metric(2, service="web")))
+    parts.take(METRICS, PARTITION, log(metric(1), metric(2, service="web")))
     parts.due()
-    parts.take(METRICS, [record(metric(3), 2)])
+    parts.take(METRICS, PARTITION, [record(metric(3), 2)])
 
     assert [(row["service"], row["signals"]) for row in parts.due()["metric_rollups"]] == [
         ("api", 2)
@@ -94,6 +142,7 @@ def test_logs_are_counted_by_level_and_alerts_of_others_by_source() -> None:
     numbers = (1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24)
     parts.take(
         LOGS,
+        PARTITION,
         log(
             *(LogV1(occurred_at=AT, service="api", severity_number=it, body="x") for it in numbers)
         ),
@@ -101,6 +150,7 @@ def test_logs_are_counted_by_level_and_alerts_of_others_by_source() -> None:
     said = {"occurred_at": AT, "service": "api", "alert_id": "a", "summary": "down"}
     parts.take(
         EXTERNAL,
+        PARTITION,
         log(
             ExternalV1(**said, source="grafana", state="firing", severity=2),
             ExternalV1(**said, source="grafana", state="resolved"),
@@ -134,8 +184,10 @@ def test_what_detection_puts_aside_is_not_counted() -> None:
         parts = Parts()
         values = [*bad, *([metric(1).to_wire()] if first else [])]
         if first:
-            parts.take(METRICS, [record(metric(1))])
-        parts.take(METRICS, [Record(value, offset) for offset, value in enumerate(values, 1)])
+            parts.take(METRICS, PARTITION, [record(metric(1))])
+        parts.take(
+            METRICS, PARTITION, [Record(value, offset) for offset, value in enumerate(values, 1)]
+        )
         rows = parts.due().get("metric_rollups", [])
         assert sum(row["signals"] for row in rows) == 2 * first
 
@@ -154,11 +206,11 @@ def test_a_glance_counts_as_the_whole_reading_does() -> None:
         for _ in range(300)
     ]
     glanced, whole = Parts(), Parts()
-    glanced.take(METRICS, log(*messages))
+    glanced.take(METRICS, PARTITION, log(*messages))
     for one in log(*messages):
         # Nobody is known to a part that is new; headers in no format of ours forbid a glance.
         marked = Record(one.value, one.offset, (("tocsin_format", b"native"),))
-        whole.take(METRICS, [marked])
+        whole.take(METRICS, PARTITION, [marked])
 
     assert glanced.due() == whole.due()
 
@@ -171,7 +223,7 @@ def test_a_record_without_a_time_is_no_excuse_for_others() -> None:
         records = [record(metric(1), 0), record(metric(2), 1), record(ahead, 2)]
         records[1].timestamp = -1
         for chunk in filter(None, (records[:cut], records[cut:])):
-            parts.take(METRICS, chunk)
+            parts.take(METRICS, PARTITION, chunk)
         assert [row["signals"] for row in parts.due()["metric_rollups"]] == [2]
 
 
@@ -205,7 +257,7 @@ def test_another_systems_records_are_counted_as_they_are_read() -> None:
         ]
     }
     parts = Parts(Formats())
-    parts.take(METRICS, [Record(json.dumps(otlp).encode(), 0)])
+    parts.take(METRICS, PARTITION, [Record(json.dumps(otlp).encode(), 0)])
 
     [row] = parts.due()["metric_rollups"]
     assert (row["service"], row["name"], row["signals"], row["total"]) == ("api", "load", 2, 3.0)
@@ -228,7 +280,7 @@ def test_crashes_and_repeats_change_no_count(monkeypatch: pytest.MonkeyPatch, se
             while place < len(records):
                 chunk = records[place : place + chance.randint(1, 90)]
                 place += len(chunk)
-                part = parts.take(topic, chunk)
+                part = parts.take(topic, PARTITION, chunk)
                 taken.append((place, part.tally.block))
                 if chance.random() < 0.5:
                     rows = [(table, row) for table, its in parts.due().items() for row in its]
@@ -246,7 +298,7 @@ def test_crashes_and_repeats_change_no_count(monkeypatch: pytest.MonkeyPatch, se
     # A rebuild from where the topic begins by then, in the middle of a block.
     for topic, records in messages:
         parts = Parts()
-        parts.take(topic, records[100:])
+        parts.take(topic, PARTITION, records[100:])
         stored += [(table, row) for table, its in parts.due().items() for row in its]
     chance.shuffle(stored)
 

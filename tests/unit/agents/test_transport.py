@@ -17,6 +17,7 @@ from streams.agents.transport import (
     Delivery,
     _chop,
 )
+from tests.recording import Record
 
 CHECK = """
 Faust is another version than the one whose private methods streams/agents/transport.py overrides. Before the pin is moved, read
@@ -50,7 +51,9 @@ def test_what_is_overridden_is_still_there() -> None:
         assert list(inspect.signature(method).parameters) == parameters, f"{name}: {CHECK}"
     thread = inspect.signature(driver.AIOKafkaConsumerThread._create_consumer)
     assert list(thread.parameters) == ["self", "loop"], CHECK
-    assert "_fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start), CHECK
+    started = inspect.getsource(AIOKafkaConsumer.start)
+    assert "_fetch_max_wait_ms" in started, CHECK
+    assert "key_deserializer=self._key_deserializer" in started, CHECK
     source = inspect.getsource(faust_consumer.Consumer._drain_messages)
     assert "offset >= r_offset" in source, CHECK
 
@@ -67,11 +70,29 @@ def bare() -> ChunkConsumer:
 
 
 def test_a_chunk_is_bounded_and_nothing_is_left_out() -> None:
-    records = list(range(2 * RECORDS_IN_CHUNK + 1))
-    chunks = list(_chop(records))
+    records = [
+        Record("logs", 0, offset, b"key", b"{}") for offset in range(2 * RECORDS_IN_CHUNK + 1)
+    ]
+    chunks = list(_chop(TP("logs", 0), records))
     assert [len(chunk) for chunk in chunks] == [RECORDS_IN_CHUNK, RECORDS_IN_CHUNK, 1]
-    assert [record for chunk in chunks for record in chunk] == records
+    assert [record for chunk in chunks for record in chunk.unpacked] == records
     assert all(type(chunk) is Chunk for chunk in chunks)
+
+
+def test_a_record_of_a_chunk_says_where_it_is_from() -> None:
+    """An alert's place in the log, and a dead letter's, would be nowhere."""
+    unpacked = [
+        Record("", -1, offset, b"key", b"{}", [("source", b"host")]) for offset in (4, 6, 9)
+    ]
+    chunk = Chunk(TP("logs", 3), unpacked)
+    for records in (list(chunk), [chunk[place] for place in range(len(chunk))], list(chunk[:])):
+        assert [each.offset for each in records] == [4, 6, 9]
+        assert {(each.topic, each.partition, each.headers) for each in records} == {
+            ("logs", 3, (("source", b"host"),))
+        }
+    assert chunk.after(4) is chunk
+    assert [each.offset for each in chunk.after(5)] == [6, 9]
+    assert not chunk.after(10)
 
 
 def test_only_what_has_no_unfinished_chunk_before_it_is_committed() -> None:

@@ -1,4 +1,4 @@
-"""Opsgenie, Telegram, ntfy and webhooks call back: what is offered there, what is believed here."""
+"""Discord, Opsgenie, Telegram, ntfy and webhooks call back: what is offered there, what is believed here."""
 
 import contextlib
 import hashlib
@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -21,17 +22,20 @@ from schemas.lifecycle import StepKind
 from streams.board.application import application
 from streams.notifications.callback import Callback, Refused
 from streams.notifications.channel import Channel
+from streams.notifications.channels.discord import Discord
 from streams.notifications.channels.ntfy import OFFERED_FOR, Ntfy
 from streams.notifications.channels.opsgenie import Opsgenie
 from streams.notifications.channels.telegram import Telegram
 from streams.notifications.channels.webhook import Webhook
-from streams.notifications.rendering import digest, render, together
+from streams.notifications.rendering import digest, render, standing, together
+from tests.providers.discord import KEY, PUBLIC_KEY, interaction
 from tests.told import AT, notice
 
 SECRET = "a-secret_7"
 ID = "INC-2024-03-01-007"
 ADDRESS = "https://tocsin.example.org/callbacks/ntfy"
 CHANNELS: dict[str, Channel] = {
+    "discord": Discord(url="https://example.org/api/webhooks/7/t", public_key=PUBLIC_KEY),
     "telegram": Telegram(token="7:t", chat_id="-1007", webhook_secret=SECRET),
     "opsgenie": Opsgenie(api_key="k", webhook_secret=SECRET),
     "ntfy": Ntfy(topic="t", reply_url=ADDRESS, reply_secret=SECRET),
@@ -83,13 +87,30 @@ def telegram(
     return {"X-Telegram-Bot-Api-Secret-Token": secret, "Content-Type": "application/json"}, body
 
 
+def discord(
+    key: Ed25519PrivateKey = KEY,
+    action: str = "acknowledge",
+    at: datetime = AT,
+    **changed: Any,
+) -> Said:
+    pressed = {
+        "id": "846462639134605312",
+        "type": 3,
+        "data": {"component_type": 2, "custom_id": f"{action} default/{ID}"},
+        "member": {"user": {"id": "53908232506183680", "username": "ada"}, "roles": []},
+        "message": {"id": "1213141516171819", "type": 0},
+    } | changed
+    headers, body = interaction(at, pressed, key)
+    return headers, body
+
+
 def opsgenie(
     secret: str = SECRET, action: str = "Acknowledge", at: datetime = AT, **changed: Any
 ) -> Said:
     alert = {
         "alertId": "052652ac-5d1c-464a-812a-7dd18bbfba8c",
         "message": "Database does not answer",
-        "alias": f"default/{ID}",
+        "alias": f"default:{ID}",
         "username": "ada@example.org",
         "userId": "daed1180-0ce8-438b-8f8e-57e1a5920a2d",
         "updatedAt": int(at.timestamp() * 1_000),
@@ -113,6 +134,9 @@ def offers(channel: Channel, kind: StepKind = StepKind.OPENED) -> dict[str, Any]
     composed = channel.compose(told, render(told), AT)
     assert isinstance(composed, httpx.Request)
     body = orjson.loads(composed.content)
+    if isinstance(channel, Discord):
+        shown = [each for row in body.get("components", []) for each in row["components"]]
+        return {each["label"]: each for each in shown}
     if isinstance(channel, Ntfy):
         return {each["label"]: each for each in body.get("actions", [])}
     rows = body.get("reply_markup", {}).get("inline_keyboard", [])
@@ -128,6 +152,7 @@ def ntfy(secret: str = SECRET, label: str = "Acknowledge") -> Said:
 
 
 SAYS: dict[str, Callable[..., Said]] = {
+    "discord": discord,
     "telegram": telegram,
     "opsgenie": opsgenie,
     "ntfy": ntfy,
@@ -137,7 +162,10 @@ SAYS: dict[str, Callable[..., Said]] = {
 
 @pytest.mark.parametrize(
     ("channel", "author"),
-    [("telegram", "ada"), ("opsgenie", "ada@example.org"), ("ntfy", "ntfy"), ("webhook", "ada")],
+    [
+        *(("discord", "ada"), ("telegram", "ada"), ("opsgenie", "ada@example.org")),
+        *(("ntfy", "ntfy"), ("webhook", "ada")),
+    ],
 )
 async def test_an_acknowledgement_over_there_is_one_here(
     broker: Broker, channel: str, author: str
@@ -154,6 +182,7 @@ async def test_an_acknowledgement_over_there_is_one_here(
 @pytest.mark.parametrize(
     ("channel", "said"),
     [
+        ("discord", discord(action="resolve")),
         ("telegram", telegram(action="resolve")),
         ("opsgenie", opsgenie(action="Close")),
         ("ntfy", ntfy(label="Resolve")),
@@ -175,7 +204,8 @@ async def test_what_has_no_proof_is_not_believed(
 ) -> None:
     """Otherwise anybody could silence an outage."""
     headers, body = SAYS[channel]()
-    wrong, forged = SAYS[channel](secret="another")
+    another = {"key": Ed25519PrivateKey.generate()} if channel == "discord" else {"secret": "x"}
+    wrong, forged = SAYS[channel](**another)
     with caplog.at_level(logging.WARNING):
         for said in [
             *([({}, body)] if headers else []),
@@ -189,7 +219,7 @@ async def test_what_has_no_proof_is_not_believed(
     assert SECRET not in caplog.text
 
 
-@pytest.mark.parametrize("channel", ["opsgenie", "webhook"])
+@pytest.mark.parametrize("channel", ["discord", "opsgenie", "webhook"])
 @pytest.mark.parametrize(
     ("away", "status"),
     [(timedelta(minutes=5), 200), (timedelta(minutes=5, seconds=1), 401)],
@@ -230,6 +260,10 @@ async def test_opsgenie_tells_nanoseconds_as_well(broker: Broker) -> None:
 @pytest.mark.parametrize(
     ("channel", "said"),
     [
+        ("discord", discord(type=2)),
+        ("discord", discord(data={"custom_id": f"open default/{ID}"})),
+        ("discord", discord(data={"custom_id": "acknowledge INC"})),
+        ("discord", discord(data=7, member="x")),
         ("telegram", telegram(chat=-1008)),
         ("telegram", telegram(message=None)),
         ("telegram", telegram(data="acknowledge INC")),
@@ -238,6 +272,7 @@ async def test_opsgenie_tells_nanoseconds_as_well(broker: Broker) -> None:
         ("opsgenie", opsgenie(action="Create")),
         ("opsgenie", opsgenie(username="Tocsin")),
         ("opsgenie", opsgenie(alias="somebody else's")),
+        ("opsgenie", opsgenie(alias=f":{ID}")),
         ("opsgenie", opsgenie(alias=["x"], username=["Tocsin"])),
         ("webhook", webhook(action="open")),
         ("webhook", webhook(action=["acknowledge"])),
@@ -272,6 +307,40 @@ async def test_telegrams_button_stops_turning(broker: Broker) -> None:
     assert (await post(broker, "webhook", webhook())).content == b""
 
 
+async def test_discord_is_answered_as_it_asks(broker: Broker) -> None:
+    """Otherwise it would not take the address, or show an error to whoever pressed a button."""
+    for said, kind in ((discord(type=1, data=None), 1), (discord(), 6)):
+        answer = await post(broker, "discord", said)
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.json() == {"type": kind}
+    assert len(broker.sent) == 1
+    # It tries now and then whether a wrong signature is refused.
+    headers, body = discord(type=1)
+    for wrong in ("", "00" * 64, "zz", headers["X-Signature-Ed25519"][2:]):
+        said = ({**headers, "X-Signature-Ed25519": wrong}, body)
+        assert (await post(broker, "discord", said)).status_code == 401
+    later = str(int(headers["X-Signature-Timestamp"]) + 1)
+    said = ({**headers, "X-Signature-Timestamp": later}, body)
+    assert (await post(broker, "discord", said)).status_code == 401, "the time is signed as well"
+
+
+async def test_in_a_direct_message_a_user_presses(broker: Broker) -> None:
+    """Otherwise nobody would know who took it."""
+    said = discord(member=None, user={"id": "53908232506183680"})
+    assert (await post(broker, "discord", said)).status_code == 200
+    assert broker.sent[0].author == "53908232506183680"
+
+
+def test_what_was_taken_offers_no_more_at_discord() -> None:
+    """An edited message keeps the buttons that it had, unless it is told which it has."""
+    channel = CHANNELS["discord"]
+    taken = notice(StepKind.RESOLVED, "discord")
+    edited = channel.refresh(taken, render(standing(taken)), "1213141516171819")
+    assert edited is not None
+    assert edited.url.query == b"with_components=true"
+    assert orjson.loads(edited.content)["components"] == []
+
+
 async def test_a_public_chat_is_known_by_its_name(broker: Broker) -> None:
     """Otherwise the buttons of such a chat would do nothing."""
     channels = {"telegram": Telegram(token="7:t", chat_id="@ours", webhook_secret=SECRET)}
@@ -284,6 +353,7 @@ async def test_a_public_chat_is_known_by_its_name(broker: Broker) -> None:
 async def test_without_its_secret_a_channel_is_closed(broker: Broker, channel: str) -> None:
     """Otherwise an empty secret would be one that everybody knows."""
     bare: dict[str, Channel] = {
+        "discord": Discord(url="https://example.org/api/webhooks/7/t"),
         "telegram": Telegram(token="7:t", chat_id="-1007"),
         "opsgenie": Opsgenie(api_key="k"),
         "ntfy": Ntfy(topic="t"),
@@ -293,7 +363,7 @@ async def test_without_its_secret_a_channel_is_closed(broker: Broker, channel: s
     assert (await post(broker, channel, said, channels=bare)).status_code == 401
 
 
-@pytest.mark.parametrize("channel", ["telegram", "ntfy"])
+@pytest.mark.parametrize("channel", ["discord", "telegram", "ntfy"])
 def test_what_is_offered_follows_the_incident(channel: str) -> None:
     """Otherwise buttons would ask for what was done, or for what is over."""
     given = CHANNELS[channel]
@@ -311,6 +381,7 @@ def test_without_callbacks_nothing_is_offered() -> None:
     """Otherwise people would press buttons that nobody hears."""
     assert offers(Ntfy(topic="t")) == {}
     assert offers(Telegram(token="7:t", chat_id="-1007")) == {}
+    assert offers(Discord(url="https://example.org/api/webhooks/7/t")) == {}
     long = notice(tenant="t" * 60)
     telegrams = CHANNELS["telegram"].compose(long, render(long), AT)
     assert isinstance(telegrams, httpx.Request)
@@ -322,6 +393,7 @@ def test_without_callbacks_nothing_is_offered() -> None:
     [
         (Ntfy, {"reply_url": ADDRESS}, "reply_url needs reply_secret"),
         (Telegram, {"webhook_secret": "has a space"}, "has characters that Telegram does not take"),
+        (Discord, {"public_key": "ab" * 31}, "must be the application's public key as Discord"),
     ],
 )
 def test_settings_that_would_leave_the_door_open_are_refused(
@@ -335,6 +407,7 @@ def test_settings_that_would_leave_the_door_open_are_refused(
 NAMES = st.sampled_from(
     [
         *("callback_query", "message", "chat", "id", "data", "from", "alert", "name", "username"),
+        *("member", "user", "type", "custom_id"),
         *("action", "incident", "until", "signature", "author", "updatedAt", "source", "alias"),
     ]
 )
@@ -358,6 +431,8 @@ def test_no_payload_is_too_strange(payload: Any) -> None:
         "x-tocsin-secret": SECRET,
         "x-tocsin-timestamp": "1709296215",
         "x-tocsin-signature": f"sha256={signed}",
+        "x-signature-timestamp": "1709296215",
+        "x-signature-ed25519": KEY.sign(b"1709296215" + body).hex(),
     }
     now = datetime.fromtimestamp(1_709_296_215, UTC)
     for channel in CHANNELS.values():

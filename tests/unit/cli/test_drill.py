@@ -104,13 +104,16 @@ def test_what_failed_is_said_and_the_exit_code_shows_it(pipeline: Pipeline) -> N
         notice(channel="chat"),
         notice(channel="sms"),
         receipt("sms", Outcome.GIVEN_UP, 1, "HTTP 401: Twilio error 20003"),
+        notice(channel="mail").model_copy(update={"instead_of": ("sms",)}),
+        receipt("mail", Outcome.DELIVERED, 1, "SMTP 250"),
     ]
     ran = run("--severity", "1", "--keep")
     assert ran.output == (
         f"{ID} severity 2, marked as an exercise\n"
         "  chat  no receipt: does the notify hop run?\n"
         "  sms   given up after 0.25 s: HTTP 401: Twilio error 20003\n"
-        "0 of 2 were told\n"
+        "  mail  delivered after 0.25 s: SMTP 250; instead of sms\n"
+        "1 of 3 were told\n"
     )
     assert ran.exit_code == 1
     assert len(pipeline.asked) == 1, "it stays open"

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from schemas.changes import ChangeV1
+from schemas.notices import ReceiptV1
 from schemas.origin import Origin
 from schemas.silences import SilenceV1
 from schemas.topics import SILENCES, TopicDeclaration
@@ -125,6 +126,16 @@ def test_silences_are_listed_with_what_is_left(broker: Broker) -> None:
     assert run(silence, "list").stdout == "nothing is silenced\n"
 
 
+def test_a_time_without_an_offset_is_of_utc(broker: Broker) -> None:
+    """Otherwise maintenance that is planned as the manual has it would be refused."""
+    run(
+        *(silence, "add", "service=shop", "--for", "1h", "--reason", "x"),
+        *("--starts", "2026-03-02 20:00"),
+    )
+    ((_, sent),) = broker.published
+    assert sent.starts_at == datetime(2026, 3, 2, 20, tzinfo=UTC)
+
+
 def test_a_silence_is_ended_by_name(broker: Broker) -> None:
     broker.known = [a_silence(starts_at=NOON - timedelta(hours=1))]
     result = run(silence, "end", "upgrade", "--author", "Grace", "--reason", "done")
@@ -223,6 +234,48 @@ def test_an_explanation_has_reasons_scores_places_and_who_was_told(life: Life) -
         "told pager (initial): routes[0]: severity 2, initial message",
     ):
         assert part in text, text
+
+
+def test_an_explanation_has_what_became_of_each_attempt(life: Life) -> None:
+    """Otherwise nobody could prove that somebody was told, or see that nobody was."""
+    notice = life.notices[0]
+    about = {
+        "notice_id": notice.notice_id,
+        "incident_id": notice.incident_id,
+        "purpose": notice.purpose,
+        "channel": notice.channel,
+        "channel_kind": "webhook",
+        "requested_at": notice.occurred_at,
+        "took": timedelta(milliseconds=120),
+    }
+
+    def ended(attempt: int, outcome: str, reason: str, **known: Any) -> ReceiptV1:
+        at = notice.occurred_at + timedelta(seconds=attempt)
+        return ReceiptV1(
+            occurred_at=at, attempt=attempt, outcome=outcome, reason=reason, **about, **known
+        )
+
+    failed = ended(1, "retrying", "HTTP 500")
+    (incident,) = life.open
+    for last, lines in {
+        ended(2, "delivered", "HTTP 200", provider_id="M\x1b7"): [
+            "     told pager (initial): routes[0]: severity 2, initial message",
+            "       attempt 1 retrying after 1.00 s, took 0.12 s: HTTP 500",
+            "       attempt 2 delivered after 2.00 s, took 0.12 s: HTTP 200, their id M 7",
+        ],
+        ended(2, "given_up", "HTTP 404"): [
+            "     could not tell pager (initial): routes[0]: severity 2, initial message",
+            "       attempt 1 retrying after 1.00 s, took 0.12 s: HTTP 500",
+            "       attempt 2 given up after 2.00 s, took 0.12 s: HTTP 404",
+        ],
+    }.items():
+        said = [*why(Told(incident, life.steps, life.notices, [failed, last]))]
+        begin = said.index(lines[0])
+        assert said[begin : begin + 3] == lines
+    merged = ended(1, "merged", "told together with another")
+    said = [*why(Told(incident, life.steps, life.notices, [merged]))]
+    assert "     did not tell pager (initial): routes[0]: severity 2, initial message" in said
+    assert "       merged after 1.00 s: told together with another" in said
 
 
 def test_why_not_has_what_was_muted_and_what_was_grouped_away(life: Life) -> None:

@@ -65,7 +65,17 @@ def growing(**given: object) -> Growing:
 def test_a_storm_at_every_limit_still_fits_into_one_message() -> None:
     """Nobody downstream could read the largest incidents, which are those that matter."""
     worst = "\x01" * limits.TEXT_LENGTH  # Six bytes a character in JSON.
-    storm = growing(root_cause=worst, resolution=worst, impact=worst[: limits.LINE_LENGTH])
+    done = {"due_at": NOON, "done_at": NOON, "done_by": "€" * limits.NAME_LENGTH}
+    task = {
+        "name": "n" * limits.CHECKLIST_NAME_LENGTH,
+        "text": worst[: limits.CHECKLIST_TEXT_LENGTH],
+    }
+    storm = growing(
+        root_cause=worst,
+        resolution=worst,
+        impact=worst[: limits.LINE_LENGTH],
+        checklist=[task | done] * limits.CHECKLIST_ITEMS,
+    )
     for number in range(3 * limits.ALERTS_LISTED):
         storm.hear(alert(number, summary=worst[: limits.LINE_LENGTH]))
 

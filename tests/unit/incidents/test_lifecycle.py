@@ -49,7 +49,7 @@ def test_a_move_without_a_line_is_refused_and_says_what_is_accepted() -> None:
         advance(incident(status=Status.RESOLVED), asked(Trigger.ACKNOWLEDGE), NOON)
     assert str(refusal.value) == (
         "INC-2026-03-02-001 is resolved: it cannot acknowledge, "
-        "it accepts change_alert, clear_alert, assign, note, set_severity, reopen, close, correct, merge, publish"
+        "it accepts change_alert, clear_alert, assign, note, set_severity, reopen, close, correct, merge, publish, check_off"
     )
 
 

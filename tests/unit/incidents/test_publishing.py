@@ -10,6 +10,7 @@ from schemas.commands import Close, Merge, Publish, Resolve, SetSeverity
 from schemas.lifecycle import IncidentV1, StepKind
 from schemas.notices import Purpose
 from schemas.public import PublicImpact, PublicStatus
+from streams.policy import Policy
 from tests.life import NOON, Life, alert, policy
 
 INTERNAL = "db-7 of the customer ACME is out of disk"
@@ -28,8 +29,8 @@ GIVEN = policy(
 )
 
 
-def opened(**facts: Any) -> tuple[Life, IncidentV1]:
-    life = Life(GIVEN)
+def opened(given: Policy = GIVEN, **facts: Any) -> tuple[Life, IncidentV1]:
+    life = Life(given)
     life.tick()
     life.happen(alert(summary=INTERNAL, description=INTERNAL, **facts))
     [incident] = life.open
@@ -192,6 +193,53 @@ def test_only_channels_of_its_severity_are_told_and_only_of_what_was_published()
         assert notice.page.name == "Shop"
 
 
+TENANTS = policy(
+    services=GIVEN.services,
+    channels={},
+    status_page=GIVEN.status_page,
+    status_pages={
+        "acme": {
+            "name": "Acme",
+            "tenant": "acme",
+            "components": {"Mail": {}, "Search": {}},
+            "tells": [{"channel": "acme-customers"}],
+        }
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "told", "components", "page"),
+    [
+        ("default", ["customers", "statuspage"], ("Checkout", "Search"), "Shop"),
+        ("acme", ["acme-customers"], ("Search",), "Acme"),
+        ("another", [], (), None),
+    ],
+)
+def test_each_tenants_customers_hear_of_its_own_incidents_only(
+    tenant: str, told: list[str], components: tuple[str, ...], page: str | None
+) -> None:
+    """Otherwise one tenant's incident would be mailed to another one's customers."""
+    life, incident = opened(TENANTS, tenant=tenant, severity=1)
+    [step] = life.hear(publish(incident, title="It fails", tenant=tenant))
+    notices = [each for each in life.notices if each.purpose is Purpose.PUBLIC]
+    assert [each.channel for each in notices] == told
+    assert {each.page.name for each in notices if each.page} == ({page} if page else set())
+    assert step.incident.public is not None
+    assert step.incident.public.components == components
+
+
+def test_a_component_of_another_tenants_page_is_none_of_this_one() -> None:
+    """Otherwise a page would name what its readers do not have."""
+    life, incident = opened(TENANTS, tenant="acme")
+    said = publish(incident, title="It fails", tenant="acme", components=("Checkout",))
+    [step] = life.hear(said)
+    assert step.kind is StepKind.REFUSED
+    assert step.reason.endswith(
+        "'Checkout' is no component of the status page; there are Mail, Search"
+    )
+
+
 def test_what_is_over_inside_can_still_be_said_outside() -> None:
     """Otherwise nobody could tell customers that it is over, because it is."""
     life, incident = opened()
@@ -244,6 +292,24 @@ def test_of_two_published_incidents_the_merged_one_ends_with_a_last_word() -> No
     goes_on = life.incidents[other.incident_id].public
     assert goes_on is not None
     assert (goes_on.title, goes_on.resolved_at) == ("Checkout fails", None)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_who_was_told_of_a_merged_incident_hears_its_end(*, known: bool) -> None:
+    """Otherwise customers who were told while it was critical would never learn that it is over."""
+    life, incident, other = both_opened()
+    worse = {"occurred_at": NOON, "author": "Ada", "incident_id": incident.incident_id}
+    life.hear(SetSeverity(command_id="worse", severity=1, reason="no orders", **worse))
+    life.hear(publish(incident, title="Search fails", components=("Search",)))
+    life.hear(SetSeverity(command_id="better", severity=3, reason="few notice", **worse))
+    if known:
+        life.hear(publish(other, 2, title="Checkout fails", components=("Checkout",)))
+    life.hear(merge(incident, other))
+    assert life.incidents[other.incident_id].severity_peak == 2, "deadlines are its own"
+    life.restart()
+    life.hear(publish(other, 3, status="resolved", message="It is over."))
+    told = [each.channel for each in life.notices if each.update == "It is over."]
+    assert told == ["customers", "statuspage"]
 
 
 def test_what_people_wait_for_goes_on_with_an_incident_that_they_think_is_over() -> None:

@@ -10,7 +10,6 @@ from schemas.commands import (
     Acknowledge,
     AnyCommand,
     Assign,
-    CheckOff,
     Correct,
     Declare,
     Merge,
@@ -18,6 +17,7 @@ from schemas.commands import (
     Reopen,
     Report,
     Resolve,
+    RunbookOutcome,
     SetSeverity,
     Split,
 )
@@ -262,8 +262,8 @@ def test_a_command_about_nothing_is_rejected(register: Register) -> None:
 def test_an_action_of_a_later_release_is_rejected_by_name(
     register: Register, opened: StepV1
 ) -> None:
-    said = "does not know the action checklist: it knows acknowledge, assign, close, correct, merge"
-    asked = command(CheckOff, item="channel")
+    said = "does not know the action runbook: it knows acknowledge, assign, checklist, close, correct, merge"
+    asked = command(RunbookOutcome, runbook="restart", step="first", succeeded=True)
     with pytest.raises(Rejected, match=said):
         register.command(asked, HERE)
     # Nothing of it is kept: a release that knows it can be given it again.

@@ -61,6 +61,8 @@ class ComponentOf(Documented):
 class AffectedOf(Documented):
     code: str
     name: str
+    old_status: str
+    new_status: str
 
 
 class UpdateOf(Documented):
@@ -75,6 +77,9 @@ class UpdateOf(Documented):
     updated_at: AwareDatetime
     display_at: AwareDatetime
     affected_components: list[AffectedOf]
+    deliver_notifications: bool
+    custom_tweet: None
+    tweet_id: None
 
 
 class IncidentOf(Documented):
@@ -133,7 +138,7 @@ def test_the_api_is_shaped_as_documented(full: Page, name: str) -> None:
         "incidents.json": {"incidents"},
         "incidents/unresolved.json": {"incidents"},
     }.get(name, {"scheduled_maintenances"})
-    document = orjson.loads(orjson.dumps(ANSWERS[name](full, ADDRESS)))
+    document = orjson.loads(ANSWERS[name](full, ADDRESS).model_dump_json())
     assert document.keys() == {"page", *parts}
     answer = Answer.model_validate(document)
     assert answer.page.url == ADDRESS
@@ -141,7 +146,7 @@ def test_the_api_is_shaped_as_documented(full: Page, name: str) -> None:
 
 
 def asked(full: Page, name: str) -> Any:
-    return Answer.model_validate(ANSWERS[name](full, ADDRESS))
+    return Answer.model_validate(ANSWERS[name](full, ADDRESS).model_dump(mode="json"))
 
 
 def test_each_answer_holds_what_its_name_says(full: Page) -> None:
@@ -170,6 +175,46 @@ def test_each_answer_holds_what_its_name_says(full: Page) -> None:
     assert [each.name for each in open_.components] == ["Checkout"]
     assert [each.status for each in open_.incident_updates] == ["monitoring", "investigating"]
     assert open_.shortlink == f"{ADDRESS}#INC-2026-03-02-001"
+
+
+def test_updates_say_what_became_of_components(full: Page) -> None:
+    """Otherwise a reader of the API could not tell when a component was how."""
+    worse = incident(
+        public=told.public(
+            said(30, "resolved", impact="minor"),
+            said(10, "monitoring", impact="minor"),
+            said(0, impact="critical"),
+        )
+    )
+    [one] = asked(shown(worse, at=NOON + timedelta(hours=1)), "incidents.json").incidents
+    assert [
+        (each.affected_components[0].old_status, each.affected_components[0].new_status)
+        for each in one.incident_updates
+    ] == [
+        ("degraded_performance", "operational"),
+        ("major_outage", "degraded_performance"),
+        ("operational", "major_outage"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hours", "turns"),
+    [
+        (-1, ["scheduled"]),
+        (0, ["in_progress", "scheduled"]),
+        (2, ["completed", "in_progress", "scheduled"]),
+    ],
+)
+def test_maintenance_says_what_became_of_it(hours: int, turns: list[str]) -> None:
+    """Otherwise a feed's reader would see that work was announced, and never that it began or ended."""
+    now = shown(silences=(window(),), at=NOON + timedelta(hours=hours))
+    [one] = asked(now, "scheduled-maintenances.json").scheduled_maintenances
+    assert [each.status for each in one.incident_updates] == turns
+    moments = [NOON - timedelta(days=1), NOON, NOON + timedelta(hours=2)][: len(turns)]
+    assert [each.created_at for each in one.incident_updates] == moments[::-1]
+    assert (one.created_at, one.updated_at) == (moments[0], moments[-1])
+    root = ET.fromstring(atom(now, ADDRESS))  # noqa: S314 - it is our own
+    assert [each.text for each in root.iter(f"{ATOM}updated")] == [moments[-1].isoformat()] * 2
 
 
 def test_ids_stay_the_same(full: Page) -> None:

@@ -2,15 +2,16 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from schemas.lifecycle import IncidentV1, Status
 from schemas.silences import SilenceV1
-from streams.status_page.html import html
+from streams.status_page.html import history, html
 from streams.status_page.settings import StatusPage
 from streams.status_page.showing import Page, State, page
-from streams.status_page.uptime import DAYS, Down, uptime
+from streams.status_page.uptime import DAYS, Down, midnight, uptime
 from tests import told
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -181,6 +182,61 @@ def test_weights_are_those_of_statuspage_and_overlaps_count_once() -> None:
     assert of.percent == pytest.approx(100 * (1 - 1.3 / (89 * 24 + 12)))
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        # Where summer time begins and ends.
+        ("Europe/Vienna", date(2026, 3, 29), 23),
+        ("Europe/Vienna", date(2026, 10, 25), 25),
+        ("Europe/Vienna", date(2026, 3, 28), 24),
+        # Where midnight is left out, and where it comes twice.
+        ("Africa/Cairo", date(2026, 4, 24), 23),
+        ("America/Havana", date(2026, 11, 1), 25),
+        ("Asia/Kathmandu", date(2026, 5, 1), 24),
+    ],
+)
+def test_days_are_those_of_the_pages_zone(zone: str, day: date, hours: int) -> None:
+    """Otherwise an outage late in the evening would be shown on the next day, and one of a whole day on two."""
+    begins = midnight(day, ZoneInfo(zone))
+    ends = midnight(day + timedelta(days=1), ZoneInfo(zone))
+    at = ends + timedelta(days=3)
+    of = uptime([Down(begins, ends, "major_outage")], at, zone=ZoneInfo(zone))
+    assert {each.day: each.major for each in of.days if each.major} == {day: timedelta(hours=hours)}
+    # A second more on both sides is a second of the days beside it.
+    second = timedelta(seconds=1)
+    of = uptime([Down(begins - second, ends + second, "major_outage")], at, zone=ZoneInfo(zone))
+    assert [each.major for each in of.days if each.major] == [
+        second,
+        timedelta(hours=hours),
+        second,
+    ]
+
+
+def test_maintenance_is_on_its_days_and_counts_as_up() -> None:
+    """Otherwise announced work would be shown as an outage, or not at all."""
+    at = NOON + timedelta(hours=1)
+    outage = incident(public=told.public(said(0, impact="critical", components=("Checkout",))))
+    checkout, search = shown(silences=(window(),), at=at).components
+    assert (checkout.uptime.days[-1].level, checkout.uptime.percent) == ("under_maintenance", 100)
+    assert search.uptime.days[-1].level == "operational"
+    # What fails meanwhile is an outage all the same.
+    checkout, _ = shown(outage, silences=(window(),), at=at).components
+    assert checkout.uptime.days[-1].level == "major_outage"
+    assert checkout.uptime.days[-1].major == timedelta(hours=2)
+
+
+def test_a_component_says_when_it_last_changed() -> None:
+    """Otherwise every component would seem to have changed with each incident."""
+    at = NOON + timedelta(hours=3)
+    one = incident(public=told.public(said(10, components=("Search",))))
+    checkout, search = shown(one, silences=(window(),), at=at).components
+    assert search.changed_at == NOON + timedelta(minutes=10)
+    # Its maintenance has ended.
+    assert checkout.changed_at == NOON + timedelta(hours=2)
+    [quiet, _] = shown(at=at).components
+    assert quiet.changed_at == datetime(2026, 3, 2, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(("ends", "level"), [(timedelta(0), "operational"), (timedelta(1), None)])
 def test_days_before_the_first_one_are_unknown(ends: timedelta, level: str | None) -> None:
     """Otherwise an installation of yesterday would claim ninety good days."""
@@ -242,6 +298,44 @@ def test_the_page_tells_all_and_loads_nothing() -> None:
     assert "width=device-width" in text
     assert "internal reason" not in text
     assert "Database does not answer" not in text
+
+
+def test_what_the_bars_show_is_said_in_words() -> None:
+    """Otherwise whoever sees no colours, or has no pointer, would learn nothing of the days."""
+    settings = SETTINGS.model_copy(update={"since": date(2026, 2, 1), "time_zone": "Asia/Tokyo"})
+    over = told.public(said(60, "resolved"), said(0, impact="major"))
+    made = page(settings, State((incident(public=over),)), NOON + timedelta(hours=5))
+    text = html(made)
+    assert 'aria-label="Checkout, the last 90 days: ' in text
+    assert "1 day with outages or maintenance" in text
+    assert "<li>Mar 2, 2026: 2 h partial outage</li>" in text
+    assert 'uptime<span class="long"> in 31 days</span>' in text
+    # Summer time or not, it is said whose clock that is.
+    assert "Mar 2, 2026, 21:00 JST" in text
+    assert "those of Asia/Tokyo" in text
+
+
+@pytest.mark.parametrize(("away", "said"), [(timedelta(seconds=60), 0), (timedelta(seconds=61), 2)])
+def test_what_was_not_heard_of_for_long_is_not_said_to_be_now(away: timedelta, said: int) -> None:
+    """Otherwise the page would be green in an outage that took our own broker as well."""
+    text = html(page(SETTINGS, State(as_of=NOON - away), NOON))
+    assert ("We cannot tell how things are at the moment" in text) == bool(said)
+    # Beside that, and at the end.
+    assert text.count("Mar 2, 2026, 11:58 UTC") == said
+
+
+def test_the_history_has_incidents_and_maintenance_by_month() -> None:
+    """Otherwise what is older than the page shows would be in feeds alone."""
+    old = window(starts_at=NOON - timedelta(days=20), ends_at=NOON - timedelta(days=20, hours=-2))
+    over = told.public(said(30, "resolved"), said(0), title="Checkout failed")
+    text = history(
+        shown(incident(public=over), silences=(old,), at=NOON + timedelta(1)), "../status"
+    )
+    places = [text.index(part) for part in ("March 2026", "Checkout failed", "February 2026")]
+    assert places == sorted(places)
+    assert text.index("Upgrade of our database") > places[-1]
+    assert "Feb 10, 2026, 12:00 to 14:00 UTC" in text
+    assert "internal reason" not in text
 
 
 def test_a_minute_of_downtime_is_never_rounded_away() -> None:

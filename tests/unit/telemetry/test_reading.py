@@ -154,3 +154,13 @@ def test_headers_without_a_value_or_of_no_text_say_nothing(name):
         if value and name == "tocsin_format":
             continue  # That one is refused: it names no format.
         assert read_signals(METRICS, metric(T0), [(name, value)])
+
+
+@pytest.mark.parametrize("value", [b"\x0a\xff\xff", b"<34>Oct 11 22:14:15 host su: failed", b"[]"])
+def test_what_looks_like_nothing_is_told_how_to_say_what_it_is(value):
+    """Who sends protobuf that is cut off would only hear that it is not JSON."""
+    with pytest.raises(Unreadable, match="looks like no other format: a header tocsin_format"):
+        read_signals(LOGS, value)
+    with pytest.raises(Unreadable) as refusal:
+        read_signals(LOGS, value, [("tocsin_format", b"native")])
+    assert "other format" not in str(refusal.value)

@@ -16,6 +16,7 @@ from streams.discovery import example_of
 from streams.warehouse.answers import cleaned
 from streams.warehouse.report import Account, Column, Report, Shape, Table
 from streams.warehouse.reports.mttr import Mttr
+from streams.warehouse.reports.sla import Sla
 from streams.warehouse.reports.trends import Trends
 from streams.warehouse.terminal import as_table
 from streams.warehouse.wording import duration, shown
@@ -94,8 +95,19 @@ def test_a_report_as_a_table() -> None:
     Console(width=100, file=paper).print(as_table(TABLE))
 
     lines = [" ".join(line.split()) for line in paper.getvalue().splitlines()]
-    assert "│ 1 │ TTD │ 4.2 s │" in lines
-    assert "│ 2 │ [b]=1+1[/b] │ - │" in lines
+    assert "1 TTD 4.2 s" in lines
+    assert "2 [b]=1+1[/b] -" in lines
+
+
+def test_no_day_and_no_figure_is_cut_on_a_terminal_of_eighty_columns() -> None:
+    """A day that reads 2026… is no day."""
+    figures = [f"column {each}" for each in range(9)]
+    columns = (Column("day", "day"), *(Column(name, name, Shape.COUNT) for name in figures))
+    row = {"day": "2026-11-25"} | dict.fromkeys(figures, 1_000_000)
+    paper = StringIO()
+    Console(width=80, file=paper).print(as_table(Table("days", "By day", columns, (row,))))
+
+    assert "…" not in paper.getvalue()
 
 
 def test_a_report_for_programs() -> None:
@@ -197,6 +209,13 @@ def test_durations_have_two_units(seconds: float, text: str) -> None:
                 "Only incidents of this severity, 1 to 4; can be repeated.\n"
             ),
         ),
+        (
+            ["--since", "2024-03-01", "--until", "2024-03-01"],
+            (
+                "Error: --since: 2024-03-01T00:00:00+00:00 is not before --until, "
+                "2024-03-01T00:00:00+00:00: name an earlier one\n"
+            ),
+        ),
     ],
 )
 def test_wrong_options_are_named(options: list[str], message: str) -> None:
@@ -223,3 +242,32 @@ def test_a_section_without_a_statement_is_put_together(kind: type[Report]) -> No
 
     assert [it.name for it in asked.sections() if it.statement is None] == [] or own_rows
     assert {it.name for it in asked.sections() if it.statement} <= set(asked.questions())
+
+
+def test_the_item_that_is_kept_least_is_named_where_there_is_enough_to_judge() -> None:
+    """A team would automate what it does, and leave what it forgets."""
+
+    def item(name: str, in_time: int, late: int, never: int) -> dict[str, Any]:
+        judged = in_time + late + never
+        return {
+            "item": name,
+            "in_time": in_time,
+            "late": late,
+            "never": never,
+            "compliance": in_time / judged if judged else None,
+        }
+
+    items = [
+        item("commander", 9, 1, 0),
+        item("channel", 2, 1, 2),
+        item("impact", 0, 0, 4),
+        item("x", 0, 0, 0),
+    ]
+    asked = Sla(since=NOON - timedelta(days=7), until=NOON)
+    [advice] = asked.recommendations({"severities": [], "missed": [], "checklist": items})
+    assert (advice.advice.partition(",")[0], advice.because) == (
+        "Let channel be done by itself",
+        "2 of 5 in time (40 %)",
+    )
+    kept = [item("commander", 9, 1, 0)]
+    assert not [*asked.recommendations({"severities": [], "missed": [], "checklist": kept})]

@@ -100,7 +100,7 @@ def test_an_address_that_is_none_of_the_web_is_left_out():
 def test_a_status_that_there_is_not_is_refused_without_quoting_it():
     with pytest.raises(Unreadable) as refusal:
         read(status="hunter2")
-    assert str(refusal.value) == "alerts[0].status: is none of its values"
+    assert str(refusal.value) == "alerts[0].status: must be firing or resolved"
 
 
 def test_long_texts_are_cut():

@@ -94,3 +94,8 @@ def test_what_is_wrong_in_an_event_is_named():
     assert str(refusal.value) == (
         "detail-type: is not CloudWatch Alarm State Change: let EventBridge's rule select that"
     )
+    document = orjson.loads(example("cloudwatch", "raw-ok").value) | {"NewStateValue": "RED"}
+    with pytest.raises(
+        Unreadable, match=r"^NewStateValue: must be ALARM or INSUFFICIENT_DATA or OK$"
+    ):
+        CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))

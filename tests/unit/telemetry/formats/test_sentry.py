@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from schemas.contract import Unreadable
 from schemas.topics import EXTERNAL
 from streams.telemetry.formats.sentry import Sentry
 from streams.telemetry.payload import Payload
@@ -57,3 +58,9 @@ def test_an_event_has_its_environment_and_project():
     document["data"]["event"]["environment"] = "staging"
     (alert,) = read("issue-alert", data=document["data"])
     assert (alert.environment, alert.service, alert.severity) == ("staging", "front-end", 2)
+
+
+def test_an_issue_alert_without_its_event_is_refused():
+    """It would be lost, and its sender told nothing."""
+    with pytest.raises(Unreadable, match=r"^data\.event: is missing$"):
+        read("issue-alert", data={})

@@ -1,0 +1,36 @@
+"""What is answered to a subcommand that does not exist."""
+
+import pytest
+from click.testing import CliRunner
+
+from streams.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("incidnt", "there is no command 'incidnt'; did you mean 'incident'?"),
+        ("report trend", "there is no command 'trend'; did you mean 'trends'?"),
+        ("policy", None),
+        ("policy reload", "there is no command 'reload'; there are log, publish, show"),
+    ],
+)
+def test_an_unknown_subcommand_is_answered_with_what_there_is(typed, answer):
+    """A person would have to ask for help, and read all of it, for a letter too few."""
+    said = CliRunner().invoke(main, typed.split())
+
+    assert said.exit_code == 2
+    assert answer is None or f"Error: {answer}\n" in said.output
+
+
+def test_a_report_of_no_time_is_refused():
+    """Empty tables would read as a quiet month."""
+    said = CliRunner().invoke(
+        main, ["report", "mttr", "--since", "2026-11-02T00:00Z", "--until", "2026-11-01T00:00Z"]
+    )
+
+    assert said.exit_code == 2
+    assert (
+        "--since: 2026-11-02T00:00:00+00:00 is not before --until, 2026-11-01T00:00:00+00:00"
+        in said.output
+    )

@@ -1,0 +1,51 @@
+"""The environment as settings: what is wrong with it is said by name."""
+
+import pytest
+
+from streams.errors import SettingsError
+from streams.settings import read_settings
+
+
+def refusal_of(monkeypatch, **environment: str) -> str:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refusal:
+        read_settings()
+    return str(refusal.value)
+
+
+def test_all_that_is_wrong_is_said_at_once_without_its_value(monkeypatch):
+    """An operator would mend one setting a restart, and a password could stand in a log."""
+    assert refusal_of(
+        monkeypatch, TOCSIN_LINGER="soon", TOCSIN_PARTITIONS="0", TOCSIN_WEB_POTR="6067"
+    ) == (
+        "the environment cannot be used:\n"
+        "  TOCSIN_WEB_POTR: there is no such setting; did you mean TOCSIN_WEB_PORT?\n"
+        "  TOCSIN_PARTITIONS: Input should be greater than or equal to 1\n"
+        "  TOCSIN_LINGER: is not a duration: write a number and a unit, such as 30s, 5m, 1h or 7d"
+    )
+
+
+def test_a_slip_in_a_name_is_no_default(monkeypatch):
+    """A worker would run with four partitions, or another broker, and say nothing."""
+    assert "TOCSIN_PARTITONS: there is no such setting; did you mean TOCSIN_PARTITIONS?" in (
+        refusal_of(monkeypatch, TOCSIN_PARTITONS="12")
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TOCSIN_AUTHOR",
+        "TOCSIN_PORT_BASE",
+        "TOCSIN_WAREHOUSE_PASSWORD",
+        "TOCSIN_TEST_BROKER",
+        "TOCSIN_BOARD_PORT",
+        "TOCSIN_BOARD_SERVICE_HOST",
+    ],
+)
+def test_other_names_are_somebody_elses(monkeypatch, name):
+    """Compose's passwords, a policy's own names, and what Kubernetes puts into every pod."""
+    monkeypatch.setenv(name, "x")
+
+    read_settings()
