@@ -6,7 +6,16 @@ BIN := $(VENV)/bin
 BROKER ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-kafka faults workers integration warehouse without-broker check format bench lock clean
+# The tests that need a broker, in shares of a few minutes: side by side, because they wait more than they work.
+WAREHOUSE := $(wildcard tests/integration/test_warehouse_*.py)
+PROCESSES := tests/faults/test_up.py tests/faults/test_workers.py
+with-warehouse: SHARE = $(WAREHOUSE)
+with-others: SHARE = $(filter-out $(WAREHOUSE),$(wildcard tests/integration/test_*.py))
+with-processes: SHARE = $(PROCESSES)
+with-faults: SHARE = $(filter-out $(PROCESSES),$(wildcard tests/faults/test_*.py))
+SHARES := with-faults with-others with-processes with-warehouse
+
+.PHONY: help setup demo up test test-kafka with-broker $(SHARES) check format bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,26 +38,18 @@ up: setup ## run everything on this machine: BROKER=wheel|apache|HOST:PORT
 	$(BIN)/tocsin up --broker $(BROKER)
 
 test: setup ## all tests, with a broker from a wheel
-	@$(MAKE) $(SIDE_BY_SIDE) $(WITH_BROKER) without-broker TOCSIN_TEST_BROKER=wheel
+	$(BIN)/pytest -q tests/unit tests/properties tests/contracts tests/scenarios
+	@$(MAKE) --no-print-directory with-broker TOCSIN_TEST_BROKER=wheel
 
 test-kafka: setup ## the tests that need a broker, with Apache Kafka
 	$(BIN)/python -m streams.laptop.brokers.jars --required
-	@$(MAKE) $(SIDE_BY_SIDE) $(WITH_BROKER) TOCSIN_TEST_BROKER=apache
+	@$(MAKE) --no-print-directory with-broker TOCSIN_TEST_BROKER=apache
 
-# Side by side: they wait more than they work. Each group has a broker of its own; the longest begin first.
-SIDE_BY_SIDE := --no-print-directory --jobs=3 --output-sync=target --keep-going
-WITH_BROKER := faults workers integration warehouse
-WORKERS := $(addprefix tests/faults/,test_up.py test_workers.py)
-WAREHOUSE := $(wildcard tests/integration/test_warehouse_*.py)
+with-broker:
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(SHARES)
 
-faults: TESTS = $(filter-out $(WORKERS),$(wildcard tests/faults/test_*.py))
-workers: TESTS = $(WORKERS)
-integration: TESTS = $(filter-out $(WAREHOUSE),$(wildcard tests/integration/test_*.py))
-warehouse: TESTS = $(WAREHOUSE)
-without-broker: TESTS = $(addprefix tests/,unit properties contracts scenarios)
-
-$(WITH_BROKER) without-broker:
-	TOCSIN_TEST_BROKER=$(TOCSIN_TEST_BROKER) $(BIN)/pytest -q -p no:cacheprovider --durations=5 $(TESTS)
+$(SHARES):
+	$(BIN)/pytest -q -p no:cacheprovider --durations=5 $(SHARE)
 
 check: setup ## lint, format, types, import rules
 	$(BIN)/ruff check

@@ -144,8 +144,7 @@ def import_(  # noqa: PLR0913 - click gives each option by name
     try:
         found = imported(file.read_bytes(), start, end, where, policy.people)
     except NoCalendar as error:
-        there_are = ", ".join(sorted(policy.people)) or "none"
-        raise click.ClickException(f"{file} {error}; there are {there_are}") from None
+        raise click.ClickException(f"{file} {error}") from None
     if not found:
         raise click.ClickException(f"{file} has no events from {_shown(start)} for {lasts}")
     shifts = [
@@ -194,9 +193,15 @@ def _read(text: str, option: str) -> datetime:
 
 def _lasts(text: str) -> timedelta:
     try:
-        return read_duration(text)
+        lasts = read_duration(text)
     except ValueError as error:
         raise click.UsageError(f"--for: {text!r} {error}") from None
+    if not lasts:
+        # A schedule has no gaps in no time: that would pass for a good answer.
+        raise click.UsageError(
+            f"--for: {text!r} is no time at all: write a longer one, such as 28d"
+        )
+    return lasts
 
 
 def _print(name: str, chosen: Schedule, found: list[Turn], *, as_json: bool) -> None:

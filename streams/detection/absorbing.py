@@ -75,10 +75,11 @@ class Absorber:
         heard_to = [watched.heard_to.get(origin.topic, 0) for watched in bound]
         feed.skip_to = min(heard_to, default=0) if not ignored else 0
         for watched in bound:
-            watched.feeds[feed] = None
+            watched.feeds[feed] = watched.watch.rule.source_for(signal)
             if watched.apart:
                 # Further feeds cannot set apart what was not.
                 watched.apart = None
+        for watched in bound:
             self.ask(watched)
         if max(heard_to, default=0) > origin.offset + 1:
             # Read again after a restart: some have heard what others have not.
@@ -102,7 +103,7 @@ class Absorber:
                 rule.absorb(series.memory, series.heard_at, newer, origin)
                 series.heard_at, series.origin = newer.ats[-1], origin
             self._ledger.change(watched, feed.since)
-            if watched.calm is None or not watched.calm.lasts:
+            if watched.calm is None or not (watched.calm.lasts or watched.calm.stands):
                 self.ask(watched)
                 self._agenda.plan(series.fingerprint, watched.planned_for)
         feed.open()
@@ -120,6 +121,12 @@ class Absorber:
             for feed in watched.feeds:
                 self.absorb(feed)
                 feed.shut()
+        calm = watched.calm
+        if calm is not None and calm is not before and calm.tops is not None:
+            # Asking one of many feeds tells what all may say, and for how long.
+            for feed in watched.feeds:
+                if feed.tied and not feed.backlog:
+                    feed.open()
 
     def drop_feeds(self, all_watched: Iterable[Watched]) -> None:
         """Absorb what is noted down and forget all feeds, those of *all_watched*."""

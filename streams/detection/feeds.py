@@ -92,7 +92,7 @@ class Feed:
         """Let those signals be noted down that nobody has anything to say about."""
         low, high, room, last, gap = -inf, inf, ROOM, NEVER, _EVER
         self.rising = False
-        for calm in (*self.ignored, *[watched.calm for watched in self.bound]):
+        for calm in (*self.ignored, *[watched.calm_of(self) for watched in self.bound]):
             if calm is None:
                 self.shut()
                 return
@@ -289,6 +289,7 @@ def narrower(calm: Calm | None, before: Calm) -> bool:
         or calm.low > before.low
         or calm.high < before.high
         or calm.rising > before.rising
+        or (calm.tops is not before.tops and before.tops is not None)
         or calm.count < before.count
         or (calm.until is not None and (before.until is None or calm.until < before.until))
         or (calm.gap is not None and (before.gap is None or calm.gap < before.gap))

@@ -67,6 +67,10 @@ class Calm:
     rising: bool = False
     #: Whether several feeds must be sources of their own, as ``Rule.source_for`` tells them apart.
     by_source: bool = False
+    #: What each source may come to at most; the rule says what that means for a feed. None where all feeds may say the same.
+    tops: Mapping[str, float] | None = None
+    #: Whether it stays good whatever of it was heard; otherwise the series is asked again whenever something was absorbed.
+    stands: bool = False
 
     @property
     def lasts(self) -> bool:
@@ -317,6 +321,16 @@ class Rule(BaseModel):
         It may be narrower than need be, never wider: whatever lies in it must not make ``judge`` say ``BAD``.
         """
         del memory
+        return None
+
+    def renewed(self, memory: Any, calm: Calm) -> Calm | None:
+        """Return *calm*, which was given before by ``tops``, for as long as it can be given now; None where it cannot."""
+        del memory, calm
+        return None
+
+    def calm_of(self, memory: Any, calm: Calm, source: str) -> Calm | None:
+        """Return what of *calm*, which is given by ``tops``, holds for the feed of *source*; None where each of its signals must be judged."""
+        del memory, calm, source
         return None
 
     def next_look(self, memory: Any, heard_at: datetime) -> datetime | None:

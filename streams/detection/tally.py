@@ -23,6 +23,8 @@ STEPS: Final = 60
 DEPTH: Final = 4
 #: Sources of one series; of more, the one that was silent for the longest is forgotten, and its counter begins anew.
 SOURCES: Final = 200
+#: Digits of a share that count.
+DIGITS: Final = 9
 #: Moments that wait to be settled.
 WAITING: Final = 1_000
 
@@ -147,6 +149,22 @@ class Tally:
             self._wait(moment, amount if part else 0.0, 0.0 if part else amount)
         return bool(added) or len(track.ats) != heard
 
+    def follow(
+        self, source: str, ats: Sequence[int], values: Sequence[float], *, counter: bool, part: bool
+    ) -> None:
+        """Take in what *source* says of the part or of the whole at each of these moments, oldest first."""
+        track = self.tracks.get(source)
+        if track is None or not track.goes_on(ats):
+            for at, value in zip(ats, values, strict=True):
+                self.take(source, at, value, counter=counter, part=part)
+            return
+        values = [min(max(value, 0.0), LARGEST) for value in values]
+        amounts = list(map(_growth, (track.values[-1], *values), values)) if counter else values
+        track.ats = [*track.ats, *ats[-DEPTH:]][-DEPTH:]
+        track.values = [*track.values, *values[-DEPTH:]][-DEPTH:]
+        for at, amount in zip(ats, amounts, strict=True):
+            self._wait(at, amount if part else 0.0, 0.0 if part else amount)
+
     def settle(self, at: int, delay: int, spans: Sequence[int]) -> None:
         """Let the time be *at* and count what is *delay* old, in windows of these lengths."""
         self.end = max(self.end, at)
@@ -214,6 +232,11 @@ class Tally:
 def width_of(span: int) -> int:
     """Return the length of one step of a window."""
     return max(span // STEPS, 1)
+
+
+def rounded(share: float) -> float:
+    """Return *share*, of one sum in another, without the last digits, which depend on the order in which both were added up."""
+    return float(f"{share:.{DIGITS}g}")
 
 
 def _growth(before: float, after: float) -> float:

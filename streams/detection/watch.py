@@ -26,7 +26,8 @@ class Watched:
         self.watch = watch
         self.key = key
         self.series = series
-        self.feeds: dict[Feed, None] = {}
+        #: Its feeds, each with what tells its source from others.
+        self.feeds: dict[Feed, str] = {}
         #: Whether each feed is a source of its own; None where nobody has looked since there were others.
         self.apart: bool | None = None
         #: What it is calm about as of the last signal that it heard.
@@ -84,18 +85,28 @@ class Watched:
         """Return what it is calm about now."""
         if self.series.held.phase is not Phase.QUIET or self.waits:
             return None
-        calm = self.watch.rule.calm(self.series.memory)
+        rule, memory = self.watch.rule, self.series.memory
+        given = self.calm is not None and self.calm.tops is not None
+        calm = rule.renewed(memory, self.calm) if given and self.calm else None
+        if calm is None:
+            calm = rule.calm(memory)
         if calm is None or len(self.feeds) < 2:  # noqa: PLR2004 - several
             return calm
         # Several feeds would each spend the whole of a budget.
         shared = calm.count < MANY or (calm.by_source and not self._apart())
         return None if shared else calm
 
+    def calm_of(self, feed: Feed) -> Calm | None:
+        """Return what it is calm about when *feed* says it."""
+        calm = self.calm
+        if calm is None or calm.tops is None:
+            return calm
+        return self.watch.rule.calm_of(self.series.memory, calm, self.feeds[feed])
+
     def _apart(self) -> bool:
         """Whether each feed is a source of its own."""
         if self.apart is None:
-            sources = {self.watch.rule.source_for(feed.signal) for feed in self.feeds}
-            self.apart = len(sources) == len(self.feeds)
+            self.apart = len(set(self.feeds.values())) == len(self.feeds)
         return self.apart
 
 

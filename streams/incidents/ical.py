@@ -57,7 +57,10 @@ def imported(
         calendar = icalendar.Calendar.from_ical(content)
         events = recurring_ical_events.of(calendar).between(start, end)
     except (ValueError, KeyError, IndexError) as error:
-        message = f"is no iCalendar that can be read: {type(error).__name__}"
+        message = f"is no iCalendar that can be read ({type(error).__name__}); such a file begins with BEGIN:VCALENDAR"
+        raise NoCalendar(message) from None
+    except OverflowError:
+        message = "has an event that begins or ends where the calendar does: write nearer times"
         raise NoCalendar(message) from None
     turns = []
     for event in events:
@@ -66,7 +69,7 @@ def imported(
         ends = _ends(event, begins, where)
         person = known.get(summary.casefold())
         if person is None:
-            message = f"has an event {summary[:80]!r} at {begins:%Y-%m-%d %H:%M} UTC, which is the name of nobody under people"
+            message = f"has an event {summary[:80]!r} at {begins:%Y-%m-%d %H:%M} UTC, which is the name of nobody under people; there are {', '.join(sorted(known.values())) or 'none'}"
             raise NoCalendar(message)
         if begins < ends:
             turns.append(Turn(max(begins, start), min(ends, end), person))
@@ -87,4 +90,8 @@ def _ends(event: Any, begins: datetime, where: ZoneInfo) -> datetime:
 
 
 def _instant(moment: Any, where: ZoneInfo) -> datetime:
-    return instant(read_moment(moment), where)
+    try:
+        return instant(read_moment(moment), where)
+    except ValueError as error:
+        message = f"has an event at {moment}, which {error}"
+        raise NoCalendar(message) from None

@@ -16,6 +16,9 @@ from pydantic import AfterValidator, BeforeValidator
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MIDNIGHT: Final = 24 * 60
+#: What is counted from them, in any zone, is still a time.
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 9000
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})")
 
 #: Minutes after midnight: from, until.
@@ -85,21 +88,31 @@ def read_moment(written: Any) -> datetime:
     Return the moment that is *written* in a policy: a clock time where it has no offset.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is none, or so far away that nothing can be counted from it.
     """
+    moment = _moment(written)
+    if moment is None:
+        message = (
+            "is no date and time: write 2026-01-05 09:00, or with an offset 2026-01-05T09:00+01:00"
+        )
+        raise ValueError(message)
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        message = f"is not in the years {_FIRST_YEAR} to {_LAST_YEAR}"
+        raise ValueError(message)
+    return moment
+
+
+def _moment(written: Any) -> datetime | None:
     if isinstance(written, datetime):
         return written
     if isinstance(written, date):
         return datetime.combine(written, time())
-    if isinstance(written, str):
-        try:
-            return datetime.fromisoformat(written.strip())
-        except ValueError:
-            pass
-    message = (
-        "is no date and time: write 2026-01-05 09:00, or with an offset 2026-01-05T09:00+01:00"
-    )
-    raise ValueError(message)
+    if not isinstance(written, str):
+        return None
+    try:
+        return datetime.fromisoformat(written.strip())
+    except ValueError:
+        return None
 
 
 LocalMoment = Annotated[datetime, BeforeValidator(read_moment)]

@@ -10,16 +10,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from schemas.contract import LabelName, Severity
 from schemas.origin import Origin
 from schemas.telemetry import HealthStatus, HealthV1, MetricV1, Signal
+from streams.detection.budget import PART, WHOLE, Budget, Limit
 from streams.detection.heard import LEVELS, Batch
 from streams.detection.holding import Says
 from streams.detection.measure import Measure, source_of
 from streams.detection.moments import microseconds, moment_of, number_of
 from streams.detection.rule import MANY, ONE_FEED, Calm, Evidence, Names, Rule
-from streams.detection.tally import SOURCES, Steps, Tally
+from streams.detection.tally import SOURCES, Steps, Tally, rounded
 from streams.durations import Duration, written
 
-#: Signals that may come before the burn rates are looked at again.
-_AT_ONCE: Final = 16
 #: Of windows that name no severity: the first pages, the next too, whatever burns slowly is for the morning.
 _SEVERITIES: Final = (1, 2, 3)
 
@@ -133,7 +132,8 @@ class BurnRate(Rule):
     @cached_property
     def _pairs(self) -> tuple[tuple[int, int, float], ...]:
         return tuple(
-            (microseconds(each.long), microseconds(each.short), each.burn) for each in self.windows
+            (microseconds(each.long), microseconds(each.short), rounded(each.burn))
+            for each in self.windows
         )
 
     @cached_property
@@ -198,7 +198,9 @@ class BurnRate(Rule):
         )
 
     def source_for(self, signal: Any) -> str:
-        return f"{signal.check}/{source_of(signal)}" if self._checks else source_of(signal)
+        if self._checks:
+            return f"{signal.check}/{source_of(signal)}"
+        return " ".join(self._tracks_of(signal))
 
     def fresh(self) -> Memory:
         return Memory()
@@ -212,17 +214,32 @@ class BurnRate(Rule):
     def calm(self, memory: Memory) -> Calm | None:
         if self._checks:
             return self._calm_of_checks(memory)
-        tally = memory.tally
-        step = tally.next_step(0, self._spans)
-        if step is None or self.good is not None or self.counters:
-            return None
-        left = min(
-            max(self._left(tally, long, burn), self._left(tally, short, burn))
-            for long, short, burn in self._pairs
+        return None if memory.burning is not None else self._may_still.calm(memory.tally)
+
+    def renewed(self, memory: Memory, calm: Calm) -> Calm | None:
+        return None if memory.burning is not None else self._may_still.renewed(memory.tally, calm)
+
+    def calm_of(self, memory: Memory, calm: Calm, source: str) -> Calm | None:
+        return self._may_still.of_source(memory.tally, calm, tuple(source.split()))
+
+    @cached_property
+    def _may_still(self) -> Budget:
+        allowed = [(long, short, burn * self._budget) for long, short, burn in self._pairs]
+        return Budget(
+            limits=tuple(
+                tuple(
+                    Limit(span, share if self.good is None else 1 / (1 - share))
+                    for span in (long, short)
+                )
+                for long, short, share in allowed
+                # Nothing burns faster than with everything bad.
+                if share < 1
+            ),
+            bounded=PART if self.good is None else WHOLE,
+            counters=self.counters,
+            delay=self._delay,
+            reach=min(long for long, _, _ in self._pairs),
         )
-        if left <= 0:
-            return None
-        return Calm(high=left / _AT_ONCE * 0.999, count=_AT_ONCE, until=moment_of(step))
 
     def _calm_of_checks(self, memory: Memory) -> Calm | None:
         """Return until when results that are good begin nothing: each makes the burn rates smaller, until one falls out of a window."""
@@ -251,12 +268,24 @@ class BurnRate(Rule):
         )
 
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
-        if not self._count_good(memory, batch):
+        if not self._checks:
+            self._follow(memory.tally, batch)
+        elif not self._count_good(memory, batch):
             super().absorb(memory, heard_at, batch, origin)
 
     def absorb_late(self, memory: Memory, batch: Batch, origin: Origin) -> None:
-        if not self._count_good(memory, batch):
+        if not self._checks:
+            self._follow(memory.tally, batch)
+        elif not self._count_good(memory, batch):
             super().absorb_late(memory, batch, origin)
+
+    def _follow(self, tally: Tally, batch: Batch) -> None:
+        """Count what one feed noted down; until the others are counted too, it says nothing."""
+        ats = batch.numbers()
+        for name in self._tracks_of(batch.signal):
+            part = name.startswith(PART)
+            tally.follow(name, ats, batch.levels, counter=self.counters, part=part)
+        tally.settle(ats[-1], self._delay, self._spans)
 
     def _count_good(self, memory: Memory, batch: Batch) -> bool:
         """Count results of one source together; return whether they could be: all are good and none is late."""
@@ -307,12 +336,19 @@ class BurnRate(Rule):
         return ((True, part), (False, self.total))
 
     def _metric(self, tally: Tally, signal: MetricV1, now: int) -> bool:
-        source, new = source_of(signal), False
-        for part, measure in self._measures:
-            if measure.holds(signal):
-                name = f"{'part' if part else 'whole'}{source}"
-                new |= tally.take(name, now, signal.value, counter=self.counters, part=part)
+        new = False
+        for name in self._tracks_of(signal):
+            part = name.startswith(PART)
+            new |= tally.take(name, now, signal.value, counter=self.counters, part=part)
         return new
+
+    def _tracks_of(self, signal: MetricV1) -> tuple[str, ...]:
+        source = source_of(signal)
+        return tuple(
+            f"{PART if part else WHOLE}{source}"
+            for part, measure in self._measures
+            if measure.holds(signal)
+        )
 
     def _check(self, tally: Tally, signal: HealthV1, now: int) -> bool:
         failed = signal.status is HealthStatus.UNHEALTHY or (
@@ -334,7 +370,7 @@ class BurnRate(Rule):
             rate = self._rate(steps)
             if rate <= burn:
                 continue
-            enough = before is not None or steps.whole >= self.minimum
+            enough = before is not None or rounded(steps.whole) >= self.minimum
             if enough and self._rate(tally.window(short)) > burn:
                 burning = self._worse(burning, number)
         if burning is None:
@@ -358,13 +394,7 @@ class BurnRate(Rule):
         if whole <= 0:
             return 0.0
         bad = part if self.good is None else max(whole - part, 0.0)
-        return min(bad / whole, 1.0) / self._budget
-
-    def _left(self, tally: Tally, span: int, burn: float) -> float:
-        """Return how much more can be bad in a window before it exceeds *burn*, when everything that waits is taken for the worse."""
-        steps = tally.window(span)
-        waits = sum(each.part for each in tally.waiting)
-        return burn * self._budget * steps.whole - steps.part - waits
+        return rounded(min(bad / whole, 1.0) / self._budget)
 
     def _worse(self, one: int | None, other: int) -> int:
         if one is None:

@@ -3,22 +3,22 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Final, Literal, Self
+from math import inf
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from schemas.contract import LabelName
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1, Signal
+from streams.detection.budget import PART, WHOLE, Budget, Limit
+from streams.detection.heard import Batch
 from streams.detection.holding import Says
 from streams.detection.measure import Measure, Selection, source_of
 from streams.detection.moments import microseconds, moment_of, number_of
-from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
-from streams.detection.tally import Tally
+from streams.detection.rule import Calm, Evidence, Rule
+from streams.detection.tally import Tally, rounded
 from streams.durations import Duration, written
-
-#: Signals that may come before the ratio is looked at again.
-_AT_ONCE: Final = 16
 
 
 @dataclass(slots=True)
@@ -130,31 +130,59 @@ class Ratio(Rule):
 
     def judge(self, memory: Memory, signal: MetricV1, at: datetime, origin: Origin) -> Says | None:
         del origin
-        now, source, new = number_of(at), source_of(signal), False
-        for part, measure in self._measures:
-            if measure.holds(signal):
-                name = f"{'part' if part else 'whole'}{source}"
-                new |= memory.tally.take(name, now, signal.value, counter=self.counters, part=part)
+        now, new = number_of(at), False
+        for name in self._tracks_of(signal):
+            part = name.startswith(PART)
+            new |= memory.tally.take(name, now, signal.value, counter=self.counters, part=part)
         return self._look(memory, now) if new else None
 
+    @cached_property
+    def _budget(self) -> Budget:
+        span, above = self._spans[0], self.compare == ">"
+        factor = self.threshold if above else 1 / self.threshold if self.threshold else inf
+        return Budget(
+            # No ratio is less than nothing.
+            limits=() if factor == inf else ((Limit(span, factor),),),
+            bounded=PART if above else WHOLE,
+            counters=self.counters,
+            delay=self._delay,
+            reach=span,
+        )
+
+    def source_for(self, signal: MetricV1) -> str:
+        return " ".join(self._tracks_of(signal))
+
+    def _tracks_of(self, signal: MetricV1) -> tuple[str, ...]:
+        source = source_of(signal)
+        return tuple(
+            f"{PART if part else WHOLE}{source}"
+            for part, measure in self._measures
+            if measure.holds(signal)
+        )
+
     def calm(self, memory: Memory) -> Calm | None:
-        tally = memory.tally
-        step = tally.next_step(0, self._spans)
-        if self.counters or step is None:
-            return None
-        steps = tally.window(self._spans[0])
-        # What waits may be counted apart from the rest: take all of it for the worse.
-        if self.compare == ">":
-            part = steps.part + sum(each.part for each in tally.waiting)
-            left = self.threshold * steps.whole - part
-        else:
-            if not self.threshold:
-                return Calm(count=ONE_FEED)
-            whole = steps.whole + sum(each.whole for each in tally.waiting)
-            left = steps.part / self.threshold - whole
-        if left <= 0:
-            return None
-        return Calm(high=left / _AT_ONCE * 0.999, count=_AT_ONCE, until=moment_of(step))
+        # A band that is entered is left by the first value that is clear.
+        return None if memory.band else self._budget.calm(memory.tally)
+
+    def renewed(self, memory: Memory, calm: Calm) -> Calm | None:
+        return None if memory.band else self._budget.renewed(memory.tally, calm)
+
+    def calm_of(self, memory: Memory, calm: Calm, source: str) -> Calm | None:
+        return self._budget.of_source(memory.tally, calm, tuple(source.split()))
+
+    def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:
+        del heard_at
+        self.absorb_late(memory, batch, origin)
+
+    def absorb_late(self, memory: Memory, batch: Batch, origin: Origin) -> None:
+        del origin
+        ats = batch.numbers()
+        for name in self._tracks_of(batch.signal):
+            part = name.startswith(PART)
+            memory.tally.follow(name, ats, batch.levels, counter=self.counters, part=part)
+        # Until the other feeds are absorbed too, what is counted says nothing.
+        self._count(memory, ats[-1])
+        memory.clear = self._found(memory) is Says.CLEAR
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         del heard_at
@@ -172,7 +200,7 @@ class Ratio(Rule):
         what = f"{self.numerator.metric} of {self.denominator.metric} over {written(self.over)}"
         if not memory.whole:
             return Evidence(f"{what}: nothing is left in the window")
-        value = memory.part / memory.whole
+        value = self._value(memory)
         limit = self.threshold if says is Says.BAD or self.clear is None else self.clear
         holds = self.compare if says is Says.BAD else f"is not {self.compare}"
         return Evidence(
@@ -184,27 +212,36 @@ class Ratio(Rule):
         return self.compare == ">"
 
     def _look(self, memory: Memory, now: int) -> Says:
+        self._count(memory, now)
+        says = self._found(memory)
+        if says is not Says.BETWEEN:
+            self.graded(memory, says, self._value(memory))
+        memory.clear = says is Says.CLEAR
+        return says
+
+    def _count(self, memory: Memory, now: int) -> None:
         memory.tally.settle(now, self._delay, self._spans)
         steps = memory.tally.window(self._spans[0])
         # A late value of a counter can take back what was counted before.
         memory.part, memory.whole = max(steps.part, 0.0), max(steps.whole, 0.0)
-        says = self._says(memory)
-        memory.clear = says is Says.CLEAR
-        return says
-
-    def _says(self, memory: Memory) -> Says:
-        part, whole = memory.part, memory.whole
-        if not memory.tally.window(self._spans[0]).numbers or not whole:
+        if not steps.numbers:
             memory.whole = 0.0
-            return self.graded(memory, Says.CLEAR, 0.0)
-        if whole < self.minimum:
+
+    def _found(self, memory: Memory) -> Says:
+        if not memory.whole:
+            return Says.CLEAR
+        if rounded(memory.whole) < self.minimum:
             return Says.BETWEEN
-        value = min(part / whole, 1e300)
+        value = self._value(memory)
         if self._beyond(value, self.threshold):
-            return self.graded(memory, Says.BAD, value)
+            return Says.BAD
         if self.clear is not None and self._beyond(value, self.clear):
             return Says.BETWEEN
-        return self.graded(memory, Says.CLEAR, value)
+        return Says.CLEAR
+
+    def _value(self, memory: Memory) -> float:
+        return rounded(min(memory.part / memory.whole, 1e300)) if memory.whole else 0.0
 
     def _beyond(self, value: float, number: float) -> bool:
+        number = rounded(number)
         return value > number if self.compare == ">" else value < number

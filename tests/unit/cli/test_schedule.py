@@ -108,6 +108,14 @@ def test_what_is_exported_can_be_imported_as_a_schedule(policy: Path, tmp_path: 
             "Error: --at: 'tomorrow' is no date and time: write 2026-01-05 09:00, or with an offset 2026-01-05T09:00+01:00",
         ),
         (
+            ["who", "primary", "--at", "0001-01-01"],
+            "Error: --at: '0001-01-01' is not in the years 1900 to 9000",
+        ),
+        (
+            ["gaps", "primary", "--for", "0d"],
+            "Error: --for: '0d' is no time at all: write a longer one, such as 28d",
+        ),
+        (
             ["show", "primary", "--for", "long"],
             "Error: --for: 'long' is not a duration: write a number and a unit, such as 30s, 5m, 1h or 7d",
         ),
@@ -126,7 +134,7 @@ def test_an_import_says_what_is_wrong_with_the_file(policy: Path, tmp_path: Path
     file.write_text("no calendar")
     result = run(policy, "import", str(file), "--name", "x")
     assert result.output == (
-        f"Error: {file} is no iCalendar that can be read: ValueError; there are ada, grace\n"
+        f"Error: {file} is no iCalendar that can be read (ValueError); such a file begins with BEGIN:VCALENDAR\n"
     )
     result = run(policy, "import", str(file), "--name", "x", "--time-zone", "Berlin")
     assert "--time-zone: 'Berlin' is no time zone" in result.output

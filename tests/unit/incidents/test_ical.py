@@ -92,10 +92,21 @@ def test_shifts_are_cut_to_what_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"no calendar", "is no iCalendar that can be read: ValueError"),
+        (
+            b"no calendar",
+            "is no iCalendar that can be read (ValueError); such a file begins with BEGIN:VCALENDAR",
+        ),
+        (
+            calendar("SUMMARY:ada|DTSTART:18000302T080000Z|DTEND:20270101T000000Z"),
+            "has an event at 1800-03-02 08:00:00+00:00, which is not in the years 1900 to 9000",
+        ),
+        (
+            calendar("SUMMARY:ada|DTSTART:20260302T080000Z|DTEND:99991231T000000Z"),
+            "has an event that begins or ends where the calendar does: write nearer times",
+        ),
         (
             calendar("SUMMARY:bob|DTSTART:20260302T080000Z|DTEND:20260303T080000Z"),
-            "has an event 'bob' at 2026-03-02 08:00 UTC, which is the name of nobody under people",
+            "has an event 'bob' at 2026-03-02 08:00 UTC, which is the name of nobody under people; there are ada, grace",
         ),
     ],
 )

@@ -125,6 +125,10 @@ def test_gaps_are_found_where_somebody_must_be_on_call() -> None:
             "is no date and time: write 2026-01-05 09:00, or with an offset 2026-01-05T09:00+01:00",
         ),
         (
+            {"overrides": [{"person": "ada", "from": "2026-01-06", "until": "9999-12-31 23:59"}]},
+            "is not in the years 1900 to 9000",
+        ),
+        (
             {"overrides": [{"person": "ada", "from": "2026-01-06", "until": "2026-01-06"}]},
             "has a shift of ada that ends before it begins: 2026-01-06 00:00:00",
         ),
