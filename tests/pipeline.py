@@ -26,7 +26,7 @@ ROLES = ("detect", "incidents", "notify", "record")
 #: Seconds within which anything that a test waits for has happened, even on a busy machine.
 WITHIN = 90.0
 #: Seconds after which a topic that was read to its end has nothing more.
-AT_THE_END = 0.2
+AT_THE_END = 0.3
 
 
 class Worker:
@@ -174,14 +174,8 @@ class producing:  # noqa: N801 - reads as a verb at the call site
         await self._producer.stop()
 
 
-async def read_topic(
-    settings: Settings, name: str, partitions: int | None = None, *, quiet: float = 1.5
-) -> list[Any]:
-    """
-    Return every record of a topic, partition by partition, in order.
-
-    It ends when nothing comes for *quiet* seconds; where that is 0, with what is there now.
-    """
+async def read_topic(settings: Settings, name: str, partitions: int | None = None) -> list[Any]:
+    """Return every record that is on a topic now, partition by partition, in order."""
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -191,7 +185,7 @@ async def read_topic(
         ]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
-        ends = {} if quiet else await consumer.end_offsets(places)
+        ends = await consumer.end_offsets(places)
 
         async def all_read() -> bool:
             return all([await consumer.position(place) >= end for place, end in ends.items()])
@@ -199,7 +193,7 @@ async def read_topic(
         found: dict[int, list[Any]] = defaultdict(list)
         while True:
             # Some brokers tell the beginning of the last batch as the end: an empty answer settles it.
-            wait = quiet or (AT_THE_END if await all_read() else WITHIN)
+            wait = AT_THE_END if await all_read() else WITHIN
             fetched = await consumer.getmany(timeout_ms=int(wait * 1_000))
             if not fetched:
                 break

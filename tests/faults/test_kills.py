@@ -45,7 +45,7 @@ CALLED_AFTER = timedelta(seconds=9)
 
 
 async def written(settings: Settings, topic: TopicDeclaration) -> list[bytes]:
-    return [each.value for each in await read_topic(settings, topic.name, quiet=0)]
+    return [each.value for each in await read_topic(settings, topic.name)]
 
 
 async def outcome(settings: Settings) -> dict[str, Any]:
@@ -95,7 +95,7 @@ async def first_trace(role: str, settings: Settings, warehouse: ClickHouse, rece
     if role == "record":
         return bool(await warehouse.select("SELECT 1 FROM alerts LIMIT 1"))
     topic = {"detect": ALERTS, "incidents": LIFECYCLE}[role]
-    return bool(await read_topic(settings, topic.name, quiet=0))
+    return bool(await read_topic(settings, topic.name))
 
 
 @pytest.mark.parametrize("killed", [(), tuple(reversed(ROLES))], ids=["undisturbed", "killed"])
@@ -151,13 +151,13 @@ async def test_killing_each_hop_in_turn_changes_nothing(
 
     for topic in DECLARED:
         if topic.dead_letters:
-            assert await read_topic(settings, topic.dead, 1, quiet=0) == [], topic.dead
+            assert await read_topic(settings, topic.dead, 1) == [], topic.dead
 
 
 async def called(settings: Settings) -> list[tuple[datetime, NoticeV1]]:
     """Whom escalations called, with when that was written; what was said again under the same id is the same call."""
     found: dict[str, tuple[datetime, NoticeV1]] = {}
-    for record in await read_topic(settings, NOTICES.name, quiet=0):
+    for record in await read_topic(settings, NOTICES.name):
         notice = NoticeV1.from_wire(record.value)
         if notice.purpose is Purpose.ESCALATION:
             written_at = datetime.fromtimestamp(record.timestamp / 1_000, UTC)

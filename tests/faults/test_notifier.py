@@ -73,7 +73,7 @@ async def test_killing_the_notifier_at_random_loses_nothing_and_repeats_nothing_
             return ended == ids
 
         async def receipts() -> list[ReceiptV1]:
-            found = await read_topic(settings, RECEIPTS.name, quiet=0.5)
+            found = await read_topic(settings, RECEIPTS.name)
             return [ReceiptV1.from_wire(each.value) for each in found]
 
         await eventually(all_ended, "each is delivered", pipeline.tails, within=180)

@@ -47,7 +47,7 @@ def signals() -> Any:
 
 async def alerts(settings: Settings) -> list[tuple[str, str]]:
     """Service and state of every record on the topic, repeats included."""
-    records = await read_topic(settings, ALERTS.name, quiet=0.5)
+    records = await read_topic(settings, ALERTS.name)
     return sorted(
         (alert.service, alert.state.value)
         for alert in (AlertV1.from_wire(each.value) for each in records)
@@ -75,7 +75,7 @@ async def test_sigterm_in_mid_work_finishes_it_and_loses_nothing(pipeline: Pipel
     await pipeline.ready()
     given = signals()
     await publish(settings, METRICS, islice(given, SIGNALS // 2))
-    await eventually(lambda: read_topic(settings, ALERTS.name, quiet=0.2), "it works")
+    await eventually(lambda: read_topic(settings, ALERTS.name), "it works")
     await publish(settings, METRICS, islice(given, SIGNALS // 4))
 
     code, seconds = pipeline.workers["detect"].stop()
@@ -99,7 +99,7 @@ async def test_two_workers_share_and_one_leaves(pipeline: Pipeline, tmp_path: Pa
     given = signals()
     half = SIGNALS // 2
     await publish(settings, METRICS, islice(given, half))
-    await eventually(lambda: read_topic(settings, ALERTS.name, quiet=0.2), "they work")
+    await eventually(lambda: read_topic(settings, ALERTS.name), "they work")
 
     code, seconds = pipeline.workers.pop("another").stop()
     await publish(settings, METRICS, islice(given, half // 2))
@@ -171,7 +171,7 @@ async def test_a_recorder_that_fails_stops_and_acknowledges_nothing(
     warehouse = ClickHouse(settings.warehouse)
 
     async def all_recorded() -> bool:
-        steps = len(await read_topic(settings, LIFECYCLE.name, quiet=0.5))
+        steps = len(await read_topic(settings, LIFECYCLE.name))
         rows = await warehouse.select("SELECT count() AS n FROM incident_steps FINAL")
         return steps >= 3 * len(SERVICES) and rows[0]["n"] == steps
 

@@ -54,7 +54,7 @@ async def receipts(settings: Settings) -> list[ReceiptV1]:
 
 
 async def current(settings: Settings) -> IncidentV1 | None:
-    records = await read_topic(settings, CURRENT.name, quiet=0.3)
+    records = await read_topic(settings, CURRENT.name)
     return IncidentV1.from_wire(records[-1].value) if records else None
 
 
@@ -240,7 +240,7 @@ async def test_every_format_is_evaluated_and_refused_by_field_under_faust_itself
                 await confirmation
 
         async def alerts() -> set[str]:
-            told = await read_topic(settings, ALERTS.name, quiet=0.3)
+            told = await read_topic(settings, ALERTS.name)
             return {AlertV1.from_wire(each.value).rule for each in told}
 
         async def all_told() -> bool:
@@ -250,7 +250,7 @@ async def test_every_format_is_evaluated_and_refused_by_field_under_faust_itself
         dead = {
             each.value: dict(each.headers)["tocsin_reason"].decode()
             for topic in {topic.name: topic for topic, _, _ in sent}.values()
-            for each in await read_topic(settings, topic.dead, 1, quiet=0.3)
+            for each in await read_topic(settings, topic.dead, 1)
         }
         stops_as_it_should(worker)
     assert dead.keys() == fields.keys()

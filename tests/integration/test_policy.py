@@ -76,7 +76,7 @@ def measured(name: str, value: float, at: datetime) -> list[MetricV1]:
 
 
 async def alerts(settings: Settings) -> list[AlertV1]:
-    found = await read_topic(settings, ALERTS.name, quiet=0.5)
+    found = await read_topic(settings, ALERTS.name)
     # After a crash the last ones can be there twice; nobody crashes here, but reading is by id.
     return list({each.event_id: each for each in map(_alert, found)}.values())
 
@@ -153,8 +153,7 @@ async def test_a_changed_policy_holds_from_its_place_on_while_signals_flow(
     # That it is over is told by the new channel.
     async def told() -> bool:
         receipts = [
-            ReceiptV1.from_wire(each.value)
-            for each in await read_topic(settings, RECEIPTS.name, quiet=0.5)
+            ReceiptV1.from_wire(each.value) for each in await read_topic(settings, RECEIPTS.name)
         ]
         return any(each.channel == "new" and each.outcome is Outcome.DELIVERED for each in receipts)
 
@@ -200,14 +199,14 @@ async def test_what_is_published_can_be_looked_at_and_what_is_wrong_is_not_publi
     code, said = await publishing("first", "--dry-run")
     assert code == 0
     assert "+  - {name: load, kind: threshold, metric: load, threshold: 5, severity: 2}\n" in said
-    assert await read_topic(settings, POLICIES.name, quiet=0.5) == []
+    assert await read_topic(settings, POLICIES.name) == []
 
     (folder / "rules.yaml").write_text("rulez: []\n")
     assert await publishing("first") == (
         1,
         f"{folder} cannot be used:\n  rules.yaml:1: rulez: is no part of a policy; did you mean 'rules'?\n",
     )
-    assert await read_topic(settings, POLICIES.name, quiet=0.5) == []
+    assert await read_topic(settings, POLICIES.name) == []
 
     write(folder, BEFORE)
     assert (await publishing("first"))[0] == 0
@@ -216,7 +215,7 @@ async def test_what_is_published_can_be_looked_at_and_what_is_wrong_is_not_publi
     write(folder, AFTER)
     assert (await publishing("second"))[0] == 0
 
-    records = await read_topic(settings, POLICIES.name, quiet=0.5)
+    records = await read_topic(settings, POLICIES.name)
     assert [record.partition for record in records] == sorted([*range(settings.partitions)] * 2)
     assert len({PolicyV1.from_wire(each.value).sha256 for each in records}) == 2
     code, said = await command(settings, "policy", "log", "--json")
