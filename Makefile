@@ -6,16 +6,19 @@ BIN := $(VENV)/bin
 BROKER ?= auto
 
 .DEFAULT_GOAL := help
-# The tests that need a broker, in shares of a few minutes: side by side, because they wait more than they work.
+# The tests in shares of a few minutes: side by side, because they wait more than they work. Each has a broker of its own.
 WAREHOUSE := $(wildcard tests/integration/test_warehouse_*.py)
 PROCESSES := tests/faults/test_up.py tests/faults/test_workers.py
 with-warehouse: SHARE = $(WAREHOUSE)
 with-others: SHARE = $(filter-out $(WAREHOUSE),$(wildcard tests/integration/test_*.py))
 with-processes: SHARE = $(PROCESSES)
 with-faults: SHARE = $(filter-out $(PROCESSES),$(wildcard tests/faults/test_*.py))
-SHARES := with-faults with-others with-processes with-warehouse
+without-broker: SHARE = tests/unit tests/properties tests/contracts tests/scenarios
+# The longest begin first.
+WITH_BROKER := with-others with-processes with-faults with-warehouse
+SIDE_BY_SIDE := --no-print-directory --jobs=3 --output-sync=target --keep-going
 
-.PHONY: help setup demo up test test-kafka with-broker $(SHARES) check format bench lock clean
+.PHONY: help setup demo up test test-kafka without-broker $(WITH_BROKER) check format bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,17 +41,15 @@ up: setup ## run everything on this machine: BROKER=wheel|apache|HOST:PORT
 	$(BIN)/tocsin up --broker $(BROKER)
 
 test: setup ## all tests, with a broker from a wheel
-	$(BIN)/pytest -q tests/unit tests/properties tests/contracts tests/scenarios
-	@$(MAKE) --no-print-directory with-broker TOCSIN_TEST_BROKER=wheel
+	@echo 'five groups of tests, three at a time: each is printed when it ends, the first after two minutes'
+	@$(MAKE) $(SIDE_BY_SIDE) $(WITH_BROKER) without-broker TOCSIN_TEST_BROKER=wheel
 
 test-kafka: setup ## the tests that need a broker, with Apache Kafka
 	$(BIN)/python -m streams.laptop.brokers.jars --required
-	@$(MAKE) --no-print-directory with-broker TOCSIN_TEST_BROKER=apache
+	@echo 'four groups of tests, three at a time: each is printed when it ends, the first after some minutes'
+	@$(MAKE) $(SIDE_BY_SIDE) $(WITH_BROKER) TOCSIN_TEST_BROKER=apache
 
-with-broker:
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(SHARES)
-
-$(SHARES):
+$(WITH_BROKER) without-broker:
 	$(BIN)/pytest -q -p no:cacheprovider --durations=5 $(SHARE)
 
 check: setup ## lint, format, types, import rules
