@@ -34,7 +34,8 @@ class Inhibitions:
         self._sources: dict[tuple[str, str], AlertV1] = {}
         #: By rule, tenant and common values: the fingerprints that fire.
         self._firing: dict[tuple[int, str, tuple[str, ...]], dict[str, AlertV1]] = {}
-        self._ended = False
+        #: Whether one has ended since it was last asked; a worker that went away may have been told and not have asked.
+        self._ended = True
         self.entries = Entries({"source": self._written})
 
     def hear(self, alert: AlertV1) -> None:
@@ -72,7 +73,6 @@ class Inhibitions:
         alert = AlertV1.model_validate(value)
         if any(rule.is_source(alert) for rule in self._rules):
             self._enter(alert)
-        self._ended = True
 
     def _enter(self, alert: AlertV1) -> None:
         self._sources[alert.tenant, alert.fingerprint] = alert

@@ -7,7 +7,7 @@ Days of incident life in milliseconds: the clock is a variable of the test.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
@@ -348,6 +348,12 @@ def test_the_order_of_alerts_inside_a_tick_decides_nothing(
     ),
     restarts=st.sets(st.integers(0, 20)),
     silenced=st.booleans(),
+)
+# Between the end of what inhibits and the tick that looks at what it muted.
+@example(
+    said=[12, (0, 0, 4, False), (1, 0, 1, False), (1, 0, 1, True), 1, 1],
+    restarts={5},
+    silenced=False,
 )
 def test_a_restart_at_any_point_changes_nothing(
     *, said: list[Any], restarts: set[int], silenced: bool
