@@ -75,7 +75,7 @@ class Absorber:
         heard_to = [watched.heard_to.get(origin.topic, 0) for watched in bound]
         feed.skip_to = min(heard_to, default=0) if not ignored else 0
         for watched in bound:
-            watched.feeds[feed] = watched.watch.rule.source_for(signal)
+            watched.feeds[feed] = None
             if watched.apart:
                 # Further feeds cannot set apart what was not.
                 watched.apart = None

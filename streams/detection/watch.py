@@ -26,8 +26,8 @@ class Watched:
         self.watch = watch
         self.key = key
         self.series = series
-        #: Its feeds, each with what tells its source from others.
-        self.feeds: dict[Feed, str] = {}
+        #: Its feeds, each with what tells its source from others, once somebody asked: most rules never do.
+        self.feeds: dict[Feed, str | None] = {}
         #: Whether each feed is a source of its own; None where nobody has looked since there were others.
         self.apart: bool | None = None
         #: What it is calm about as of the last signal that it heard.
@@ -101,13 +101,19 @@ class Watched:
         calm = self.calm
         if calm is None or calm.tops is None:
             return calm
-        return self.watch.rule.calm_of(self.series.memory, calm, self.feeds[feed])
+        return self.watch.rule.calm_of(self.series.memory, calm, self._source_of(feed))
 
     def _apart(self) -> bool:
         """Whether each feed is a source of its own."""
         if self.apart is None:
-            self.apart = len(set(self.feeds.values())) == len(self.feeds)
+            self.apart = len(set(map(self._source_of, self.feeds))) == len(self.feeds)
         return self.apart
+
+    def _source_of(self, feed: Feed) -> str:
+        source = self.feeds[feed]
+        if source is None:
+            source = self.feeds[feed] = self.watch.rule.source_for(feed.signal)
+        return source
 
 
 class Watch:
