@@ -82,7 +82,12 @@ def step(kind: StepKind, of: IncidentV1, sequence: int, trigger_id: str = "t") -
 @asynccontextmanager
 async def hop(settings: Settings) -> AsyncIterator[None]:
     """Stands for the incidents hop: acknowledges, refuses to reopen, puts anything else aside."""
-    consumer = AIOKafkaConsumer(settings.topic(COMMANDS.name), bootstrap_servers=settings.broker)
+    # From the beginning: where the end is, a consumer learns some time after its start, and what came before then is passed over.
+    consumer = AIOKafkaConsumer(
+        settings.topic(COMMANDS.name),
+        bootstrap_servers=settings.broker,
+        auto_offset_reset="earliest",
+    )
     emitter = Emitter(settings)
     await consumer.start()
     await emitter.start()
