@@ -26,7 +26,7 @@ ROLES = ("detect", "incidents", "notify", "record")
 #: Seconds within which anything that a test waits for has happened, even on a busy machine.
 WITHIN = 90.0
 #: Seconds after which a topic that was read to its end has nothing more.
-AT_THE_END = 1.0
+AT_THE_END = 1.5
 
 
 class Worker:
