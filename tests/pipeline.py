@@ -25,8 +25,8 @@ from streams.settings import Settings
 ROLES = ("detect", "incidents", "notify", "record")
 #: Seconds within which anything that a test waits for has happened, even on a busy machine.
 WITHIN = 90.0
-#: Seconds after which a topic that was read to its end has nothing more.
-AT_THE_END = 1.5
+#: Seconds after which a topic that was read to its end has nothing more: fewer than there are between two ticks, which never end.
+AT_THE_END = 0.8
 
 
 class Worker:
