@@ -71,7 +71,7 @@ def whole(place: tuple[str, int], record: Any) -> Record:
 
 
 def fetch_light_records() -> None:
-    """Let all consumers of this process make light records, from now on; what their deserializers are is of no matter."""
+    """Let all consumers of this process make light records, from now on. None may have deserializers, but for ``as_unpacked``: they are not called."""
     fetcher.PartitionRecords = LightRecords
 
 

@@ -10,7 +10,6 @@ is done at the moment it is due is done too late.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any, Final
 
 from schemas import limits
@@ -22,6 +21,7 @@ from streams.incidents.escalation import person_calls
 from streams.incidents.lifecycle import Trigger
 from streams.incidents.promises import Happening, Plan, as_calls
 from streams.incidents.standing import OPEN
+from streams.policy_faults import meant
 
 #: The fact that others learn of the incident, which only whoever tells them knows.
 NOTIFIED: Final = "notified"
@@ -94,7 +94,8 @@ def checked(incident: IncidentV1, command: CheckOff, at: datetime) -> tuple[dict
     """
     item = next((each for each in incident.checklist if each.name == command.item), None)
     if item is None:
-        message = f"{incident.incident_id} has no {command.item!r} on its checklist; {_meant(command.item, incident)}"
+        known = [each.name for each in incident.checklist]
+        message = f"{incident.incident_id} has no {command.item!r} on its checklist; {meant(command.item, known)}"
         raise IllegalTrigger(message)
     if command.done and item.done_at is not None:
         message = f"{item.name} of {incident.incident_id} was done by {item.done_by} at {item.done_at:%H:%M:%S}"
@@ -253,14 +254,6 @@ def _undone(item: ChecklistItem) -> ChecklistItem:
 
 def _with(incident: IncidentV1, items: Iterable[ChecklistItem]) -> IncidentV1:
     return incident.model_copy(update={"checklist": tuple(items)})
-
-
-def _meant(name: str, incident: IncidentV1) -> str:
-    known = [each.name for each in incident.checklist]
-    close = get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"it has {', '.join(known)}" if known else "it has none"
 
 
 #: Since when each fact is one, as far as the incident says; None while it is none.

@@ -1,4 +1,4 @@
--- To read a text of each incident takes longer than all the rest of what tells one from another: of those that came back, say.
+-- Reports find the turns of incidents that came back by eight bytes of each incident: reading its id as text took half of their time.
 ALTER TABLE incidents ADD COLUMN IF NOT EXISTS incident_key UInt64 MATERIALIZED sipHash64(tenant, incident_id)
     COMMENT 'Hash of tenant and incident, for joins; not in SELECT *' CODEC(ZSTD(1));
 

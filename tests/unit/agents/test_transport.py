@@ -3,17 +3,23 @@
 import inspect
 from collections import deque
 from importlib.metadata import version
+from types import SimpleNamespace
 
+import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer import fetcher
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.agents.fetched import LightRecords, as_unpacked
 from streams.agents.transport import (
+    FETCH_WAIT_MS,
     RECORDS_IN_CHUNK,
     Chunk,
     ChunkConsumer,
     ChunkSchema,
+    ChunkThread,
     Delivery,
     _chop,
 )
@@ -93,6 +99,24 @@ def test_a_record_of_a_chunk_says_where_it_is_from() -> None:
     assert chunk.after(4) is chunk
     assert [each.offset for each in chunk.after(5)] == [6, 9]
     assert not chunk.after(10)
+
+
+def test_a_chunk_that_was_taken_in_keeps_no_records() -> None:
+    """It waits to be acknowledged: a backlog would fill the memory."""
+    chunk = Chunk(TP("logs", 3), [Record("logs", 3, 4, b"key", b"{}")])
+    chunk.clear()
+    assert not chunk.unpacked
+
+
+def test_what_workers_fetch_is_left_as_it_was_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record would be made twice, and nothing else would show it."""
+    fetching = SimpleNamespace(_key_deserializer=None, _fetch_max_wait_ms=1_500)
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_create_consumer", lambda _, **__: fetching)
+    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
+    assert ChunkThread.__new__(ChunkThread)._create_consumer(loop=None) is fetching
+    assert fetching._key_deserializer is as_unpacked
+    assert fetching._fetch_max_wait_ms == FETCH_WAIT_MS
+    assert fetcher.PartitionRecords is LightRecords
 
 
 def test_only_what_has_no_unfinished_chunk_before_it_is_committed() -> None:

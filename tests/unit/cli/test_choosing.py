@@ -21,16 +21,3 @@ def test_an_unknown_subcommand_is_answered_with_what_there_is(typed, answer):
 
     assert said.exit_code == 2
     assert answer is None or f"Error: {answer}\n" in said.output
-
-
-def test_a_report_of_no_time_is_refused():
-    """Empty tables would read as a quiet month."""
-    said = CliRunner().invoke(
-        main, ["report", "mttr", "--since", "2026-11-02T00:00Z", "--until", "2026-11-01T00:00Z"]
-    )
-
-    assert said.exit_code == 2
-    assert (
-        "--since: 2026-11-02T00:00:00+00:00 is not before --until, 2026-11-01T00:00:00+00:00"
-        in said.output
-    )

@@ -210,6 +210,13 @@ def test_durations_have_two_units(seconds: float, text: str) -> None:
             ),
         ),
         (
+            ["--since", "2024-03-02", "--until", "2024-03-01"],
+            (
+                "Error: --since: 2024-03-02T00:00:00+00:00 is not before --until, "
+                "2024-03-01T00:00:00+00:00: name an earlier one\n"
+            ),
+        ),
+        (
             ["--since", "2024-03-01", "--until", "2024-03-01"],
             (
                 "Error: --since: 2024-03-01T00:00:00+00:00 is not before --until, "
