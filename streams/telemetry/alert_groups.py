@@ -4,7 +4,7 @@ The document in which Prometheus Alertmanager, and Grafana after it, tell of a g
 Sources: Prometheus, Alertmanager configuration, ``webhook_config``; Grafana, "Configure webhook notifications".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -20,9 +20,9 @@ class _Alert(Part):
     status: Literal["firing", "resolved"]
     labels: Mapping[str, str]
     starts_at: str = msgspec.field(name="startsAt")
-    annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
-    ends_at: str = msgspec.field(name="endsAt", default="")
-    fingerprint: str = ""
+    annotations: Mapping[str, str] | None = None
+    ends_at: str | None = msgspec.field(name="endsAt", default=None)
+    fingerprint: str | None = None
     generator_url: str | None = msgspec.field(name="generatorURL", default=None)
     # Grafana's own.
     dashboard_url: str | None = msgspec.field(name="dashboardURL", default=None)
@@ -30,7 +30,7 @@ class _Alert(Part):
 
 
 class _Group(Part):
-    alerts: list[_Alert]
+    alerts: list[msgspec.Raw]
 
 
 class AlertGroups(AlertFormat):
@@ -44,18 +44,19 @@ class AlertGroups(AlertFormat):
             Unreadable: It is no such document.
         """
         group = read_document(_Group, payload.body)
-        return [
-            self._alert(payload, alert, f"alerts[{number}]")
-            for number, alert in enumerate(group.alerts)
-        ]
+        for number, alert in enumerate(group.alerts):
+            place = f"alerts[{number}]"
+            payload.batch.add(place, self._alert(payload, alert, place))
+        return payload.batch.signals
 
-    def _alert(self, payload: Payload, told: _Alert, place: str) -> Signal:
+    def _alert(self, payload: Payload, alert: msgspec.Raw, place: str) -> Iterator[Signal]:
+        told = read_document(_Alert, alert, place)
         firing = told.status == "firing"
         began = from_text(told.starts_at, f"{place}.startsAt")
         ended = from_text(told.ends_at, f"{place}.endsAt") if told.ends_at and not firing else None
-        notes = told.annotations
+        notes = told.annotations or {}
         described = notes.get("description") or notes.get("message") or ""
-        return self.alert(
+        yield self.alert(
             place,
             Told(
                 alert_id=told.fingerprint or digest(told.labels.items()),
