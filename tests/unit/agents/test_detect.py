@@ -1,20 +1,26 @@
 """Detection hears what other systems send, each signal with the place of its record."""
 
+import json
 from dataclasses import dataclass, field
 
 import pytest
 
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
-from schemas.topics import EXTERNAL, METRICS, TELEMETRY
+from schemas.topics import ALERTS, EXTERNAL, METRICS, TELEMETRY
+from streams.agents.checkpoints import Slice
+from streams.agents.dead_letters import REASON
 from streams.agents.detect import DetectDesk
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.passthrough import Passthrough
 from streams.detection.kinds.threshold import Threshold
 from streams.telemetry.formats.telegraf import Telegraf
-from streams.telemetry.reading import Formats
+from streams.telemetry.reading import UNREAD, Formats
+from tests import recording
 from tests.payloads import STAMPED, Published, example
 from tests.poison import HOSTILE
+from tests.recording import Event, RecordingEmitter, chunk_of
+from tests.unit.agents.test_checkpoints import ListJournal
 
 
 @dataclass
@@ -43,6 +49,46 @@ def test_the_alerts_of_one_notification_are_as_many_alerts_and_end_with_it():
     assert {alert.origins for alert in fired} == {(place,)}
     (ended,) = heard(desk, example("grafana", "resolved"), 8)
     assert (ended.state, ended.fingerprint) == ("resolved", fired[0].fingerprint)
+
+
+async def test_what_is_wrong_of_a_batch_is_a_dead_letter_and_the_rest_alerts():
+    """Otherwise one alert of another system could keep all others of its group from whoever is on call."""
+    rule = Passthrough(name="other-systems", kind="passthrough", severity=3)
+    emitter = RecordingEmitter()
+    piece = Slice(
+        "detect",
+        {EXTERNAL.name: EXTERNAL},
+        DetectDesk(Detector([rule])),
+        ListJournal(emitter),
+        emitter,
+        clock=lambda: 0.0,
+    )
+    await piece.open()
+
+    async def take(value, offset, headers=()):
+        record = recording.Record(EXTERNAL.name, 0, offset, b"k", value, headers, STAMPED)
+        await piece.take(chunk_of([record]), Event())
+
+    document = json.loads(example("grafana", "two-firing").value)
+    document["alerts"][1]["startsAt"] = "soon"
+    await take(json.dumps(document).encode(), 0)
+    alert, letter = emitter.sent
+    assert (alert.topic, letter.topic) == (ALERTS.name, EXTERNAL.dead)
+    assert (letter.key, letter.value) == (b"k", json.dumps(document).encode())
+    said = dict(letter.headers)
+    assert said[REASON] == b"alerts[1].startsAt: is no RFC 3339 time"
+    assert said[UNREAD] == b"alerts[1]"
+
+    # Sent again as it is, it neither counts the first alert twice nor forgets that it counted.
+    await take(letter.value, 1, letter.headers)
+    *_, last = emitter.sent
+    assert [each.topic for each in emitter.sent[2:]] == [EXTERNAL.dead]
+    assert dict(last.headers)[UNREAD] == b"alerts[1]"
+
+    # Sent again mended, it gives what was missing alone.
+    document["alerts"][1]["startsAt"] = document["alerts"][0]["startsAt"]
+    await take(json.dumps(document).encode(), 2, last.headers)
+    assert [each.topic for each in emitter.sent[3:]] == [ALERTS.name]
 
 
 def test_settings_of_formats_reach_the_rules():
