@@ -20,6 +20,8 @@ from pydantic import (
 
 from schemas import limits
 
+#: What is said of JSON that is not whole.
+CUT_OFF = "is not JSON: it ends too soon"
 #: More faults than this say nothing that the first ones do not.
 _FAULTS_SAID = 8
 
@@ -162,7 +164,7 @@ def _message(fault: Any) -> str:
     if fault["type"] == "json_invalid":
         # The parser's own message can repeat characters of the input.
         ended = fault["ctx"]["error"].startswith("EOF ")
-        return "is not JSON: it ends too soon" if ended else "is not JSON"
+        return CUT_OFF if ended else "is not JSON"
     if fault["type"] == "union_tag_invalid":
         # Pydantic's message repeats the tag that was sent.
         return f"must be one of {fault['ctx']['expected_tags']}"

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 from pydantic import ValidationError
 
-from schemas.contract import Unreadable, faults
+from schemas.contract import CUT_OFF, Unreadable, faults
 from schemas.telemetry import Signal
 
 DocumentT = TypeVar("DocumentT")
@@ -44,8 +44,8 @@ def read_document(
         raise Unreadable(f"{within or 'value'}: is nested too deep") from None
     except ValueError as error:
         # The parser's own message can repeat characters of the input.
-        ended = ": it ends too soon" if str(error).startswith(_TRUNCATED) else ""
-        raise Unreadable(f"{within or 'value'}: is not JSON{ended}") from None
+        said = CUT_OFF if str(error).startswith(_TRUNCATED) else "is not JSON"
+        raise Unreadable(f"{within or 'value'}: {said}") from None
     return document
 
 

@@ -20,7 +20,7 @@ from functools import cache
 from typing import Final, cast
 
 from schemas import limits
-from schemas.contract import Unreadable
+from schemas.contract import CUT_OFF, Unreadable
 from schemas.telemetry import Signal
 from schemas.topics import TopicDeclaration
 from streams.discovery import declared_in, kind_of
@@ -147,7 +147,7 @@ def read_record(
     except RecursionError:
         raise Unreadable("value: is nested too deep") from None
     except Unreadable as refusal:
-        if not _guessed(chosen, payload):
+        if not _guessed(chosen, payload) or CUT_OFF in str(refusal):
             raise
         message = f"{refusal}; it looks like no other format: a header {FORMAT} would name one"
         raise Unreadable(message) from None

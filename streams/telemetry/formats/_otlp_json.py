@@ -17,8 +17,10 @@ from streams.telemetry.formats._otlp_dialect import KINDS, Dialect, text_of
 #: What protobuf holds in 64 bits; more would be no float.
 _Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _PartT = TypeVar("_PartT", bound=Part)
-#: What enumerations' names stand for.
+#: What enumerations' names and numbers stand for where they are texts.
 _TEMPORALITIES: Final = {
+    "1": 1,
+    "2": 2,
     "AGGREGATION_TEMPORALITY_DELTA": 1,
     "AGGREGATION_TEMPORALITY_CUMULATIVE": 2,
 }
@@ -33,7 +35,7 @@ _SEVERITIES: Final = {
         (21, "FATAL"),
     )
     for number, step in zip(range(first, first + 4), ("", 2, 3, 4), strict=True)
-}
+} | {str(number): number for number in range(1, 25)}
 
 
 class _AnyValue(Part, rename="camel"):
@@ -297,5 +299,13 @@ def _temporality(data: _Histograms | _Exponentials) -> int:
 
 
 DIALECT: Final = Dialect(
-    _kind, _number, _given, _text, _trace, _severity, _temporality, _metric, _record
+    kind=_kind,
+    number=_number,
+    given=_given,
+    text=_text,
+    trace=_trace,
+    severity=_severity,
+    temporality=_temporality,
+    metric=_metric,
+    record=_record,
 )

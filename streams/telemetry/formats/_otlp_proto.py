@@ -106,5 +106,13 @@ def _read(part: Any, _place: str) -> Any:
 
 
 DIALECT: Final = Dialect(
-    _kind, _number, _given, _text, _trace, _severity, _temporality, _read, _read
+    kind=_kind,
+    number=_number,
+    given=_given,
+    text=_text,
+    trace=_trace,
+    severity=_severity,
+    temporality=_temporality,
+    metric=_read,
+    record=_read,
 )

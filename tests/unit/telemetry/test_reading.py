@@ -171,6 +171,13 @@ def test_of_a_batch_that_is_mostly_wrong_nothing_is_taken():
         )
 
 
+def test_json_that_is_cut_off_hears_of_nothing_else():
+    """Its sender would look for a header, where a limit of its own cut it."""
+    with pytest.raises(Unreadable) as refusal:
+        read_record(METRICS, b'{"resourceMetrics": [{"scopeMetr')
+    assert str(refusal.value) == "value: is not JSON: it ends too soon"
+
+
 def test_a_value_that_no_format_reads_is_told_how_large_it_may_be():
     """A batch that is too large would hear of the limit of our own JSON, a quarter of its own."""
     with pytest.raises(Unreadable) as refusal:

@@ -292,8 +292,8 @@ def test_enumerations_may_be_names_in_json():
         for temporality in ("AGGREGATION_TEMPORALITY_DELTA", 1)
     )
     assert alone(request(named)) == alone(request(numbered))
-    levels = ("SEVERITY_NUMBER_ERROR", "SEVERITY_NUMBER_WARN2", "SEVERITY_NUMBER_UNSPECIFIED")
-    assert [log(severityNumber=name).severity_number for name in levels] == [17, 14, 9]
+    levels = ("SEVERITY_NUMBER_ERROR", "SEVERITY_NUMBER_WARN2", "21", "SEVERITY_NUMBER_UNSPECIFIED")
+    assert [log(severityNumber=name).severity_number for name in levels] == [17, 14, 21, 9]
 
 
 def test_a_scopes_attributes_tell_series_apart():
