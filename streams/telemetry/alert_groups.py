@@ -5,15 +5,21 @@ Sources: Prometheus, Alertmanager configuration, ``webhook_config``; Grafana, "C
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from schemas.telemetry import Signal
+from streams.errors import Rejected
 from streams.telemetry.documents import Part, read_document
 from streams.telemetry.external import AlertFormat, Told, digest, first_of
 from streams.telemetry.moments import from_text
 from streams.telemetry.payload import Payload
+
+_TRUNCATED: Final = (
+    "truncatedAlerts: some alerts were left out, and nobody hears of them: "
+    "must be 0, as it is where the webhook's max_alerts is 0"
+)
 
 
 class _Alert(Part):
@@ -31,6 +37,7 @@ class _Alert(Part):
 
 class _Group(Part):
     alerts: list[msgspec.Raw]
+    truncated_alerts: Any = msgspec.field(name="truncatedAlerts", default=0)
 
 
 class AlertGroups(AlertFormat):
@@ -47,6 +54,9 @@ class AlertGroups(AlertFormat):
         for number, alert in enumerate(group.alerts):
             place = f"alerts[{number}]"
             payload.batch.add(place, self._alert(payload, alert, place))
+        if isinstance(group.truncated_alerts, int) and group.truncated_alerts > 0:
+            # They, and their ends, would be missed without a word.
+            payload.batch.put_aside("truncatedAlerts", Rejected(_TRUNCATED))
         return payload.batch.signals
 
     def _alert(self, payload: Payload, alert: msgspec.Raw, place: str) -> Iterator[Signal]:

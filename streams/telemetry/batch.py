@@ -50,6 +50,8 @@ class Batch:
             for signal in signals:
                 check_time(signal, self.latest, f"{place}: ")
                 kept.append(signal)
+                if len(kept) > limits.BATCH_SIGNALS:
+                    break
         except (Unreadable, Rejected) as fault:
             del kept[before:]
             self.put_aside(place, fault)

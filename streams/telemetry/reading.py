@@ -173,7 +173,11 @@ def read_signals(
 
 def _unread(headers: Mapping[str, bytes]) -> Sequence[str]:
     named = headers.get(UNREAD, b"").decode(errors="replace")
-    return [place for each in named.split(",") if (place := each.strip())]
+    places = [place for each in named.split(",") if (place := each.strip())]
+    if len(places) > limits.BATCH_FAULTS:
+        # Ours never does, and each element would be compared with all of them.
+        raise Unreadable(f"{UNREAD}: names more than {limits.BATCH_FAULTS} places")
+    return places
 
 
 def _guessed(chosen: Format, payload: Payload) -> bool:

@@ -15,6 +15,7 @@ from streams.telemetry.documents import Part, read_document
 from streams.telemetry.formats._otlp_dialect import KINDS, Dialect, text_of
 
 #: What protobuf holds in 64 bits; more would be no float.
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _PartT = TypeVar("_PartT", bound=Part)
 #: What enumerations' names and numbers stand for where they are texts.
@@ -70,7 +71,7 @@ class _Described(Part):
 
 
 class _Point(Part, rename="camel"):
-    time_unix_nano: _Int = 0
+    time_unix_nano: _Count = 0
     attributes: tuple[_KeyValue, ...] = ()
     flags: _Int = 0
 
@@ -81,25 +82,25 @@ class _NumberPoint(_Point):
 
 
 class _Distribution(_Point):
-    count: _Int = 0
+    count: _Count = 0
     sum: float | None = None
     min: float | None = None
     max: float | None = None
 
 
 class _HistogramPoint(_Distribution):
-    bucket_counts: tuple[_Int, ...] = ()
+    bucket_counts: tuple[_Count, ...] = ()
     explicit_bounds: tuple[float, ...] = ()
 
 
 class _Buckets(Part, rename="camel"):
     offset: _Int = 0
-    bucket_counts: tuple[_Int, ...] = ()
+    bucket_counts: tuple[_Count, ...] = ()
 
 
 class _ExponentialPoint(_Distribution):
     scale: _Int = 0
-    zero_count: _Int = 0
+    zero_count: _Count = 0
     positive: _Buckets = msgspec.field(default_factory=_Buckets)
     negative: _Buckets = msgspec.field(default_factory=_Buckets)
 
@@ -110,7 +111,7 @@ class _Quantile(Part):
 
 
 class _SummaryPoint(_Point):
-    count: _Int = 0
+    count: _Count = 0
     sum: float = 0
     quantile_values: tuple[_Quantile, ...] = ()
 
@@ -172,8 +173,8 @@ class _UnreadMetricsData(Part, rename="camel"):
 
 
 class _LogRecord(Part, rename="camel"):
-    time_unix_nano: _Int = 0
-    observed_time_unix_nano: _Int = 0
+    time_unix_nano: _Count = 0
+    observed_time_unix_nano: _Count = 0
     severity_number: _Int | str = 0
     severity_text: str = ""
     body: _AnyValue = msgspec.field(default_factory=_AnyValue)

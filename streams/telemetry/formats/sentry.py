@@ -118,7 +118,9 @@ class Sentry(AlertFormat):
         """
         told = read_document(_Webhook, payload.body)
         data = told.data
-        if data.metric_alert is not None and told.action in _METRIC:
+        if data.metric_alert is not None:
+            if told.action not in _METRIC:
+                raise Unreadable(f"action: must be {' or '.join(_METRIC)}")
             return (self._metric_alert(payload, told, data.metric_alert),)
         if told.action == "triggered":
             if data.activity is not None:

@@ -151,6 +151,16 @@ def test_a_dead_letter_sent_again_gives_what_was_not_read_and_nothing_else():
         assert not read.unread
 
 
+def test_a_header_of_too_many_places_is_refused():
+    """Otherwise a megabyte of them could hold the worker up for minutes."""
+    places = ",".join(f"alerts[{number}]" for number in range(limits.BATCH_FAULTS + 1)).encode()
+    alerts = example("grafana", "two-firing").value
+    with pytest.raises(Unreadable, match=r"^tocsin_unread: names more than 100 places$"):
+        read_record(EXTERNAL, alerts, [(UNREAD, places)])
+    kept = places.rpartition(b",")[0]
+    assert len(read_record(EXTERNAL, alerts, [(UNREAD, kept)]).signals) == 2
+
+
 def test_of_a_batch_that_is_mostly_wrong_nothing_is_taken():
     """Otherwise a dead letter would have to name thousands of places."""
     document = json.loads(example("grafana", "two-firing").value)

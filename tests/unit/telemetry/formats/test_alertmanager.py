@@ -44,6 +44,23 @@ def test_one_bad_alert_is_named_and_the_others_count():
     assert read.unread == ("alerts[1]", "alerts[2]")
 
 
+@pytest.mark.parametrize(("kind", "name"), [("alertmanager", "firing"), ("grafana", "resolved")])
+def test_alerts_that_were_left_out_are_told_of(kind, name):
+    """Otherwise what a sender cuts off would be missed without a word."""
+    published = example(kind, name)
+    document = orjson.loads(published.value) | {"truncatedAlerts": 3}
+    read = read_record(published.topic, orjson.dumps(document), stamped=STAMPED)
+    assert len(read.signals) == 1
+    assert read.unread == ("truncatedAlerts",)
+    assert read.wrong == (
+        "truncatedAlerts: some alerts were left out, and nobody hears of them: "
+        "must be 0, as it is where the webhook's max_alerts is 0"
+    )
+    for odd in (0, None, "3", -1):
+        document["truncatedAlerts"] = odd
+        assert not read_record(published.topic, orjson.dumps(document), stamped=STAMPED).unread
+
+
 def test_what_is_null_is_not_there():
     alert = read(annotations=None, endsAt=None, generatorURL=None, fingerprint=None)
     assert (alert.summary, alert.url) == ("ProbeFailure", None)

@@ -75,6 +75,12 @@ def test_an_event_has_its_environment_and_project():
     assert (alert.environment, alert.service, alert.severity) == ("staging", "front-end", 2)
 
 
+def test_a_metric_alert_that_does_what_nobody_knows_is_refused():
+    """It would be lost, and its sender told nothing."""
+    with pytest.raises(Unreadable, match=r"^action: must be critical or warning or resolved$"):
+        read("metric-alert-critical", action="hunter2")
+
+
 def test_an_issue_alert_without_its_event_is_refused():
     """It would be lost, and its sender told nothing."""
     with pytest.raises(Unreadable, match=r"^data\.event: is missing$"):
