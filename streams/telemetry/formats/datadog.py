@@ -78,7 +78,7 @@ class Datadog(AlertFormat):
         if not transition:
             message = "alert_transition: is missing, and the title does not begin with it"
             raise Unreadable(message)
-        at = _moment(told.last_updated, "last_updated") or _moment(told.date, "date")
+        updated, date = _moment(told.last_updated, "last_updated"), _moment(told.date, "date")
         labels = dict(_tags(told))
         scoped = (_known(told.alert_id), _known(told.alert_scope))
         alert = self.alert(
@@ -92,7 +92,7 @@ class Datadog(AlertFormat):
                     or digest([("title", title), ("scope", scope)])
                 ),
                 firing=not _OVER.search(transition),
-                at=first_of(at, payload.arrived, place="last_updated"),
+                at=first_of(updated, date, payload.arrived, place="last_updated"),
                 labels=labels,
                 summary=title,
                 description=_known(told.text_only_msg) or _known(told.body),

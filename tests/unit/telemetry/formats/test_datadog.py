@@ -115,7 +115,7 @@ def test_a_moment_that_datadog_left_as_it_is_is_not_known(name):
     assert alert == read(**{name: None})
     assert read(**{name: "null", other: ""}).occurred_at.timestamp() * 1_000 == STAMPED
     with pytest.raises(Unreadable) as refusal:
-        read(**{name: "hunter2", other: ""})
+        read(**{name: "hunter2"})
     assert str(refusal.value) == f"{name}: must be a number of milliseconds"
 
 
