@@ -19,7 +19,7 @@ from schemas.contract import Unreadable
 from schemas.ticks import TickV1
 from schemas.topics import TICKS, TopicDeclaration
 from streams.agents import metrics
-from streams.agents.dead_letters import dead_letter
+from streams.agents.dead_letters import Aside, dead_letter
 from streams.agents.gate import Gate
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Emitter, Outgoing
@@ -46,9 +46,9 @@ class Desk(Protocol):
     State entries are JSON values.
     """
 
-    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing | Aside]:
         """
-        Take in one record and return what follows.
+        Take in one record and return what follows, and what of it cannot be read.
 
         Raises:
             Unreadable: It is not what its topic carries.
@@ -262,7 +262,11 @@ class Slice:
     async def _take(self, topic: TopicDeclaration, record: Any) -> None:
         if (topic.name, record.offset) not in self._aside:
             try:
-                self._remember(self._desk.hear(topic, record))
+                for each in self._desk.hear(topic, record):
+                    if isinstance(each, Aside):
+                        self._put_aside(topic, record, each.reason, each.unread)
+                    else:
+                        self._remember([each])
             except (Unreadable, Rejected) as refusal:
                 self._put_aside(topic, record, str(refusal))
             except Exception as fault:
@@ -322,7 +326,9 @@ class Slice:
             self._decided.append(each)
             self._decided_bytes += each.size
 
-    def _put_aside(self, topic: TopicDeclaration, record: Any, reason: str) -> None:
+    def _put_aside(
+        self, topic: TopicDeclaration, record: Any, reason: str, unread: Sequence[str] = ()
+    ) -> None:
         if record.offset < self._answered.get(topic.name, 0):
             return  # It was put aside when it was read first.
         log.warning(
@@ -334,7 +340,8 @@ class Slice:
             reason,
         )
         metrics.DEAD.labels(self._hop, topic.name).inc()
-        self._remember([dead_letter(topic, record, hop=self._hop, reason=reason)])
+        letter = dead_letter(topic, record, hop=self._hop, reason=reason, unread=unread)
+        self._remember([letter])
 
     async def _give_in(self, topic: TopicDeclaration, record: Any, fault: Exception) -> None:
         """

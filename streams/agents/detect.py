@@ -9,12 +9,13 @@ from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, POLICIES, TELEMETRY, TICKS, TopicDeclaration
+from streams.agents.dead_letters import Aside
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.detection.evaluation import Detector
 from streams.detection.ledger import Changes, Keep
 from streams.policy import Policy
 from streams.telemetry.glance import glance_at
-from streams.telemetry.reading import Formats, latest_of, read_signals
+from streams.telemetry.reading import Formats, latest_of, read_record
 
 NAME = "detect"
 INPUTS = (*TELEMETRY, POLICIES, TICKS)
@@ -56,13 +57,16 @@ class DetectDesk:
             self._latest = latest_of(min(map(_TIMESTAMP, records)))
         return self._detector.skim(self._names[topic.name], records, start, glance, self._latest)
 
-    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing | Aside]:
         """Judge the signals of one record; see ``Desk.hear``."""
-        signals = read_signals(
+        read = read_record(
             topic, record.value, record.headers, stamped=record.timestamp, formats=self._formats
         )
         origin = origin_of(record)
-        return _sent(alert for signal in signals for alert in self._detector.hear(signal, origin))
+        alerts = _sent(
+            alert for signal in read.signals for alert in self._detector.hear(signal, origin)
+        )
+        return [*alerts, Aside(read.wrong, read.unread)] if read.unread else alerts
 
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
         """Judge what only time can tell."""

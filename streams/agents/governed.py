@@ -14,6 +14,7 @@ from schemas.ticks import TickV1
 from schemas.topics import POLICIES, TopicDeclaration
 from streams.agents import metrics
 from streams.agents.checkpoints import Desk, Skimming
+from streams.agents.dead_letters import Aside
 from streams.agents.outgoing import Outgoing
 from streams.detection.ledger import Changes, Keep
 from streams.errors import PolicyError, Rejected
@@ -44,7 +45,7 @@ class Remade:
         #: What changed under the policies before and was not asked for yet.
         self._changed: dict[str, bytes | None] = {}
 
-    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing | Aside]:
         """Take in one record and return what follows."""
         return self._desk.hear(topic, record)
 
@@ -131,7 +132,7 @@ class Governed:
         self._changed = False
         metrics.POLICY_REFUSED.labels(hop)
 
-    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing | Aside]:
         """Take in one record; a policy takes effect before the next one."""
         if topic is not POLICIES:
             return self.desk.hear(topic, record)

@@ -115,6 +115,8 @@ class Rule(BaseModel):
 
     #: The label by which alerts show the subject, such as the name of the check.
     subject_label: ClassVar[str | None] = None
+    #: Whether the subject alone tells series apart, whatever service and environment a signal names.
+    known_by_subject: ClassVar[bool] = False
     #: The setting that holds what ``names`` returns.
     names_setting: ClassVar[str] = ""
 
