@@ -80,6 +80,7 @@ def _detect(app: HopApp) -> None:
     watch = RuleWatch(app.emitter, now)
     app.need(watch)
     app.task(watch.keep_telling)
+    app.on_partitions_revoked.connect(watch.on_revoked)
 
     def desk() -> DetectDesk:
         detector = watch.look_after(Detector(policy.watched_rules))

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from types import FrameType
 from typing import Final
@@ -37,6 +37,11 @@ NAME: Final = "detect"
 EVERY: Final = 0.02
 #: Seconds after which costs are told.
 TOLD_EVERY: Final = 10.0
+#: Rules that have figures of their own. Of a policy with more, those of which something was counted first have; those that cost most are
+#: among them, since samples find them first.
+NAMED: Final = 1_000
+#: What stands for all the others: no rule has such a name.
+OTHERS: Final = "(others)"
 #: Calls that are looked at from the inside: recursion in somebody's expression must not take long here.
 _DEPTH: Final = 50
 
@@ -61,6 +66,9 @@ class RuleWatch(Collector):
         self._emitter = emitter
         self._clock = clock
         self._detectors: WeakSet[Detector] = WeakSet()
+        #: The rules that there are, and those that have figures of their own.
+        self._known: set[str] = set()
+        self._named: set[str] = set()
         self._spent: Counter[str] = Counter()
         self._sampled_at = 0.0
         #: Rules whose costs were noteworthy when they were told last.
@@ -76,25 +84,63 @@ class RuleWatch(Collector):
         yield GaugeMetricFamily(
             "tocsin_series", "Series that a rule watches in this worker.", labels=["rule"]
         )
+        yield GaugeMetricFamily(
+            "tocsin_crowded_partitions",
+            "Partitions of this worker in which a rule has as many series as max_series allows: it leaves further ones out.",
+            labels=["rule"],
+        )
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return how many series there are."""
+        """Return how many series there are, and where no more have room."""
         series: Counter[str] = Counter()
+        crowded: Counter[str] = Counter()
         for detector in list(self._detectors):
-            series.update(detector.series_counts())
-        for family in self.describe():
-            for rule, count in sorted(series.items()):
+            counts = detector.series_counts()
+            self._name(counts)
+            for rule, count in counts.items():
+                series[self._shown(rule)] += count
+                crowded[self._shown(rule)] += 0
+            crowded.update(map(self._shown, detector.crowded()))
+        for family, counted in zip(self.describe(), (series, crowded), strict=True):
+            for rule, count in sorted(counted.items()):
                 family.add_metric([rule], count)
             yield family
 
     def count(self) -> None:
-        """Add what was counted since the last time to its counters."""
-        for detector in list(self._detectors):
-            for each in detector.figures():
-                # Rules of which nothing was counted are there with nothing: growth from no value is none to Prometheus.
-                metrics.LATE.labels(each.rule).inc(each.late)
-                metrics.CONDITION_FAILURES.labels(each.rule).inc(each.condition_failures)
-                metrics.RULE_SECONDS.labels(each.rule)
+        """Add what was counted since the last time to its counters, and show no more of rules that are gone."""
+        figures = [each for detector in list(self._detectors) for each in detector.figures()]
+        self._known = {each.rule for each in figures}
+        self._name(self._known)
+        self._name_first(each.rule for each in figures if any(each[1:]))
+        for each in figures:
+            # Rules of which nothing was counted are there with nothing: growth from no value is none to Prometheus.
+            shown = self._shown(each.rule)
+            metrics.LATE.labels(shown).inc(each.late)
+            metrics.CONDITION_FAILURES.labels(shown).inc(each.condition_failures)
+            metrics.RULE_SECONDS.labels(shown)
+        gone = self._named - self._known
+        self._named -= gone
+        for shown in gone if self._known - self._named else {*gone, OTHERS}:
+            for counter in (metrics.LATE, metrics.CONDITION_FAILURES, metrics.RULE_SECONDS):
+                counter.remove(shown)
+
+    async def on_revoked(self, *_: object, **__: object) -> None:
+        """Count before partitions leave with what was counted in them."""
+        self.count()
+
+    def _shown(self, rule: str) -> str:
+        return rule if rule in self._named else OTHERS
+
+    def _name(self, rules: Collection[str]) -> None:
+        if len(rules) <= NAMED:
+            self._named.update(rules)
+
+    def _name_first(self, rules: Iterable[str]) -> None:
+        """Give *rules*, of which something was counted, figures of their own, as long as there is room."""
+        for rule in rules:
+            if len(self._named) >= NAMED:
+                return
+            self._named.add(rule)
 
     # -- costs ------------------------------------------------------------------------------------
 
@@ -139,8 +185,10 @@ class RuleWatch(Collector):
         """Tell what rules cost in the last *seconds*."""
         self.count()
         spent, self._spent = self._spent, Counter()
-        for rule, cost in spent.items():
-            metrics.RULE_SECONDS.labels(rule).inc(cost)
+        ours = {rule: cost for rule, cost in spent.items() if rule in self._known}
+        self._name_first(sorted(ours, key=ours.__getitem__, reverse=True))
+        for rule, cost in ours.items():
+            metrics.RULE_SECONDS.labels(self._shown(rule)).inc(cost)
         limit = self.limit
         shares = {rule: cost / seconds for rule, cost in spent.items()}
         signals = list(costs_to_tell(shares, limit, self._told, self._clock()))

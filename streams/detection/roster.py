@@ -71,6 +71,10 @@ class Roster:
         """Return how many series each rule watches."""
         return {name: watch.count for name, watch in self._watches.items()}
 
+    def crowded(self) -> list[str]:
+        """Return the names of the rules that have no room for further series."""
+        return [name for name, watch in self._watches.items() if watch.crowd is not None]
+
     def figures(self) -> list[Figures]:
         """Return what was counted of each rule since the last call."""
         figures = []
@@ -111,6 +115,8 @@ class Roster:
             name: watch for name, watch in before.items() if self._watches.get(name) is not watch
         }
         for watch in replaced.values():
+            if (heir := self._watches.get(watch.rule.name)) is not None:
+                heir.late = watch.late
             if watch.crowd is not None:
                 self._ledger.told.add(CROWD + watch.rule.name)
                 self._restore_crowd(CROWD + watch.rule.name, watch.crowd)

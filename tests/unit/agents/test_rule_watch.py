@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import re
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,13 +13,14 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1
-from streams.agents import metrics
+from streams.agents import metrics, rule_watch
 from streams.agents.rule_watch import RuleWatch, rule_at
 from streams.detection.costs import COST, DetectionSettings, watched_rules
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.threshold import Threshold
 from streams.gateways.digests import MAILED
 from streams.gateways.polling import Polling
+from streams.gateways.vital_signs import Ready
 from streams.settings import Settings
 from tests.recording import RecordingEmitter
 
@@ -139,6 +141,95 @@ def test_what_was_left_out_and_how_much_is_watched_is_known():
         REGISTRY.unregister(watch)
 
 
+def test_figures_of_rules_that_are_gone_go():
+    """A panel would show for ever what a rule cost that nobody has any more."""
+    watch = RuleWatch(RecordingEmitter(), lambda: T0)
+    detector = watch.look_after(Detector([rule(name="stays"), rule(name="goes")]))
+    hear(detector, load(20), load(10))
+    watch.charge("goes", 1.0)
+    asyncio.run(watch.tell(10.0))
+    assert figure("tocsin_late_signals_total", "goes") == 1
+    assert figure("tocsin_rule_seconds_total", "goes") == 1
+
+    hear(detector, load(11))
+    # Changed, it begins with what was counted before: nobody has been told of that.
+    detector.replace_rules([rule(name="stays", threshold=6), rule(name="comes")])
+    watch.charge("goes", 1.0)
+    asyncio.run(watch.tell(10.0))
+    for name in ("late_signals_total", "condition_failures_total", "rule_seconds_total"):
+        assert figure(f"tocsin_{name}", "goes") is None
+        assert figure(f"tocsin_{name}", "comes") == 0
+    assert figure("tocsin_late_signals_total", "stays") == 2
+
+    hear(detector, load(12))
+    asyncio.run(watch.on_revoked(None, set()))
+    # Counted before the partition leaves with it.
+    assert figure("tocsin_late_signals_total", "stays") == 3
+    del detector
+    watch.count()
+    assert figure("tocsin_late_signals_total", "stays") is None
+
+
+def test_rules_without_number_have_figures_without_being_as_many(monkeypatch):
+    """A policy with ten thousand rules would make fifty thousand series in each worker, and each scrape would hold it up."""
+    monkeypatch.setattr(rule_watch, "NAMED", 3)
+    watch = RuleWatch(RecordingEmitter(), lambda: T0)
+    names = ["n1", "n2", "n3", "n4", "n5"]
+    settings = {"n1": {}, "n2": {"metric": "x"}, "n3": {"metric": "x"}}
+    detector = watch.look_after(Detector([rule(name=it, **settings.get(it, {})) for it in names]))
+    hear(detector, load(20), load(20, "b"))
+    REGISTRY.register(watch)
+    try:
+        watch.charge("n4", 1.0)
+        watch.charge("n5", 2.0)
+        asyncio.run(watch.tell(10.0))
+        assert figure("tocsin_rule_seconds_total", "n5") == 2
+        # Of two that would have taken the last places, the costlier one is first.
+        watch.charge("n2", 0.1)
+        watch.charge("n3", 0.2)
+        asyncio.run(watch.tell(10.0))
+        assert figure("tocsin_rule_seconds_total", "n3") == 0.2
+        assert figure("tocsin_rule_seconds_total", "n2") is None
+        assert figure("tocsin_rule_seconds_total", rule_watch.OTHERS) == 0.1
+        assert figure("tocsin_series", "n4") == 2
+        assert figure("tocsin_series", rule_watch.OTHERS) == 2
+
+        # Of a policy with few rules, all have figures of their own again.
+        detector.replace_rules([rule(name="n1"), rule(name="n2")])
+        watch.count()
+        assert figure("tocsin_rule_seconds_total", rule_watch.OTHERS) is None
+        assert figure("tocsin_rule_seconds_total", "n2") == 0
+        assert figure("tocsin_rule_seconds_total", "n5") is None
+    finally:
+        REGISTRY.unregister(watch)
+
+
+def test_a_rule_without_room_is_seen():
+    """Signals that nobody judges would look as if all were well."""
+    watch = RuleWatch(RecordingEmitter(), lambda: T0)
+    rules = [rule(name="full", max_series=1, group_by=["host"]), rule(name="roomy")]
+    one, other = (watch.look_after(Detector(rules)) for _ in range(2))
+    hear(one, load(0), load(0, "b"))
+    hear(other, load(0))
+    REGISTRY.register(watch)
+    try:
+        assert figure("tocsin_crowded_partitions", "full") == 1
+        assert figure("tocsin_crowded_partitions", "roomy") == 0
+        assert figure("tocsin_series", "full") == 2
+    finally:
+        REGISTRY.unregister(watch)
+
+
+def families():
+    """Everything that workers, board and probe tell Prometheus, with its labels."""
+    watch = RuleWatch(RecordingEmitter(), lambda: T0)
+    kinds = (Counter, Gauge, Histogram)
+    declared = [each for each in vars(metrics).values() if isinstance(each, kinds)]
+    probe = Polling([], Settings()).registry
+    sources = (*declared, MAILED, watch, probe, Ready(lambda: None))
+    return [family for each in sources for family in each.collect()]
+
+
 def test_every_metric_is_listed():
     """An operator would not find it, or wait for one that is not there."""
     said = {
@@ -146,12 +237,21 @@ def test_every_metric_is_listed():
         for line in LIST.read_text(encoding="utf-8").splitlines()
         if line.startswith("| `tocsin_")
     }
-    watch = RuleWatch(RecordingEmitter(), lambda: T0)
-    kinds = (Counter, Gauge, Histogram)
-    declared = [each for each in vars(metrics).values() if isinstance(each, kinds)]
-    probe = Polling([], Settings()).registry
-    families = [family for each in (*declared, MAILED, watch, probe) for family in each.collect()]
     known = {
-        each.name + "_total" * (each.type == "counter"): each.documentation for each in families
+        each.name + "_total" * (each.type == "counter"): each.documentation for each in families()
     }
     assert said == known
+
+
+def test_metrics_are_called_as_prometheus_has_it():
+    """A query that assumes the convention would find nothing, or take minutes for seconds."""
+    for family in families():
+        assert re.fullmatch(r"tocsin(_[a-z]+)+", family.name), family.name
+        words = family.name.split("_")
+        # `total` is the last word of counters, which the library adds, and of nothing else.
+        odd = {"total", "count", "sum", "bucket", "counter", "gauge", "histogram"}
+        odd |= {"milliseconds", "ms", "minutes", "hours", "days", "percent", "kilobytes"}
+        assert not odd & set(words), family.name
+        assert family.documentation.endswith("."), family.name
+        said = family.documentation.lower()
+        assert ("seconds" in words) == ("seconds " in said or "seconds." in said), family.name
