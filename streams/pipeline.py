@@ -24,7 +24,7 @@ from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
 from streams.agents.app import HopApp
 from streams.agents.collecting import collect_rarely
 from streams.agents.detect import INPUTS as DETECT_INPUTS
-from streams.agents.detect import DetectDesk
+from streams.agents.detect import DetectDesk, detector_of
 from streams.agents.governed import Folder, Remade, governed
 from streams.agents.haste import EarlyTicks
 from streams.agents.hop import Hop
@@ -83,16 +83,16 @@ def _detect(app: HopApp) -> None:
     app.on_partitions_revoked.connect(watch.on_revoked)
 
     def desk() -> DetectDesk:
-        detector = watch.look_after(Detector(policy.watched_rules))
-        return DetectDesk(detector, app.settings.topic, formats)
+        return DetectDesk(Detector(policy.watched_rules), app.settings.topic, formats)
 
-    Hop(
+    hop = Hop(
         app,
         name="detect",
         inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
         desk=lambda: governed("detect", desk(), folder),
     )
+    watch.detectors = lambda: [detector_of(piece.desk) for piece in list(hop.slices.values())]
 
 
 def _incidents(app: HopApp) -> None:

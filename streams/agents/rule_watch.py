@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from types import FrameType
 from typing import Final
-from weakref import WeakSet
 
 from aiokafka.errors import KafkaError
 from prometheus_client import REGISTRY
@@ -62,10 +61,13 @@ def rule_at(frame: FrameType | None) -> str | None:
 class RuleWatch(Collector):
     """The rules of a worker, in all its partitions."""
 
+    #: Gives the detectors of the partitions that the worker has: one that was given away says nothing more, whoever still holds it.
+    detectors: Callable[[], Iterable[Detector]]
+
     def __init__(self, emitter: Emitter, clock: Callable[[], datetime]) -> None:
         self._emitter = emitter
         self._clock = clock
-        self._detectors: WeakSet[Detector] = WeakSet()
+        self.detectors = list
         #: The rules that there are, and those that have figures of their own.
         self._known: set[str] = set()
         self._named: set[str] = set()
@@ -73,11 +75,6 @@ class RuleWatch(Collector):
         self._sampled_at = 0.0
         #: Rules whose costs were noteworthy when they were told last.
         self._told: set[str] = set()
-
-    def look_after(self, detector: Detector) -> Detector:
-        """Watch the rules of *detector* as long as it is used, and return it."""
-        self._detectors.add(detector)
-        return detector
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Return what there is, without asking for it."""
@@ -94,7 +91,7 @@ class RuleWatch(Collector):
         """Return how many series there are, and where no more have room."""
         series: Counter[str] = Counter()
         crowded: Counter[str] = Counter()
-        for detector in list(self._detectors):
+        for detector in self.detectors():
             counts = detector.series_counts()
             self._name(counts)
             for rule, count in counts.items():
@@ -108,7 +105,7 @@ class RuleWatch(Collector):
 
     def count(self) -> None:
         """Add what was counted since the last time to its counters, and show no more of rules that are gone."""
-        figures = [each for detector in list(self._detectors) for each in detector.figures()]
+        figures = [each for detector in self.detectors() for each in detector.figures()]
         self._known = {each.rule for each in figures}
         self._name(self._known)
         self._name_first(each.rule for each in figures if any(each[1:]))
@@ -176,7 +173,7 @@ class RuleWatch(Collector):
         """The part of a core that a rule may take, by the policy in force."""
         limits = [
             rule.threshold
-            for detector in self._detectors
+            for detector in self.detectors()
             if isinstance(rule := detector.rule_called(COSTLY), Threshold)
         ]
         return min(limits, default=1.0)
