@@ -8,19 +8,16 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY
 
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1
-from streams.agents import metrics, rule_watch
+from streams.agents import rule_watch
 from streams.agents.rule_watch import RuleWatch, rule_at
 from streams.detection.costs import COST, DetectionSettings, watched_rules
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.threshold import Threshold
-from streams.gateways.digests import MAILED
-from streams.gateways.polling import Polling
-from streams.gateways.vital_signs import Ready
-from streams.settings import Settings
+from tests.exposed import exposed
 from tests.recording import RecordingEmitter
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
@@ -226,37 +223,28 @@ def test_a_rule_without_room_is_seen():
         REGISTRY.unregister(watch)
 
 
-def families():
-    """Everything that workers, board and probe tell Prometheus, with its labels."""
-    kinds = (Counter, Gauge, Histogram)
-    declared = [each for each in vars(metrics).values() if isinstance(each, kinds)]
-    probe = Polling([], Settings()).registry
-    sources = (*declared, MAILED, watching(), probe, Ready(lambda: None))
-    return [family for each in sources for family in each.collect()]
-
-
 def test_every_metric_is_listed():
     """An operator would not find it, or wait for one that is not there."""
-    said = {
-        line.split("`")[1]: line.split("|")[3].strip()
+    rows = [
+        [cell.strip() for cell in line.split("|")]
         for line in LIST.read_text(encoding="utf-8").splitlines()
         if line.startswith("| `tocsin_")
-    }
-    known = {
-        each.name + "_total" * (each.type == "counter"): each.documentation for each in families()
-    }
-    assert said == known
+    ]
+    said = [
+        (name.strip("`"), tuple(re.findall(r"`(\w+)`", by)), says) for _, name, by, says, _ in rows
+    ]
+    assert sorted(said) == sorted((each.name, each.labels, each.says) for each in exposed())
 
 
 def test_metrics_are_called_as_prometheus_has_it():
     """A query that assumes the convention would find nothing, or take minutes for seconds."""
-    for family in families():
-        assert re.fullmatch(r"tocsin(_[a-z]+)+", family.name), family.name
-        words = family.name.split("_")
-        # `total` is the last word of counters, which the library adds, and of nothing else.
-        odd = {"total", "count", "sum", "bucket", "counter", "gauge", "histogram"}
+    for metric in exposed():
+        assert re.fullmatch(r"tocsin(_[a-z]+)+", metric.name), metric.name
+        words = metric.name.split("_")
+        # `total` is the last word of counters and of nothing else.
+        assert (words[-1] == "total") == (metric.kind == "counter"), metric.name
+        odd = {"count", "sum", "bucket", "counter", "gauge", "histogram"}
         odd |= {"milliseconds", "ms", "minutes", "hours", "days", "percent", "kilobytes"}
-        assert not odd & set(words), family.name
-        assert family.documentation.endswith("."), family.name
-        said = family.documentation.lower()
-        assert ("seconds" in words) == ("seconds " in said or "seconds." in said), family.name
+        assert not odd & set(words), metric.name
+        assert metric.says.endswith("."), metric.name
+        assert ("seconds" in words) == ("seconds" in metric.says.lower()), metric.name
