@@ -11,7 +11,8 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from types import FrameType
 from typing import Final
@@ -41,6 +42,7 @@ TOLD_EVERY: Final = 10.0
 NAMED: Final = 1_000
 #: What stands for all the others: no rule has such a name.
 OTHERS: Final = "(others)"
+_COUNTERS: Final = (metrics.LATE, metrics.CONDITION_FAILURES, metrics.RULE_SECONDS)
 #: Calls that are looked at from the inside: recursion in somebody's expression must not take long here.
 _DEPTH: Final = 50
 
@@ -93,7 +95,7 @@ class RuleWatch(Collector):
         crowded: Counter[str] = Counter()
         for detector in self.detectors():
             counts = detector.series_counts()
-            self._name(counts)
+            self._name(counts.keys())
             for rule, count in counts.items():
                 series[self._shown(rule)] += count
                 crowded[self._shown(rule)] += 0
@@ -105,21 +107,21 @@ class RuleWatch(Collector):
 
     def count(self) -> None:
         """Add what was counted since the last time to its counters, and show no more of rules that are gone."""
-        figures = [each for detector in self.detectors() for each in detector.figures()]
-        self._known = {each.rule for each in figures}
-        self._name(self._known)
-        self._name_first(each.rule for each in figures if any(each[1:]))
-        for each in figures:
-            # Rules of which nothing was counted are there with nothing: growth from no value is none to Prometheus.
-            shown = self._shown(each.rule)
-            metrics.LATE.labels(shown).inc(each.late)
-            metrics.CONDITION_FAILURES.labels(shown).inc(each.condition_failures)
-            metrics.RULE_SECONDS.labels(shown)
-        gone = self._named - self._known
-        self._named -= gone
-        for shown in gone if self._known - self._named else {*gone, OTHERS}:
-            for counter in (metrics.LATE, metrics.CONDITION_FAILURES, metrics.RULE_SECONDS):
-                counter.remove(shown)
+        late: Counter[str] = Counter()
+        failures: Counter[str] = Counter()
+        known: set[str] = set()
+        for detector in self.detectors():
+            for each in detector.figures():
+                known.add(each.rule)
+                if each.late:
+                    late[each.rule] += each.late
+                if each.condition_failures:
+                    failures[each.rule] += each.condition_failures
+        self._know(known)
+        self._name_first([*late, *failures])
+        for counter, counted in ((metrics.LATE, late), (metrics.CONDITION_FAILURES, failures)):
+            for rule, count in counted.items():
+                counter.labels(self._shown(rule)).inc(count)
 
     async def on_revoked(self, *_: object, **__: object) -> None:
         """Count before partitions leave with what was counted in them."""
@@ -128,16 +130,37 @@ class RuleWatch(Collector):
     def _shown(self, rule: str) -> str:
         return rule if rule in self._named else OTHERS
 
-    def _name(self, rules: Collection[str]) -> None:
+    def _know(self, rules: set[str]) -> None:
+        """Learn which rules there are."""
+        for gone in self._named - rules:
+            self._named.remove(gone)
+            for counter in _COUNTERS:
+                counter.remove(gone)
+        self._known = rules
+        self._name(rules)
+        for counter in _COUNTERS:
+            if rules <= self._named:
+                counter.remove(OTHERS)
+            else:
+                counter.labels(OTHERS)
+
+    def _name(self, rules: AbstractSet[str]) -> None:
+        """Give *rules* figures of their own, if they are few."""
         if len(rules) <= NAMED:
-            self._named.update(rules)
+            for rule in rules - self._named:
+                self._begin(rule)
 
     def _name_first(self, rules: Iterable[str]) -> None:
         """Give *rules*, of which something was counted, figures of their own, as long as there is room."""
         for rule in rules:
-            if len(self._named) >= NAMED:
-                return
-            self._named.add(rule)
+            if rule not in self._named and len(self._named) < NAMED:
+                self._begin(rule)
+
+    def _begin(self, rule: str) -> None:
+        self._named.add(rule)
+        for counter in _COUNTERS:
+            # There with nothing: growth from no value is none to Prometheus.
+            counter.labels(rule)
 
     # -- costs ------------------------------------------------------------------------------------
 

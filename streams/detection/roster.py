@@ -80,7 +80,8 @@ class Roster:
         figures = []
         for name, watch in self._watches.items():
             late, watch.late = watch.late, 0
-            figures.append(Figures(name, late, watch.rule.new_condition_failures()))
+            rule = watch.rule
+            figures.append(Figures(name, late, rule.new_condition_failures() if rule.when else 0))
         return figures
 
     def _remember(self, entries: Mapping[str, bytes], *, besides: str) -> None:
