@@ -14,7 +14,7 @@ from schemas.policies import PolicyV1
 from schemas.telemetry import MetricV1
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, LIFECYCLE, METRICS, NOTICES, POLICIES, TopicDeclaration
-from streams.agents.detect import DetectDesk
+from streams.agents.detect import DetectDesk, detector_of
 from streams.agents.governed import ENTRY, Folder, Governed, GovernedSkimming, Remade
 from streams.agents.governed import governed as under
 from streams.agents.incidents import IncidentsDesk
@@ -68,6 +68,15 @@ def test_a_rule_holds_from_its_place_on_and_alerts_of_one_that_is_gone_end() -> 
         ("busy", "resolved: the policy has no such rule any more")
     ]
     assert said(desk.hear(METRICS, load(3, 4))) == [("idle", "firing: load 3 < 5")]
+
+
+def test_the_rules_of_a_partition_are_found_behind_its_policy() -> None:
+    """Nobody would see what they cost and what they leave out."""
+    detector = Detector([])
+    desk = DetectDesk(detector)
+    assert detector_of(desk) is detector_of(under("detect", desk, folder())) is detector
+    with pytest.raises(TypeError, match="CountingDesk is not the desk of this hop"):
+        detector_of(CountingDesk())
 
 
 def test_whoever_takes_over_goes_on_under_the_policy_that_was_in_force(
