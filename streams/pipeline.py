@@ -24,8 +24,8 @@ from schemas.topics import DETECT_JOURNAL, INCIDENTS_JOURNAL, NOTIFY_JOURNAL
 from streams.agents.app import HopApp
 from streams.agents.collecting import collect_rarely
 from streams.agents.detect import INPUTS as DETECT_INPUTS
-from streams.agents.detect import DetectDesk, detector_of
-from streams.agents.governed import Folder, Remade, governed
+from streams.agents.detect import DetectDesk
+from streams.agents.governed import Folder, Remade, desk_of, governed
 from streams.agents.haste import EarlyTicks
 from streams.agents.hop import Hop
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
@@ -92,7 +92,9 @@ def _detect(app: HopApp) -> None:
         journal=DETECT_JOURNAL,
         desk=lambda: governed("detect", desk(), folder),
     )
-    watch.detectors = lambda: [detector_of(piece.desk) for piece in list(hop.slices.values())]
+    watch.detectors = lambda: [
+        desk_of(piece.desk, DetectDesk).detector for piece in list(hop.slices.values())
+    ]
 
 
 def _incidents(app: HopApp) -> None:

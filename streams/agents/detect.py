@@ -9,8 +9,6 @@ from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, POLICIES, TELEMETRY, TICKS, TopicDeclaration
-from streams.agents.checkpoints import Desk
-from streams.agents.governed import Governed
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.detection.evaluation import Detector
 from streams.detection.ledger import Changes, Keep
@@ -93,16 +91,6 @@ class DetectDesk:
         """Go on under the rules and formats of *policy*; what is remembered for rules that stay as they are stays."""
         self._formats = Formats(policy.formats)
         self.detector.replace_rules(policy.watched_rules)
-
-
-def detector_of(desk: Desk) -> Detector:
-    """Return the detector of a partition whose *desk* this is."""
-    if isinstance(desk, Governed):
-        desk = desk.desk
-    if not isinstance(desk, DetectDesk):
-        message = f"{type(desk).__name__} is not the desk of this hop"
-        raise TypeError(message)
-    return desk.detector
 
 
 def origin_of(record: Any) -> Origin:

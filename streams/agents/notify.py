@@ -20,7 +20,7 @@ from schemas.topics import NOTICES, POLICIES, RECEIPTS, TICKS, TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.checkpoints import Slice
-from streams.agents.governed import Governed
+from streams.agents.governed import desk_of
 from streams.agents.hop import Hop
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
@@ -227,13 +227,7 @@ class Notifier:
 
     @staticmethod
     def _deliveries(piece: Slice) -> Deliveries:
-        desk = piece.desk
-        if isinstance(desk, Governed):
-            desk = desk.desk
-        if not isinstance(desk, NotifyDesk):
-            message = f"{type(desk).__name__} is not the desk of this hop"
-            raise TypeError(message)
-        return desk.deliveries
+        return desk_of(piece.desk, NotifyDesk).deliveries
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)
