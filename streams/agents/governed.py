@@ -7,7 +7,7 @@ whoever takes the partition over goes on under it, whatever stands in the folder
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from schemas.policies import PolicyV1
 from schemas.ticks import TickV1
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: The state entry that holds the policy in force. No identifier has a line break.
 ENTRY: Final = "\npolicy"
+
+Kind = TypeVar("Kind")
 
 
 class Governable(Desk, Protocol):
@@ -234,3 +236,13 @@ def governed(hop: str, desk: Governable, folder: Folder) -> Governed:
     if isinstance(desk, Skimming):
         return GovernedSkimming(hop, desk, desk, folder)
     return Governed(hop, desk, folder)
+
+
+def desk_of(desk: Desk, kind: type[Kind]) -> Kind:
+    """Return the desk of that *kind*, which *desk* is or puts under a policy."""
+    if isinstance(desk, Governed):
+        desk = desk.desk
+    if not isinstance(desk, kind):
+        message = f"{type(desk).__name__} is not the desk of this hop"
+        raise TypeError(message)
+    return desk
