@@ -8,7 +8,6 @@ from pydantic import BaseModel, ValidationError
 
 from streams.incidents.calendars import BUSINESS, Calendar
 from streams.incidents.escalation import Chain
-from streams.incidents.local_time import zone
 from streams.incidents.people import Person, Roster, Team
 from streams.incidents.promises import Plan
 from streams.incidents.schedules import ALWAYS, Schedule, Shift, chosen
@@ -18,6 +17,7 @@ from streams.notifications.channel import Channel
 from streams.notifications.duty import Duty, OnDuty
 from streams.policy_faults import faults, meant
 from streams.policy_files import Document, Place, Problem
+from streams.time_zones import zone
 from streams.warehouse.levels import Promise
 
 #: Each part is a map of names to these.

@@ -23,17 +23,46 @@ _REWORDED: Final = (
     # A limit of durations.
     (re.compile(r"datetime\.timedelta\(([^)]*)\)"), reworded),
 )
+#: How much alike two names must be for one to be a slip of the other: from 0 to 1.
+_ALIKE: Final = 0.6
+_VERY_MUCH: Final = 0.8
+#: Names that a message lists; more of them nobody would read.
+_LISTED: Final = 40
 #: Parts whose values may hold something that nobody should read.
 _UNQUOTED: Final = frozenset({"channels", "url", "headers"})
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return what a writer of *name* may have meant: one of *known*, or all of them."""
+def nearest(name: str, known: Iterable[str], alike: float = _ALIKE) -> str | None:
+    """Return which of *known* a writer of *name* may have mistyped; None where nothing is at least so much *alike*."""
     choices = sorted(known)
-    close = get_close_matches(name, choices, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there are {', '.join(choices)}" if choices else "there are none"
+    otherwise_cased = [each for each in choices if each.lower() == name.lower()]
+    close = otherwise_cased or get_close_matches(name, choices, n=1, cutoff=alike)
+    return close[0] if close else None
+
+
+def meant(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Return what a writer of *name* may have meant: one of *known*, or all of them, or what is said *otherwise*."""
+    choices = sorted(known)
+    close = nearest(name, choices, _VERY_MUCH) or _worded(name, choices) or nearest(name, choices)
+    if close is not None:
+        return f"did you mean {close!r}?"
+    if otherwise is not None or not choices:
+        return otherwise or "there are none"
+    listed = ", ".join(choices[:_LISTED])
+    return f"there are {listed}" + (
+        f" and {len(choices) - _LISTED} more" if len(choices) > _LISTED else ""
+    )
+
+
+def _worded(name: str, known: Iterable[str]) -> str | None:
+    """Return the only one of *known* that has some words more or less: mute_time_intervals for mute, url for webhook_url."""
+    words = _words(name)
+    found = [each for each in known if _words(each) < words or words < _words(each)]
+    return found[0] if len(found) == 1 else None
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(re.split(r"[^a-z0-9]+", name.lower())) - {""}
 
 
 def faults(

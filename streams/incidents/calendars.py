@@ -16,15 +16,8 @@ import holidays
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from schemas import limits
-from streams.incidents.local_time import (
-    Hours,
-    Week,
-    ZoneName,
-    on_day,
-    read_week,
-    wall_clock,
-    zone,
-)
+from streams.incidents.local_time import Hours, Week, on_day, read_week, wall_clock
+from streams.time_zones import ZoneName, zone
 
 _DAY: Final = timedelta(days=1)
 

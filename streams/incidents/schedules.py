@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.contract import Name
 from streams.durations import Duration
 from streams.incidents.calendars import OpeningHours
-from streams.incidents.local_time import Hours, LocalMoment, ZoneName, instant, wall_clock, zone
+from streams.incidents.local_time import Hours, LocalMoment, instant, wall_clock
+from streams.time_zones import ZoneName, zone
 
 #: What a schedule says that wants people to be told of every handover.
 ALWAYS: Final = "always"
