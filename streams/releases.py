@@ -18,7 +18,7 @@ from schemas import limits
 from schemas.policies import PolicyV1
 from streams.errors import PolicyError
 from streams.policy import Examined, Policy, put_together, refusal
-from streams.policy_files import document_of, files_of
+from streams.policy_files import POLICY_MISSING, Problem, document_of, files_of, text_of
 
 #: Bytes of the diff; the rest is told from the files.
 DIFF_BYTES: Final = 200_000
@@ -40,12 +40,11 @@ def texts_of(path: Path) -> dict[str, str]:
     Raises:
         PolicyError: One cannot be read.
     """
-    try:
-        return {file.name: file.read_text(encoding="utf-8") for file in files_of(path)}
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "one of its files is not UTF-8 text"
-        message = f"{path} cannot be read: {why}"
-        raise PolicyError(message) from None
+    texts = {file.name: text_of(file, file.name, POLICY_MISSING) for file in files_of(path)}
+    unread = [text for text in texts.values() if isinstance(text, Problem)]
+    if unread:
+        raise PolicyError(refusal(str(path), unread))
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
 def digest(files: Mapping[str, str]) -> str:

@@ -33,7 +33,7 @@ from streams.durations import Duration
 from streams.errors import PolicyError
 from streams.policy import Policy, put_together, read_policy, refusal
 from streams.policy_faults import faults, meant
-from streams.policy_files import Document, Place, Problem, document_of, part_of
+from streams.policy_files import SUFFIXES, Document, Place, Problem, document_of, part_of, text_of
 
 #: Where nothing else is said, cases begin here: a Friday.
 BEGINNING: Final = datetime(2024, 3, 1, tzinfo=UTC)
@@ -152,11 +152,9 @@ class Read:
 
 def read_cases(file: Path) -> Read:
     """Return the cases of *file*."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        return Read(problems=[Problem(str(file), 0, "", f"cannot be read: {why}")])
+    text = text_of(file, str(file))
+    if isinstance(text, Problem):
+        return Read(problems=[text])
     document = document_of(str(file), text, None)
     if document.problems:
         return Read(problems=document.problems)
@@ -336,8 +334,13 @@ def case_files(paths: Iterable[Path]) -> list[Path]:
     """Return the YAML files that *paths* are or hold, at any depth, each once, in order."""
     found: dict[Path, None] = {}
     for path in paths:
-        inside = path.rglob("*") if path.is_dir() else [path]
-        chosen = [each for each in inside if each == path or each.suffix in {".yaml", ".yml"}]
+        inside = path.rglob("*.y*ml") if path.is_dir() else [path]
+        chosen = [
+            each
+            for each in inside
+            # Editors leave files beside those that they edit.
+            if each == path or (each.suffix in SUFFIXES and not each.name.startswith("."))
+        ]
         found.update(dict.fromkeys(sorted(each for each in chosen if not each.is_dir())))
     return list(found)
 

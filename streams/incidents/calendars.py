@@ -90,6 +90,9 @@ class OpeningHours:
 
 def _country(written: str) -> str:
     country, _, subdivision = written.partition("-")
+    if country.isdecimal():
+        message = "is a day, and no country whose holidays are free: write it under closed"
+        raise ValueError(message)
     known = holidays.list_supported_countries()
     if country not in known or (subdivision and subdivision not in known[country]):
         message = (

@@ -113,7 +113,7 @@ class Schedule(BaseModel):
         for shift in (*self.overrides, *(each for layer in self.layers for each in layer.shifts)):
             start, end = shift.span(where)
             if start >= end:
-                message = f"has a shift of {shift.person} that ends before it begins: {shift.start}"
+                message = f"has a shift of {shift.person} that does not end after it begins: {shift.start:%Y-%m-%d %H:%M}"
                 raise ValueError(message)
         for layer in self.layers:
             ordered = sorted(layer.shifts, key=lambda shift: shift.span(where))

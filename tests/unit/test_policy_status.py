@@ -105,7 +105,7 @@ def test_settings_are_checked_with_their_place(tmp_path: Path) -> None:
           components: {Checkout: {descripton: x}}
         """,
     ).split("\n") == [
-        "bad.yaml:2: status_page.name: is missing; it says: Whose status it is",
+        "bad.yaml:1: status_page.name: is missing; it says: Whose status it is",
         "bad.yaml:2: status_page.url: must be an address that starts with http:// or https://",
         "bad.yaml:3: status_page.components.Checkout.descripton: is not known here; did you mean 'description'?",
     ]

@@ -94,7 +94,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
           - {at: 0s, steps: [{joined: [{bnd: topology}], incident: {alerts: [{rul: down}]}}]}
         """,
     ) == (
-        "a.yaml:2: inputs[0].at: '5 s' is not a duration: write a number and a unit, such as 30s, 5m, 1h or 7d\n"
+        "a.yaml:2: inputs[0].at: '5 s' is not a duration: write it as 5s\n"
         "a.yaml:3: inputs[1].metrik: is not known here; did you mean 'metric'?\n"
         "a.yaml:4: inputs[2]: must be one of health, metric, log, external, alert, change, silence, command, outage; it is none\n"
         "a.yaml:5: inputs[3]: must be one of health, metric, log, external, alert, change, silence, command, outage; "
@@ -106,7 +106,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         "a.yaml:10: inputs[8].at: has no usable 'every': write {from: 0s, to: 10m, every: 15s}, from at most to\n"
         "a.yaml:11: inputs[9].alert.started_at: '-1x' is no moment: write 2024-03-01T12:00:00Z, "
         "or a time since the beginning, such as 5m or -1h\n"
-        "a.yaml:12: inputs[10].alert.severity: 5 must be less than or equal to 4\n"
+        "a.yaml:12: inputs[10].alert.severity: 5 is no severity; there are 1, 2, 3, 4\n"
         "a.yaml:13: inputs[11].silence.matchers: 'service' is no comparison: write label=value, label!=value, "
         'label=~"expression" or label!~"expression"\n'
         "a.yaml:14: inputs[12].command.report.sumary: is not known here; did you mean 'summary'?\n"
@@ -124,7 +124,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("- a", "a.yaml:1: must be a map with inputs and expect, or with cases"),
-        ("inputs: [", "a.yaml:1: is no YAML: expected the node content, but found '<stream end>'"),
+        ("inputs: [", "a.yaml:1: is no YAML: a [ or { before it is never closed"),
         ("inputs: {}\nexpect: []", "a.yaml:1: inputs: must be a list: begin each entry with '- '"),
         ("inputs: []", "a.yaml:1: expect: expects nothing: add {at: 30s, firing: [a-rule]}"),
         ("cases: [x]", "a.yaml:1: cases[0]: must be a map of settings"),
@@ -138,15 +138,17 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         ),
         ("ticks: 3m", "a.yaml:1: ticks: '3m' must be less than or equal to 2m"),
         ("expct: []", "a.yaml:1: expct: is not known here; did you mean 'expect'?"),
-        ("inputs: []\ninputs: []", "a.yaml:2: inputs: stands twice; only the last would count"),
+        (
+            "inputs: []\ninputs: []",
+            "a.yaml:2: inputs: stands in line 1 as well: only the last one would count",
+        ),
     ],
 )
 def test_a_file_that_holds_no_cases_is_said_with_its_line(
     tmp_path: Path, text: str, said: str
 ) -> None:
     """Its cases would not be played, and all would look well."""
-    # PyYAML's parsers in C and in Python word syntax errors differently.
-    assert refused(tmp_path, text).startswith(said.partition("expected the")[0])
+    assert refused(tmp_path, text) == said
 
 
 def test_a_policy_inside_a_file_is_read_with_its_lines_and_environment(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_a_policy_is_found_beside_its_cases_and_where_the_command_is_typed(tmp_p
 def test_folders_are_searched_at_any_depth(tmp_path: Path) -> None:
     """Cases in a subfolder would never be played."""
     (tmp_path / "b" / "c").mkdir(parents=True)
-    for name in ("b/c/x.yml", "b/a.yaml", "z.yaml", "notes.txt"):
+    for name in ("b/c/x.yml", "b/a.yaml", "z.yaml", "notes.txt", "b/.#a.yaml"):
         (tmp_path / name).touch()
     found = case_files([tmp_path, tmp_path / "z.yaml", tmp_path / "gone.txt"])
     assert [str(each.relative_to(tmp_path)) for each in found] == [
