@@ -1,7 +1,7 @@
 """What is wrong with a setting, in words for its author: what it is, what it must be, what may have been meant."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Final, get_args
@@ -14,6 +14,14 @@ from streams.policy_files import Document, Place, Problem
 
 _REWORDED: Final = (
     (re.compile(r"^Value error, "), ""),
+    (
+        re.compile(r"^Input should have timezone info"),
+        "must have a zone: write 2024-03-01T09:00:00Z",
+    ),
+    (
+        re.compile(r"^Input should be a valid datetime.*"),
+        "must be a moment: write 2024-03-01T09:00:00Z",
+    ),
     (re.compile(r"^Input should be "), "must be "),
     (re.compile(r"^(String|List|Tuple|Dictionary|Value) should "), "must "),
     (re.compile(r"a valid (tuple|list)"), "a list"),
@@ -131,11 +139,19 @@ def undefined(
 
 
 def faults(
-    document: Document, place: Place, model: type[BaseModel], error: ValidationError
+    document: Document,
+    place: Place,
+    model: type[BaseModel],
+    error: ValidationError,
+    only: Container[str] | None = None,
 ) -> list[Problem]:
-    """Return what is wrong with the settings of a *model* that stand at *place*, each slip once."""
+    """Return what is wrong with the settings of a *model* that stand at *place*, each slip once; *only* of some of them."""
     said: dict[Place, list[str]] = {}
-    found = error.errors(include_url=False)
+    found = [
+        each
+        for each in error.errors(include_url=False)
+        if only is None or (each["loc"] and each["loc"][0] in only)
+    ]
     slips = dict(_slips(model, found))
     for fault in found:
         missing = fault["type"] == "missing"
@@ -216,7 +232,7 @@ def _text(
     if not isinstance(written, str | int | float) or _UNQUOTED & set(where):
         return text
     quoted = document.quoted(where)
-    if kind == "literal_error" and isinstance(written, str):
+    if kind in {"literal_error", "enum"} and isinstance(written, str):
         choices = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
         return f"{quoted} is none of its values; {meant(written, choices)}"
     if kind == "value_error":

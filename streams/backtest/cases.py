@@ -23,12 +23,13 @@ from streams.backtest.inputs import (
     COMMANDS_KNOWN,
     MESSAGES,
     OUTAGE,
+    SHORT,
     Happening,
     Input,
     Moments,
     Nowhere,
 )
-from streams.backtest.since import numbered, parts_of
+from streams.backtest.since import NO_MOMENT, is_moment, moments_of, numbered, parts_of
 from streams.durations import Duration
 from streams.errors import PolicyError
 from streams.policy import Policy, put_together, read_policy, refusal
@@ -170,6 +171,8 @@ class _Reading:
         self._file = file
         self._document = document
         self.read = Read()
+        #: Names of cases, and the line of each.
+        self._names: dict[str, int] = {}
 
     def take(self) -> None:
         if not isinstance(self._document.meant, dict):
@@ -205,6 +208,8 @@ class _Reading:
         if not expectations:
             self._say((*place, "expect"), "expects nothing: add {at: 30s, firing: [a-rule]}")
             return
+        if not self._is_new(place, body.name):
+            return
         stem = self._file.stem
         self.read.cases.append(
             Case(
@@ -221,6 +226,15 @@ class _Reading:
                 tuple(expectations),
             )
         )
+
+    def _is_new(self, place: Place, name: str) -> bool:
+        line = self._document.problem((*place, "name"), "").line
+        before = self._names.setdefault(name, line)
+        if before != line:
+            self._say(
+                (*place, "name"), f"{name!r} is the name of the case in line {before} already"
+            )
+        return before == line
 
     def _happenings(
         self, place: Place, given: Any, number: int, beginning: datetime
@@ -246,8 +260,8 @@ class _Reading:
         kind = happening.kind
         if kind is None:
             action = str(happening.fields.get("action"))
-            known = meant(action, COMMANDS_KNOWN)
-            self._say((*place, "action"), f"{action!r} is no action; {known}")
+            known = {*COMMANDS_KNOWN, *SHORT}
+            self._say((*place, "action"), f"{action!r} is no action; {meant(action, known)}")
             return False
         if not self._known(place, happening.fields, kind):
             return False
@@ -278,6 +292,7 @@ class _Reading:
             wanted = getattr(read, word)
             for number, each in enumerate(wanted or ()):
                 self._known((*place, word, number), each, kind)
+                self._possible((*place, word, number), each, kind, beginning)
             if wanted is not None:
                 named[word] = tuple(
                     {name: numbered(name, it, beginning) for name, it in each.items()}
@@ -296,6 +311,27 @@ class _Reading:
             for below, inside in _maps_in(given.get(name))
         ]
         return not unknown and all(parts)
+
+    def _possible(
+        self, place: Place, given: Mapping[str, Any], kind: type[BaseModel], beginning: datetime
+    ) -> None:
+        """Say what no message has in a field: it would be expected in vain, or be missed by nobody."""
+        moments = moments_of(kind)
+        plain = {}
+        for name, value in given.items():
+            if name in moments:
+                if value is not None and not is_moment(value):
+                    self._say((*place, name), f"{value!r} {NO_MOMENT}")
+            elif isinstance(value, str | int | float):
+                plain[name] = numbered(name, value, beginning)
+        try:
+            kind.model_validate(plain)
+        except ValidationError as error:
+            wrong = faults(self._document, place, kind, error, only=plain)
+            self.read.problems.extend(wrong)
+        for name, part in parts_of(kind).items():
+            for below, inside in _maps_in(given.get(name)):
+                self._possible((*place, name, *below), inside, part, beginning)
 
     def _each(self, place: Place, given: Any) -> Iterator[tuple[Place, Any]]:
         if given is None:
@@ -363,4 +399,7 @@ def policy_of(case: Case, otherwise: Path) -> Policy:
     if given is not None:
         beside = case.file.parent / given
         path = beside if beside.exists() else Path(given)
+        if not path.exists():
+            message = f"there is no policy {given!r}: neither beside {case.file.name}, nor where the command is typed"
+            raise PolicyError(message)
     return read_policy(path, case.environment)

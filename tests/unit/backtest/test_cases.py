@@ -136,6 +136,43 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
             "cases: []\ninputs: []",
             "a.yaml:1: cases: stands beside inputs or expect: move those into a case",
         ),
+        (
+            "inputs: [{at: {from: 0s, to: 1m, evry: 5s}, metric: {}}]",
+            "a.yaml:1: inputs[0].at: has 'evry', which is not known here; did you mean 'every'?",
+        ),
+        (
+            "inputs: [{at: 0s, command: {action: akc}}]\nexpect: [{at: 1s, firing: []}]",
+            "a.yaml:1: inputs[0].command.action: 'akc' is no action; did you mean 'ack'?",
+        ),
+        (
+            "cases:\n- {name: a, expect: [{at: 1s, firing: []}]}\n- {name: a, expect: [{at: 1s, firing: []}]}",
+            "a.yaml:3: cases[1].name: 'a' is the name of the case in line 2 already",
+        ),
+        (
+            "start: 2024-03-01",
+            "a.yaml:1: start: '2024-03-01' must have a zone: write 2024-03-01T09:00:00Z",
+        ),
+        ("start: today", "a.yaml:1: start: 'today' must be a moment: write 2024-03-01T09:00:00Z"),
+        # What no message can have.
+        (
+            "expect: [{at: 1s, incidents: [{status: investigatng}]}]",
+            "a.yaml:1: expect[0].incidents[0].status: 'investigatng' is none of its values; did you mean 'investigating'?",
+        ),
+        (
+            "expect: [{at: 1s, alerts: [{severity: high}]}]",
+            "a.yaml:1: expect[0].alerts[0].severity: 'high' is no severity; did you mean 2?",
+        ),
+        (
+            "expect: [{at: 1s, steps: [{incident: {alerts: [{state: fireing}]}}]}]",
+            "a.yaml:1: expect[0].steps[0].incident.alerts[0].state: 'fireing' is none of its values; did you mean 'firing'?",
+        ),
+        (
+            "expect: [{at: 1s, alerts: [{started_at: yesterday}]}]",
+            (
+                "a.yaml:1: expect[0].alerts[0].started_at: 'yesterday' is no moment: "
+                "write 2024-03-01T12:00:00Z, or a time since the beginning, such as 5m or -1h"
+            ),
+        ),
         ("ticks: 3m", "a.yaml:1: ticks: '3m' must be less than or equal to 2m"),
         ("expct: []", "a.yaml:1: expct: is not known here; did you mean 'expect'?"),
         (
