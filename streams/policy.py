@@ -7,7 +7,7 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +39,14 @@ from streams.policy_doubts import Placed, Written, doubts
 from streams.policy_duty import PARTS as DUTY_PARTS
 from streams.policy_duty import DutyParts, plan_of, promises_of
 from streams.policy_faults import meant, nearest, undefined
-from streams.policy_files import Document, Place, Problem, documents
+from streams.policy_files import (
+    Document,
+    Place,
+    Problem,
+    documents,
+    parts_below,
+    there_instead,
+)
 from streams.policy_reading import Reading
 from streams.policy_references import (
     channels_of,
@@ -190,8 +197,10 @@ def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Pol
 
 def examine(path: Path, environment: Mapping[str, str] | None = None) -> Examined:
     """Return the policy that *path*, a file or a folder, holds, and all that is to be said about it."""
-    read = documents(path, os.environ if environment is None else environment)
-    return put_together(path.name, list(read), path if path.is_dir() else path.parent)
+    read = [*documents(path, os.environ if environment is None else environment)]
+    examined = put_together(path.name, read, path if path.is_dir() else path.parent)
+    unread = [*parts_below(path, PARTS)] if read and path.is_dir() else []
+    return replace(examined, doubts=(*examined.doubts, *unread))
 
 
 def put_together(name: str, read: Sequence[Document], beside: Path | None = None) -> Examined:
@@ -200,7 +209,8 @@ def put_together(name: str, read: Sequence[Document], beside: Path | None = None
     for document in read:
         reading.take(document)
     if not read:
-        reading.problems.append(Problem(name, 0, "", "has no .yaml files"))
+        there = there_instead(beside) if beside else ""
+        reading.problems.append(Problem(name, 0, "", f"has no .yaml files{there}"))
     # What cannot be read may hold what is named elsewhere: then it follows from what is told already.
     gaps = _unread(reading.problems)
     reading.check_references()
@@ -358,7 +368,12 @@ class _Reading(Reading):
                 continue
             model = self.kind(document, place, each, self._channel_kinds)
             if model is not None:
-                self._channels[str(name)] = self.model(document, place, each, model)
+                channel = self._channels[str(name)] = self.model(document, place, each, model)
+                # An address that the environment may have is left out on purpose.
+                if channel is not None and "${" not in str(document.written_at(place)):
+                    unset = channel.missing()
+                    if unset is not None and unset not in each:
+                        self.written.off.append(Placed(document, place, unset))
                 if isinstance(each.get("fallback"), str) and each["fallback"]:
                     self._references.append((document, (*place, "fallback"), each["fallback"]))
                     if each["fallback"] == str(name):
@@ -425,7 +440,10 @@ class _Reading(Reading):
         for number, each in value.items():
             place = ("severities", number)
             if number not in SEVERITIES:
-                self.say(document, place, "is no severity; there are 1, 2, 3, 4")
+                text = "is no severity; there are 1, 2, 3, 4"
+                if str(number).isdecimal() and int(number) in SEVERITIES:
+                    text = f"is a text: write {int(number)} without quotes"
+                self.say(document, place, text)
                 continue
             self.once(document, place, "severity", str(number))
             if isinstance(each, dict) and isinstance(each.get("calendar"), str):

@@ -61,6 +61,8 @@ class Written:
     probes: list[Placed[Probe]] = field(default_factory=list)
     #: Channels in whose place nobody is told.
     alone: list[str] = field(default_factory=list)
+    #: Channels that are off, each with the setting that would turn it on.
+    off: list[Placed[str]] = field(default_factory=list)
     #: Channels whose fallback they are themselves.
     replaced_by_itself: set[str] = field(default_factory=set)
     #: By name.
@@ -175,6 +177,8 @@ def _of_routes(routes: Sequence[Placed[Route]]) -> Iterator[Problem]:
 def _of_channels(written: Written) -> Iterator[Problem]:
     reached = {name for each in written.routes for name in channels_of(each.setting)}
     reached.update(written.called)
+    for each in written.off:
+        yield each.problem(text=f"is off, since it has no {each.setting}: it tells nobody anything")
     for channel in written.channels:
         if channel.setting in written.replaced_by_itself:
             yield channel.problem("fallback", text="is the channel itself: name another one")

@@ -51,6 +51,7 @@ _ELSEWHERE: Final = {
     "=": "==",
     "above": ">",
     "alert": "name",
+    "alerts": "rules",
     "annotations": "summary",
     "average": "avg",
     "below": "<",
@@ -58,6 +59,7 @@ _ELSEWHERE: Final = {
     "eq": "==",
     "expr": "metric",
     "ge": ">=",
+    "groups": "rules",
     "gt": ">",
     "id": "name",
     "interval": "every",
@@ -230,7 +232,8 @@ def _text(
         text = pattern.sub(instead, text)
     written = document.written_at(where)
     if not isinstance(written, str | int | float) or _UNQUOTED & set(where):
-        return text
+        listed = kind == "dict_type" and isinstance(written, list)
+        return "must be a map of names, each with a colon, and no list" if listed else text
     quoted = document.quoted(where)
     if kind in {"literal_error", "enum"} and isinstance(written, str):
         choices = re.findall(r"'([^']*)'", fault["ctx"]["expected"])

@@ -7,7 +7,7 @@ The files of a policy: YAML with places, and names of the environment replaced.
 
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,11 @@ from streams.policy_yaml import MOST_PLACES, Reader, fault
 
 Place = tuple[str | int, ...]
 
-_NAMED: Final = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_NAMED: Final = re.compile(
+    r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\$\{[A-Za-z_][^}]*\}?|\A\$[A-Z_][A-Z0-9_]*\Z)"
+)
+#: Other files that are told of.
+_OTHERS: Final = 5
 #: How the names of YAML files end.
 SUFFIXES: Final = (".yaml", ".yml")
 #: What may be wrong with the path of a policy that is nowhere.
@@ -109,6 +113,38 @@ def files_of(path: Path) -> list[Path]:
     found = (each for each in path.iterdir() if each.suffix in SUFFIXES)
     # Editors leave files beside those that they edit.
     return sorted(each for each in found if not each.name.startswith("."))
+
+
+def there_instead(folder: Path) -> str:
+    """Return what there is in a *folder* without YAML files, as the end of a message."""
+    below = sorted({each.relative_to(folder).parts[0] for each in _below(folder)})
+    if below:
+        return f"; those of folders below it are not read: {', '.join(below)}"
+    others = sorted(each.name for each in folder.iterdir() if each.is_file())
+    return f"; there is {', '.join(others[:_OTHERS])}" if others else ""
+
+
+def parts_below(folder: Path, parts: Collection[str]) -> Iterator[Problem]:
+    """Yield the files below *folder* that have *parts* of a policy, which nobody reads; cases of tests may stand there."""
+    for file in _below(folder):
+        text = text_of(file, file.name)
+        document = None if isinstance(text, Problem) else document_of(file.name, text, None)
+        named = document.meant if document and isinstance(document.meant, dict) else {}
+        if named and set(named) <= set(parts):
+            name = file.relative_to(folder).as_posix()
+            told = "is not read: the files of a policy stand in its folder, and not below it"
+            yield Problem(name, 0, "", told)
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return the YAML files below *folder*, but those that are hidden."""
+    return sorted(
+        each
+        for each in folder.rglob("*.y*ml")
+        if each.suffix in SUFFIXES
+        and len(parts := each.relative_to(folder).parts) > 1
+        and not any(part.startswith(".") for part in parts)
+    )
 
 
 def documents(path: Path, environment: Mapping[str, str]) -> Iterator[Document]:
@@ -253,9 +289,14 @@ def _replaced(document: Document, part: Any, place: Place, environment: Mapping[
 
 def _put_in(document: Document, text: str, place: Place, environment: Mapping[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
-        escaped, name, otherwise = found.groups()
+        escaped, name, otherwise, odd = found.groups()
         if escaped:
             return str(escaped)
+        if odd:
+            told = "has what looks like a name of the environment: write ${NAME} or ${NAME:-a default}, and $${ for ${ itself"
+            document.problems.append(document.problem(place, told))
+            document.told.add(place)
+            return "unset"
         given = environment.get(name) or otherwise
         if given is None:
             told = f"the environment has no {name}; set it, or write ${{{name}:-a default}}"

@@ -197,6 +197,22 @@ def test_a_slip_in_a_rule_is_said_once(tmp_path: Path, settings: str, said: str)
             "1: channels.a.to: must be a number with its country and without spaces, such as +4930123456",
         ),
         ("channels: {a: {kind: slack, webhook_url: x}}", "1: channels.a.webhook_url: is not known here; did you mean 'url'?"),
+        ("severities: {'1': {name: a}}", "1: severities.1: is a text: write 1 without quotes"),
+        (
+            "status_page: {name: S, components: [Shop]}",
+            "1: status_page.components: must be a map of names, each with a colon, and no list",
+        ),
+        ("groups: []", "1: groups: is no part of a policy; did you mean 'rules'?"),
+        *(
+            (
+                f"channels: {{a: {{kind: pagerduty, routing_key: '{written}'}}}}",
+                (
+                    "1: channels.a.routing_key: has what looks like a name of the environment: "
+                    "write ${NAME} or ${NAME:-a default}, and $${ for ${ itself"
+                ),
+            )
+            for written in ("$KEY", "${KEY-x}", "a${KEY", "${MY-KEY}")
+        ),
         # On the line of what is named, not of what it is in.
         (
             "rules:\n  - name: a\n    kind: health\n    severity: 1\n    failures: 5\n    of: 3",
@@ -337,6 +353,10 @@ def test_a_slip_in_a_part_hides_no_doubt_about_another(tmp_path: Path) -> None:
             "2: correlation.inhibit[0].source: 'dwon' is no rule; did you mean 'down'?",
         ),
         (
+            f"{CHANNELS}  pager: {{kind: pagerduty}}\nroutes: [{{channels: [chat, mail, pager]}}]",
+            "4: channels.pager: is off, since it has no routing_key: it tells nobody anything",
+        ),
+        (
             f"{CHANNELS.replace('slack,', 'slack, fallback: chat,')}{ROUTES}",
             "2: channels.chat.fallback: is the channel itself: name another one",
         ),
@@ -350,6 +370,10 @@ def test_what_is_hardly_meant_is_told(tmp_path: Path, text: str, said: str) -> N
 @pytest.mark.parametrize(
     "text",
     [
+        # Not what the environment has under some name.
+        "rules: [{name: a, kind: log_pattern, pattern: '^a$|$B', severity: 2}]",
+        # What is off on purpose.
+        f"{CHANNELS}  pager: {{kind: pagerduty, routing_key: '${{KEY:-}}'}}\n  pager2: {{kind: pagerduty, routing_key: ''}}\nroutes: [{{channels: [chat, mail, pager, pager2]}}]",
         # Beyond 9, it is worse than by default.
         "rules: [{name: a, kind: threshold, metric: m, threshold: 5, severity: {default: 3, bands: [{beyond: 9, severity: 2}]}}]",
         "rules: [{name: a, kind: threshold, metric: m, compare: '<', threshold: 5, severity: {default: 3, bands: [{beyond: 4, severity: 2}]}}]",
@@ -360,3 +384,32 @@ def test_what_is_hardly_meant_is_told(tmp_path: Path, text: str, said: str) -> N
 )  # fmt: skip
 def test_what_is_meant_is_not_doubted(tmp_path: Path, text: str) -> None:
     assert told(tmp_path, text) == ([], [])
+
+
+def test_files_that_nobody_reads_are_told(tmp_path: Path) -> None:
+    """Rules in a folder of their own would never find anything."""
+    for name, text in {
+        "notes.txt": "",
+        "rules/a.yaml": "rules: []\n",
+        "cases/a.yaml": "policy: ..\ninputs: []\nexpect: []\n",
+        "cases/broken.yaml": "inputs: [",
+        ".git/a.yaml": "rules: []\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    folder = tmp_path.name
+    problems = [
+        f"{folder}: has no .yaml files; those of folders below it are not read: cases, rules"
+    ]
+    assert told(tmp_path / "rules", "rules: []\n") == ([], [])
+    assert list(map(str, examine(tmp_path, {}).problems)) == problems
+    (tmp_path / "b.yaml").write_text("rules: []\n")
+    assert list(map(str, examine(tmp_path, {}).doubts)) == [
+        "rules/a.yaml: is not read: the files of a policy stand in its folder, and not below it"
+    ]
+
+
+def test_what_stands_in_a_folder_instead_of_a_policy_is_told(tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_text("{}")
+    (problem,) = examine(tmp_path, {}).problems
+    assert str(problem) == f"{tmp_path.name}: has no .yaml files; there is rules.json"
