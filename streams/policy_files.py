@@ -137,13 +137,12 @@ def parts_below(folder: Path, parts: Collection[str]) -> Iterator[Problem]:
 
 
 def _below(folder: Path) -> list[Path]:
-    """Return the YAML files below *folder*, but those that are hidden."""
+    """Return the YAML files one level below *folder*, but those that are hidden."""
     return sorted(
         each
-        for each in folder.rglob("*.y*ml")
+        for each in folder.glob("*/*.y*ml")
         if each.suffix in SUFFIXES
-        and len(parts := each.relative_to(folder).parts) > 1
-        and not any(part.startswith(".") for part in parts)
+        and not any(part.startswith(".") for part in each.relative_to(folder).parts)
     )
 
 

@@ -45,6 +45,8 @@ class Reading:
         if isinstance(kind, str) and kind in known:
             return known[kind]
         where = (*place, "kind")
+        if document.is_told(where):
+            return None
         if isinstance(kind, str):
             written = str(document.written_at(where))
             self.say(document, where, f"{written!r} is no kind; {meant(written, known)}")

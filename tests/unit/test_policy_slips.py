@@ -257,6 +257,13 @@ def test_a_slip_elsewhere_is_said_once(tmp_path: Path, text: str, said: str) -> 
             "3: channels.mail.hst: is not known here; did you mean 'host'?",
         ),
         (
+            "rules: [{name: a, kind: '${NOWHERE}', severity: 2}]\n",
+            (
+                "1: rules[0].kind: the environment has no NOWHERE; set it, "
+                "or write ${NOWHERE:-a default}"
+            ),
+        ),
+        (
             "channels: {chat: {kind: slack, url: '${NOWHERE}'}}\nroutes: [{channels: [chat]}]\n",
             (
                 "1: channels.chat.url: the environment has no NOWHERE; set it, "
