@@ -5,7 +5,7 @@ A message is JSON in UTF-8. Times are RFC 3339 with an offset, durations are sec
 """
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -64,11 +64,10 @@ Identifier = Annotated[
 ]
 Line = Annotated[str, StringConstraints(max_length=limits.LINE_LENGTH)]
 Text = Annotated[str, StringConstraints(max_length=limits.TEXT_LENGTH)]
+LABEL_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_./-]*$"
 LabelName = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=limits.LABEL_NAME_LENGTH, pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*$"
-    ),
+    StringConstraints(min_length=1, max_length=limits.LABEL_NAME_LENGTH, pattern=LABEL_NAME),
 ]
 LabelValue = Annotated[str, StringConstraints(max_length=limits.LABEL_VALUE_LENGTH)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=limits.LABEL_COUNT)]

@@ -234,7 +234,7 @@ class Rule(BaseModel):
     def _condition_is_known(self) -> Self:
         wrong = unknown(self.when, self.hears()) if self.when else None
         if wrong is not None:
-            message = f"when cannot be told: {wrong}"
+            message = f"when {wrong}"
             raise ValueError(message)
         return self
 
@@ -375,6 +375,10 @@ class Rule(BaseModel):
 
     def rising(self) -> bool | None:
         """Whether larger values are worse; None where its alerts have no value that a severity could depend on."""
+        return None
+
+    def begins(self) -> float | None:
+        """Return the value from which on it fires; None where that is not one number."""
         return None
 
     def graded(self, memory: Any, says: Says, value: float) -> Says:
