@@ -291,8 +291,9 @@ class Detector(Roster):
         series.held, move = holding.hold(series.held, says, at, severity, watched.watch.terms)
         if move is not None:
             self._tell(watched, move, at, rule.evidence(series.memory, says))
-        elif series.held.phase is Phase.QUIET:
+        if series.held.phase is Phase.QUIET:
             series.began = None
+            rule.begin_anew(series.memory)
 
     def _combine(self) -> None:
         """Let the rules that combine others hear what these have told."""
@@ -319,12 +320,13 @@ class Detector(Roster):
             if moment == series.heard_at + watch.rule.forget_after:
                 self._forget(watched, moment)
                 return False
-            if moment == holding.due(series.held, watch.terms):
-                self._elapse(watched, moment)
-            else:
+            if moment == watch.rule.next_look(series.memory, series.heard_at):
+                # Before what is waited for: that must still hold at its own moment.
                 says = watch.rule.look(series.memory, series.heard_at, moment)
                 if says is not None:
                     self._hold(watched, says, moment)
+            else:
+                self._elapse(watched, moment)
 
     def _elapse(self, watched: Watched, at: datetime) -> None:
         """Make the move that has been waited for."""
@@ -334,6 +336,8 @@ class Detector(Roster):
         waited = written(watch.terms.wait if pending else watch.terms.keep)
         series.held, move = holding.elapse(series.held, at)
         self._tell(watched, move, at, replace(evidence, reason=f"{evidence.reason}, for {waited}"))
+        if not pending:
+            watch.rule.begin_anew(series.memory)
 
     def _forget(self, watched: Watched, at: datetime) -> None:
         watch, series = watched.watch, watched.series

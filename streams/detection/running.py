@@ -72,12 +72,12 @@ class Running:
         value = min(max(value, -LARGEST), LARGEST)
         place = len(ats)
         if ats and at <= ats[-1]:
-            place = bisect_left(ats, at)
-            while place < len(ats) and ats[place] == at:
-                if self.marks[place] == mark:
-                    return False
-                if self.marks[place] > mark:
-                    break
+            place = first = bisect_left(ats, at)
+            last = bisect_right(ats, at)
+            if mark in self.marks[first:last]:
+                return False
+            # A counter goes up: of one moment, the smaller value was before the larger one, in whatever order they came.
+            while place < last and (self.values[place], self.marks[place]) < (value, mark):
                 place += 1
         if len(ats) >= reach.room:
             if place == 0:

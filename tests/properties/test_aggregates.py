@@ -20,16 +20,17 @@ samples = st.lists(st.tuples(st.integers(0, 100), numbers, st.integers(0, 3)), m
 
 
 def naive(heard: list[tuple[int, float, int]]) -> list[tuple[int, float]]:
-    """The window as its words say: newest moments, no copy twice, the newest of too many."""
-    held: list[tuple[int, int, float]] = []
+    """The window as its words say: newest moments, smaller values before larger ones, no copy twice, the newest of too many."""
+    held: list[tuple[int, float, int]] = []
     end = None
     for at, value, mark in heard:
         end = at if end is None else max(end, at)
         held = [each for each in held if each[0] > end - SPAN]
-        if at <= end - SPAN or (at, mark) in [each[:2] for each in held]:
+        if at <= end - SPAN or (at, mark) in [each[::2] for each in held]:
             continue
-        held = sorted([*held, (at, mark, min(max(value, -LARGEST), LARGEST))])[-ROOM:]
-    return [(at, value) for at, _, value in held]
+        # Of one moment, the smaller value was before the larger one.
+        held = sorted([*held, (at, min(max(value, -LARGEST), LARGEST), mark)])[-ROOM:]
+    return [(at, value) for at, value, _ in held]
 
 
 def kept(heard: list[tuple[int, float, int]], keeps: Keeps) -> Running:

@@ -98,6 +98,26 @@ def test_a_signal_comes_before_what_is_due_at_the_same_moment():
     assert detector.tick(at(60)) == []
 
 
+def test_what_must_hold_so_long_must_still_hold_at_that_moment():
+    """Otherwise an alert would fire and end at one moment, and somebody would be paged for it."""
+    window = rule(aggregate="sum", over="10s", **{"for": "10s"})
+    detector = Detector([window])
+    detector.hear(load(0, 6), origin(0))
+    # At that moment the value falls out of the window.
+    assert detector.tick(at(60)) == []
+
+
+def test_what_is_bad_again_at_the_moment_when_it_was_clear_for_long_enough_goes_on():
+    """Otherwise an alert would end and fire again at one moment."""
+    window = rule(aggregate="sum", over="10s", compare="<", keep_firing_for="10s")
+    detector = Detector([window])
+    heard = [load(0, 1), load(1, 9)]
+    alerts = [
+        alert for place, each in enumerate(heard) for alert in detector.hear(each, origin(place))
+    ]
+    assert said([*alerts, *detector.tick(at(60))]) == [("firing", 0)]
+
+
 def test_an_older_signal_changes_nothing():
     detector = Detector([rule()])
     detector.hear(load(10, 1), origin(0))
@@ -287,3 +307,14 @@ def test_matchers_do_what_they_look_like(written, labels, holds):
     matches = predicate(read_matchers(written))
     assert matches is not None
     assert matches(load(0, 0, labels=labels)) is holds
+
+
+@pytest.mark.parametrize("host", "abcdef")
+@pytest.mark.parametrize("values", [(1_000_000, 1_000_003), (1_000_003, 1_000_000)])
+def test_two_values_of_a_counter_at_one_moment_are_no_new_beginning(values, host):
+    """Otherwise all that it ever counted would look like growth, by chance of its labels."""
+    grown = rule(aggregate="increase", over="1m", threshold=10)
+    detector = Detector([grown])
+    for number, value in enumerate(values):
+        signal = load(0, value, labels={"host": host})
+        assert detector.hear(signal, origin(number)) == []
