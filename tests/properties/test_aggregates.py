@@ -5,10 +5,10 @@ from itertools import pairwise
 from math import fsum
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.detection.running import LARGEST, Keeps, Reach, Running, quantile
+from streams.detection.running import LARGEST, Keeps, Reach, Running, marked, quantile
 
 SPAN, ROOM = 30, 12
 
@@ -110,3 +110,11 @@ def test_a_percentile_is_never_beyond_what_was_measured(values, share):
     """Otherwise a rule could fire on a value that never was."""
     ranked = sorted(min(max(value, -LARGEST), LARGEST) for value in values)
     assert ranked[0] <= quantile(ranked, share) <= ranked[-1]
+
+
+@given(st.lists(numbers, min_size=2, max_size=40, unique=True), st.sampled_from([0, 7_123_456]))
+@example([2.0, 2.5, 2.25, -1.0, -2.0, 0.5, 0.0], 0)
+def test_different_values_are_no_copies(values, seed):
+    """Otherwise one of two measurements of a moment would be left out."""
+    assert len({marked(seed, None, value) for value in values}) == len(values)
+    assert len({marked(seed, None, value) for value in [*values, *values]}) == len(values)
