@@ -175,13 +175,7 @@ class Detector(Roster):
         if watched is None:
             name = watch.fingerprint_of(signal)
             watched = self._wake(name)
-        heard_to = watched.heard_to if watched else self._ledger.gone_at(name)
-        if origin.offset < heard_to.get(origin.topic, 0) and not isinstance(signal, Told):
-            return  # Read again after a restart: it is in the state.
-        if watched is None and self._is_history(watch, signal, at, origin):
-            watch.late += 1
-            # Read again when the clock is not known yet, it must not count either.
-            self._ledger.forget(name)
+        if not isinstance(signal, Told) and self._is_left_out(watch, watched, name, at, origin):
             return
         if watch.waits or (watched is not None and watched.waits):
             self._queue(watch, watched, signal, at, origin)
@@ -201,10 +195,20 @@ class Detector(Roster):
         elif watched is not None and at < watched.series.heard_at:
             watch.late += 1
 
-    def _is_history(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> bool:
-        """Whether a series that begins with *signal* would be forgotten at once."""
+    def _is_left_out(
+        self, watch: Watch, watched: Watched | None, name: str, at: datetime, origin: Origin
+    ) -> bool:
+        """Whether a signal was heard before a restart, or a series that begins with it, called *name*, would be forgotten at once."""
+        heard_to = watched.heard_to if watched else self._ledger.gone_at(name)
+        if origin.offset < heard_to.get(origin.topic, 0):
+            return True  # Read again: it is in the state.
         forgotten_at = at + watch.rule.forget_after + watch.rule.lateness
-        return not isinstance(signal, Told) and self._clock.has_passed(forgotten_at, origin)
+        if watched is not None or not self._clock.has_passed(forgotten_at, origin):
+            return False
+        watch.late += 1
+        # Read again when the clock is not known yet, it must not count either.
+        self._ledger.forget(name)
+        return True
 
     def _queue(
         self, watch: Watch, watched: Watched | None, signal: Signal, at: datetime, origin: Origin
