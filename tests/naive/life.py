@@ -27,6 +27,8 @@ class Finding:
     #: Of the alert that a bad finding begins, and of the end that another one makes.
     value: float | None = None
     clear_value: float | None = None
+    #: Since when, where it is found late that time was over.
+    since: int | None = None
 
 
 class Kind:
@@ -151,7 +153,7 @@ class Life:
         elif finding.says == BETWEEN:
             self.clear_since = None
         elif self.clear_since is None:
-            self.clear_since = at
+            self.clear_since = at if finding.since is None else finding.since
 
     def _wait(self, at: int) -> None:
         """Fire, or be over, once it was so for long enough."""

@@ -79,8 +79,9 @@ class LogNovelty(Graded):
 
     def judge(self, now: int, *, heard: bool) -> Finding | None:
         if self._new and now >= max(self._new) + self.settings["within"] and not heard:
+            over = max(self._new) + self.settings["within"]
             self._new = []
-            return Finding(CLEAR, 0, 0.0, 0.0)
+            return Finding(CLEAR, 0, 0.0, 0.0, since=over)
         if not heard:
             return None
         if not self._new:
