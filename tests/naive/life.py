@@ -120,6 +120,9 @@ class Life:
         assert self.now is not None
         assert self.heard_at is not None
         self._find(self.of.judge(self.heard_at, heard=True), self.heard_at)
+        if self.bad_since == self.heard_at and not self.settings.get("for") and not self.fires:
+            # Told at once, also where it is over by now.
+            self._wait(self.heard_at)
         self._find(self.of.judge(self.heard_at, heard=False), self.heard_at)
         self._wait(self.heard_at)
 
