@@ -67,7 +67,8 @@ class Absorber:
             elif rule.concerns(signal):
                 watched = watch.series.get(watch.key_of(signal))
                 if watched is None:
-                    ignored.append(Calm(count=ASKED_AGAIN))
+                    # What was too old to begin a series, or had been heard before it was forgotten, says nothing of what comes next.
+                    ignored.append(None if watch.has_room else Calm(count=ASKED_AGAIN))
                     feed.tied = False
                 else:
                     bound.append(watched)

@@ -5,7 +5,7 @@ A series belongs to a rule's name. Under another rule of that name it goes on wh
 nobody watches it any more, and its alert ends with the next tick.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from schemas.alerts import AlertV1
@@ -84,14 +84,14 @@ class Roster:
             figures.append(Figures(name, late, rule.new_condition_failures() if rule.when else 0))
         return figures
 
-    def _remember(self, entries: Mapping[str, bytes], *, besides: str) -> None:
-        """Take the entries of series and of crowded rules, which are all *besides* one."""
+    def _remember(self, entries: Mapping[str, bytes], *, besides: Collection[str]) -> None:
+        """Take the entries of series and of crowded rules, which are all *besides* a few."""
         self._restored = True
         moments = []
         for name, entry in entries.items():
             if name.startswith(CROWD):
                 self._restore_crowd(name, AlertV1.from_wire(entry))
-            elif name != besides and not self._ledger.restore_gone(name, entry):
+            elif name not in besides and not self._ledger.restore_gone(name, entry):
                 head = head_of(entry)
                 why = self._why_gone(head.rule, head.kind, head.grouping)
                 if why is not None:

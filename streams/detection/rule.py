@@ -383,12 +383,14 @@ class Rule(BaseModel):
 
     def graded(self, memory: Any, says: Says, value: float) -> Says:
         """Remember as ``memory.band`` how bad *value* is, and return *says*."""
-        if self._bands is not None:
-            if says is Says.BAD:
-                memory.band = entered(self._bands, memory.band, value, rising=self._rising)
-            elif says is Says.CLEAR:
-                memory.band = 0
+        if self._bands is not None and says is Says.BAD:
+            memory.band = entered(self._bands, memory.band, value, rising=self._rising)
         return says
+
+    def begin_anew(self, memory: Any) -> None:
+        """Forget how bad it was: the series is quiet again, and the next alert has a severity of its own."""
+        if self._bands is not None:
+            memory.band = 0
 
     def severity_of(self, memory: Any) -> int:
         """Return how bad it is."""

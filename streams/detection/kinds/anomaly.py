@@ -314,7 +314,7 @@ class Anomaly(Rule):
             return self.graded(memory, Says.BAD, size)
         if self.clear is not None and size > self.clear:
             return Says.BETWEEN
-        return self.graded(memory, Says.CLEAR, size)
+        return Says.CLEAR
 
 
 def _bounded(value: float) -> float:

@@ -330,4 +330,4 @@ class Threshold(Rule):
             return self.graded(memory, Says.BAD, value)
         if self.clear is not None and self._compares(value, self.clear):
             return Says.BETWEEN
-        return self.graded(memory, Says.CLEAR, value)
+        return Says.CLEAR

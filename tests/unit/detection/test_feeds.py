@@ -131,3 +131,14 @@ def test_a_host_that_was_only_noted_down_is_not_taken_for_silent():
     given = records(9, every=timedelta(minutes=2), hosts=("one", "other"))
     # The second and third of the one are lost on the way.
     take(DetectDesk(Detector([rule])), [*given[:4], given[5], given[7], given[8]])
+
+
+def test_a_source_whose_first_signal_was_history_is_heard_as_soon_as_it_is_news():
+    """Otherwise a hundred signals would be noted down for nobody."""
+    desk = DetectDesk(Detector([Threshold(name="busy", metric="load", threshold=5, severity=2)]))
+    list(desk.tick(tick(BEGIN + timedelta(hours=1.5))))
+    given, told = records(2, every=timedelta(hours=1), values=(1, 9)), []
+    for place in range(2):
+        assert desk.skim(METRICS, given, place) == place
+        told += desk.hear(METRICS, given[place])
+    assert len(told) == 1
