@@ -280,9 +280,11 @@ class Rule(BaseModel):
 
     def concerns(self, signal: Any) -> bool:
         """Whether *signal*, whose kind, service and name are right, is one that it is about."""
-        return (self._holds is None or self._holds(signal)) and (
-            self._condition is None or self._condition(signal)
-        )
+        return self.selects(signal) and (self._condition is None or self._condition(signal))
+
+    def selects(self, signal: Any) -> bool:
+        """Whether the labels of *signal* match."""
+        return self._holds is None or self._holds(signal)
 
     def reads_content(self) -> bool:
         """Whether ``concerns`` looks at more of a signal than its kind, name, service, environment and labels."""
@@ -291,6 +293,26 @@ class Rule(BaseModel):
     def ignores(self) -> Calm | None:
         """Return what does not concern it whatever else stands in a signal, where it reads that; None where nothing is."""
         return None
+
+    def reads_text(self) -> bool:
+        """Whether all that it reads of a signal besides, in ``concerns`` and ``judge``, is level and text."""
+        return False
+
+    def passes_over(self, level: float, text: str) -> bool:
+        """Whether a signal with that level and text does not concern it, where it reads text."""
+        del level, text
+        return False
+
+    def recall(self, memory: Any, text: str) -> Any:
+        """
+        Return what it remembers of a text that changes nothing but what ``hear_again`` does, where it reads text; None of other ones.
+
+        Until its next look, such a text changes nothing that it says; while it is calm, it asks for none.
+        """
+        del memory, text
+
+    def hear_again(self, memory: Any, recalled: Any, at: datetime) -> None:
+        """Remember that what was *recalled* came at *at* once more."""
 
     def order_matters(self) -> bool:
         """Whether signals of several feeds must be heard one after the other; otherwise only the newest counts."""

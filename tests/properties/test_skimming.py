@@ -166,6 +166,22 @@ RULES = (
         windows=[{"long": "2m", "short": "40s", "burn": 1.4}],
     ),
     LogNovelty(name="new", learn="30s", within="20s", severity=3),
+    LogNovelty(
+        name="words",
+        level="info",
+        learn="3s",
+        within="9s",
+        max_templates=2,
+        match=["host!=c"],
+        severity={"default": 3, "bands": [{"beyond": 1, "severity": 2}]},
+        keep_firing_for="4s",
+        **{"for": "2s"},
+    ),
+    LogNovelty(
+        name="lines", level="info", learn="0s", within="5s", group_by=None, severity=3, max_series=2
+    ),
+    LogNovelty(name="later", level="info", learn="2s", within="5s", lateness="3s", severity=3),
+    LogPattern(name="slow", pattern="[5-9] ms", level="info", within="9s", severity=3),
     # Never calm: what it hears waits.
     Threshold(
         name="patient",
@@ -183,6 +199,8 @@ RULES = (
         name="odd", metric="load", values=60, learn=4, deviations=2, clear=1, floor=0.5, severity=3
     ),
 )
+
+READING = [rule for rule in RULES if rule.reads_text()]
 
 # Rules that hear the same feed have each other's signals absorbed: what a few of them do wrong, the others can hide.
 policies = st.one_of(
@@ -211,13 +229,16 @@ metrics = st.builds(
     hosts,
 )
 logs = st.builds(
-    lambda service, body, level: (
+    lambda service, body, level, labels: (
         LogV1,
-        {"service": service, "body": body, "severity_number": level},
+        {"service": service, "body": body, "severity_number": level, "labels": labels},
     ),
     services,
-    st.sampled_from(["refused 1", "refused 2", "fine"]),
-    st.sampled_from([9, 9, 9, 17]),
+    st.sampled_from(
+        ["refused 1", "refused 2", "fine", "took 3 ms", "took 7 ms", "took long ms", "refused b"]
+    ),
+    st.sampled_from([9, 9, 9, 17, 5]),
+    st.sampled_from([{}, {"host": "a"}, {"host": "c"}]),
 )
 # How long after the one before it happened: some are late, some the same again.
 steps = st.sampled_from([1, 1, 1, 2, 5, 5, 0, -3, 30])
@@ -241,7 +262,8 @@ turns = st.lists(
     ),
     max_size=30,
 )
-inputs = st.one_of(everything, everything, turns)
+lines = st.lists(st.tuples(logs, steps), max_size=60)
+inputs = st.one_of(everything, everything, turns, lines)
 
 
 def records_of(given_inputs: list[Any]) -> list[Record]:
@@ -371,6 +393,26 @@ def test_results_of_one_source_stay_in_order_though_they_are_two_feeds(labels):
     for record in records:
         DetectDesk(exact).hear(HEALTH, record)
     assert memories(fast) == memories(exact) != {}
+
+
+@given(lines, st.sets(st.sampled_from(READING), min_size=1).map(list))
+@settings(max_examples=200)
+def test_what_was_read_before_is_remembered_like_what_is_read_in_full(given_lines, rules):
+    """The kind of record that was not seen for the longest would be another one, and what is forgotten would be another one."""
+    records = records_of(given_lines)
+    fast, exact = Detector(rules), Detector(rules)
+    assert told_by(DetectDesk(fast), records) == told_by(ExactDesk(rules), records)
+    for record in records:
+        list(DetectDesk(exact).hear(LOGS, record))
+    assert memories(fast) == memories(exact)
+    heard = [
+        {name: (watched.series.heard_at, watched.series.origin) for name, watched in each.items()}
+        for each in (fast._watched, exact._watched)
+    ]
+    assert heard[0] == heard[1]
+    assert [watch.late for watch in fast._watches.values()] == [
+        watch.late for watch in exact._watches.values()
+    ]
 
 
 def memories(detector: Detector) -> dict[str, Any]:
