@@ -150,7 +150,12 @@ class Absorber:
             if late < len(batch):
                 newer = batch.part(late) if late else batch
                 rule.absorb(series.memory, series.heard_at, newer, origin)
-                series.heard_at, series.origin = newer.ats[-1], origin
+                series.heard_at = newer.ats[-1]
+            if late < len(batch) or watched.watch.late_counts:
+                before = series.origin
+                if origin.offset > before.offset or origin.topic != before.topic:
+                    # What was heard last may be of another feed.
+                    series.origin = origin
             self._ledger.change(watched, feed.since)
             if watched.calm is None or not (watched.calm.lasts or watched.calm.stands):
                 self.ask(watched)
@@ -171,7 +176,10 @@ class Absorber:
                 self.absorb(feed)
                 feed.shut()
         calm = watched.calm
-        if calm is not None and calm is not before and calm.tops is not None:
+        if calm is None or calm is before:
+            return
+        changed = before is not None and (calm.pool is None) != (before.pool is None)
+        if calm.tops is not None or changed:
             # Asking one of many feeds tells what all may say, and for how long.
             for feed in watched.feeds:
                 if feed.tied and not feed.backlog:

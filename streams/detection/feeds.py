@@ -53,6 +53,7 @@ class Feed:
         "low",
         "newest",
         "partition",
+        "pooled",
         "readers",
         "rising",
         "room",
@@ -79,9 +80,11 @@ class Feed:
         self.ignored: tuple[Calm | None, ...] = ()
         #: Who reads the texts of its signals.
         self.readers: tuple[Reader, ...] = ()
+        #: The series that it shares a pool of with other feeds.
+        self.pooled: tuple[Watched, ...] = ()
         self.newest = signal.occurred_at
         self.low, self.high, self.room = inf, -inf, 0
-        #: The levels that nobody has anything to say about but readers, who are asked about the text then.
+        #: The levels that nobody has anything to say about but readers, who are asked about the text then, and those who have pools.
         self.wide_low, self.wide_high = inf, -inf
         #: Whether a level that is lower than the one before must be judged.
         self.rising = False
@@ -119,11 +122,19 @@ class Feed:
         if room <= 0:
             self.shut()
             return
+        self._narrow(low, high)
+        self.room, self.last, self.gap = room, last, gap
+        self.go_on()
+
+    def _narrow(self, low: float, high: float) -> None:
+        """Leave it to readers and to pools to decide about levels from *low* to *high*, where there are any."""
         self.wide_low, self.wide_high = low, high
+        self.pooled = tuple(each for each in self.bound if each.calm and each.calm.pool)
+        if self.pooled:
+            low, high = inf, -inf
         for reader in self.readers:
             low, high = max(low, reader.ignores.low), min(high, reader.ignores.high)
-        self.low, self.high, self.room, self.last, self.gap = low, high, room, last, gap
-        self.go_on()
+        self.low, self.high = low, high
 
     def go_on(self) -> None:
         """Count the gap from the newest signal on."""
@@ -263,20 +274,21 @@ class Feeds:
                     continue
                 if record.offset < feed.skip_to:
                     continue
-                if feed.readers and self._says_again(feed, seen, latest, record.offset):
+                if (feed.pooled or feed.readers) and self._noted(feed, seen, latest, record.offset):
                     continue
             self._left = Left(topic, record.offset, key, at)
             return place
         return len(records)
 
-    def _says_again(self, feed: Feed, seen: Any, latest: datetime, offset: int) -> bool:
-        """Note down a signal that only readers could have something to say about, if its text is nothing new to them."""
+    def _noted(self, feed: Feed, seen: Any, latest: datetime, offset: int) -> bool:
+        """Note down a signal that a look at its level alone did not allow, if its text is nothing new and pools have enough."""
         at, level = seen.occurred_at, seen.level
-        if not (
-            feed.newest < at <= latest
-            and (at < feed.until or self._goes_on(feed, at, feed.low))
-            and feed.wide_low <= level <= feed.wide_high
-            and self._heard_before(feed, seen.body, at, level, offset)
+        if (
+            not feed.newest < at <= latest
+            or (at >= feed.until and not self._goes_on_anew(feed, at))
+            or not feed.wide_low <= level <= feed.wide_high
+            or not all(_takes(watched.calm, at, level) for watched in feed.pooled)
+            or (feed.readers and not self._heard_before(feed, seen.body, at, level, offset))
         ):
             return False
         feed.newest = at
@@ -288,6 +300,14 @@ class Feeds:
             if len(feed.backlog) >= feed.room:
                 self._absorb(feed)
         return True
+
+    def _goes_on_anew(self, feed: Feed, at: datetime) -> bool:
+        """Whether *feed* may note down a signal of the moment *at* by what its series say by now."""
+        if feed.backlog:
+            self._absorb(feed)
+        elif feed.tied:
+            feed.open()
+        return at < feed.until
 
     def _goes_on(self, feed: Feed, at: datetime, level: float) -> bool:
         """Whether *feed* may note down a signal of the moment *at*, which may be too late for what it noted down so far."""
@@ -337,6 +357,11 @@ class Feeds:
                 self.remove(feed)
 
 
+def _takes(calm: Calm | None, at: datetime, level: float) -> bool:
+    """Take what a signal needs from the pool of *calm*, and return whether there was enough."""
+    return calm is not None and calm.pool is not None and calm.pool.take(at, level)
+
+
 def narrower(calm: Calm | None, before: Calm) -> bool:
     """Whether what was noted down under *before* might not be under *calm*."""
     return (
@@ -345,6 +370,7 @@ def narrower(calm: Calm | None, before: Calm) -> bool:
         or calm.high < before.high
         or calm.rising > before.rising
         or (calm.tops is not before.tops and before.tops is not None)
+        or (calm.pool is not None and before.pool is None)
         or calm.count < before.count
         or (calm.until is not None and (before.until is None or calm.until < before.until))
         or (calm.gap is not None and (before.gap is None or calm.gap < before.gap))

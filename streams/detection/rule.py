@@ -48,6 +48,31 @@ def _several(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
 
+@dataclass(slots=True)
+class Pool:
+    """
+    What all feeds of a series may still tell together, whatever their levels.
+
+    A signal that happened after ``begin`` takes ``scale`` times its level and ``shift``, or nothing where that is less.
+    """
+
+    left: float
+    count: int
+    begin: datetime
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def take(self, at: datetime, level: float) -> bool:
+        """Take what one signal needs, and return whether there was enough."""
+        price = self.scale * level + self.shift
+        if price > self.left or self.count <= 0 or at <= self.begin:
+            return False
+        self.count -= 1
+        if price > 0:
+            self.left -= price
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Calm:
     """
@@ -69,6 +94,8 @@ class Calm:
     by_source: bool = False
     #: What each source may come to at most; the rule says what that means for a feed. None where all feeds may say the same.
     tops: Mapping[str, float] | None = None
+    #: What feeds take from with each signal.
+    pool: Pool | None = None
     #: Whether it stays good whatever of it was heard; otherwise the series is asked again whenever something was absorbed.
     stands: bool = False
 
@@ -342,6 +369,11 @@ class Rule(BaseModel):
 
         It may be narrower than need be, never wider: whatever lies in it must not make ``judge`` say ``BAD``.
         """
+        del memory
+        return None
+
+    def pooled(self, memory: Any) -> Calm | None:
+        """Return the same of a series with several feeds, each a source of its own, where ``calm`` is of one; it has a pool."""
         del memory
         return None
 

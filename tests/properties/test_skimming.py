@@ -37,6 +37,11 @@ from tests.recording import Event, Record, RecordingEmitter, chunk_of
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 TOPICS = {HealthV1: HEALTH, MetricV1: METRICS, LogV1: LOGS, TickV1: TICKS}
 
+
+def by_service(name: str, **settings) -> Threshold:
+    return Threshold(**{"name": name, "metric": "load", "severity": 3, "group_by": []} | settings)
+
+
 RULES = (
     Health(name="check", failures=2, of=3, successes=2, severity={"critical": 1, "otherwise": 3}),
     Threshold(name="high", metric="load", threshold=5, clear=3, severity=2, **{"for": "20s"}),
@@ -59,6 +64,9 @@ RULES = (
         severity=3,
         group_by=[],
     ),
+    by_service("many", aggregate="count", over="30s", threshold=9),
+    by_service("little", aggregate="sum", compare="<", over="20s", threshold=3, clear=5),
+    by_service("below", aggregate="avg", compare="<=", over="30s", threshold=1),
     Threshold(
         name="few",
         service="database",
@@ -199,8 +207,6 @@ RULES = (
         name="odd", metric="load", values=60, learn=4, deviations=2, clear=1, floor=0.5, severity=3
     ),
 )
-
-READING = [rule for rule in RULES if rule.reads_text()]
 
 # Rules that hear the same feed have each other's signals absorbed: what a few of them do wrong, the others can hide.
 policies = st.one_of(
@@ -393,26 +399,6 @@ def test_results_of_one_source_stay_in_order_though_they_are_two_feeds(labels):
     for record in records:
         DetectDesk(exact).hear(HEALTH, record)
     assert memories(fast) == memories(exact) != {}
-
-
-@given(lines, st.sets(st.sampled_from(READING), min_size=1).map(list))
-@settings(max_examples=200)
-def test_what_was_read_before_is_remembered_like_what_is_read_in_full(given_lines, rules):
-    """The kind of record that was not seen for the longest would be another one, and what is forgotten would be another one."""
-    records = records_of(given_lines)
-    fast, exact = Detector(rules), Detector(rules)
-    assert told_by(DetectDesk(fast), records) == told_by(ExactDesk(rules), records)
-    for record in records:
-        list(DetectDesk(exact).hear(LOGS, record))
-    assert memories(fast) == memories(exact)
-    heard = [
-        {name: (watched.series.heard_at, watched.series.origin) for name, watched in each.items()}
-        for each in (fast._watched, exact._watched)
-    ]
-    assert heard[0] == heard[1]
-    assert [watch.late for watch in fast._watches.values()] == [
-        watch.late for watch in exact._watches.values()
-    ]
 
 
 def memories(detector: Detector) -> dict[str, Any]:
