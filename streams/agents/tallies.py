@@ -12,7 +12,7 @@ from schemas.contract import Unreadable
 from schemas.telemetry import ExternalV1, LogV1, MetricV1, Signal
 from schemas.topics import EXTERNAL, LOGS, METRICS, TopicDeclaration
 from streams.errors import Rejected
-from streams.telemetry.glance import Glance, glance_at
+from streams.telemetry.glance import Glance, glance_at, source_of
 from streams.telemetry.reading import Formats, latest_of, read_signals
 from streams.warehouse import tally as sorts
 from streams.warehouse.rows import Row
@@ -39,7 +39,7 @@ class Part:
         #: Offset of the record after those that were taken.
         self.position = 0
         #: What was read as a whole once: who signs like that can be glanced at.
-        self._known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._known: dict[bytes, tuple[Any, ...]] = {}
 
     def take(self, records: Sequence[Any]) -> None:
         """Count *records*, which follow each other. What no hop can read is not counted: detection puts it aside."""
@@ -65,7 +65,7 @@ class Part:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
             return False
         at = seen.occurred_at
-        series = self._known.get(_sender(seen))
+        series = self._known.get(source_of(seen))
         if series is None or not limits.EARLIEST <= at <= latest:
             return False
         level = seen.level
@@ -110,7 +110,7 @@ class Part:
 
     def _remember(self, glance: Glance, record: Any, signal: Signal) -> None:
         try:
-            sender = _sender(glance.seen(record.value))
+            source = source_of(glance.seen(record.value))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
             return
         if len(self._known) >= _KNOWN:
@@ -118,7 +118,7 @@ class Part:
         whose: Series = (signal.tenant, signal.service, signal.environment)
         if isinstance(signal, MetricV1):
             whose = (*whose, signal.name, signal.unit)
-        self._known[sender] = whose
+        self._known[source] = whose
 
 
 class Parts:
@@ -166,14 +166,3 @@ class Parts:
 
 
 _TABLES: Final = {topic.name: sort.table for topic, sort in COUNTED.items()}
-
-
-def _sender(seen: Any) -> tuple[Any, ...]:
-    return (
-        seen.service,
-        seen.name,
-        bytes(seen.labels),
-        seen.environment,
-        seen.tenant,
-        seen.unit,
-    )

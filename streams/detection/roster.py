@@ -71,12 +71,17 @@ class Roster:
         """Return how many series each rule watches."""
         return {name: watch.count for name, watch in self._watches.items()}
 
+    def crowded(self) -> list[str]:
+        """Return the names of the rules that have no room for further series."""
+        return [name for name, watch in self._watches.items() if watch.crowd is not None]
+
     def figures(self) -> list[Figures]:
         """Return what was counted of each rule since the last call."""
         figures = []
         for name, watch in self._watches.items():
             late, watch.late = watch.late, 0
-            figures.append(Figures(name, late, watch.rule.new_condition_failures()))
+            rule = watch.rule
+            figures.append(Figures(name, late, rule.new_condition_failures() if rule.when else 0))
         return figures
 
     def _remember(self, entries: Mapping[str, bytes], *, besides: str) -> None:
@@ -111,6 +116,8 @@ class Roster:
             name: watch for name, watch in before.items() if self._watches.get(name) is not watch
         }
         for watch in replaced.values():
+            if (heir := self._watches.get(watch.rule.name)) is not None:
+                heir.late = watch.late
             if watch.crowd is not None:
                 self._ledger.told.add(CROWD + watch.rule.name)
                 self._restore_crowd(CROWD + watch.rule.name, watch.crowd)

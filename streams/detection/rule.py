@@ -142,6 +142,8 @@ class Rule(BaseModel):
 
     #: The label by which alerts show the subject, such as the name of the check.
     subject_label: ClassVar[str | None] = None
+    #: Whether the subject alone tells series apart, whatever service and environment a signal names.
+    known_by_subject: ClassVar[bool] = False
     #: The setting that holds what ``names`` returns.
     names_setting: ClassVar[str] = ""
 
@@ -259,7 +261,7 @@ class Rule(BaseModel):
     def _condition_is_known(self) -> Self:
         wrong = unknown(self.when, self.hears()) if self.when else None
         if wrong is not None:
-            message = f"when cannot be told: {wrong}"
+            message = f"when {wrong}"
             raise ValueError(message)
         return self
 
@@ -427,6 +429,10 @@ class Rule(BaseModel):
 
     def rising(self) -> bool | None:
         """Whether larger values are worse; None where its alerts have no value that a severity could depend on."""
+        return None
+
+    def begins(self) -> float | None:
+        """Return the value from which on it fires; None where that is not one number."""
         return None
 
     def graded(self, memory: Any, says: Says, value: float) -> Says:

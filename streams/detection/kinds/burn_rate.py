@@ -30,6 +30,9 @@ def _share(given: Any) -> Any:
             return float(f"{given.strip().removesuffix('%').strip()}e-2")
         except ValueError:
             pass
+    if isinstance(given, int | float) and given >= 1:
+        message = f"must be a share: write {given:g}% or {given / 100:g}"
+        raise ValueError(message)
     return given
 
 

@@ -1,5 +1,6 @@
 """A share of one amount in another: errors of requests, hits of look-ups."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -207,6 +208,13 @@ class Ratio(Rule):
             f"{what}: {memory.part:.6g} of {memory.whole:.6g}, {value:.4g} {holds} {limit:g}",
             value=value,
         )
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        if self.compare == "<" and self.threshold == 0:
+            yield "threshold", "a ratio is never less than 0; it can never fire"
+
+    def begins(self) -> float | None:
+        return self.threshold
 
     def rising(self) -> bool:
         return self.compare == ">"

@@ -343,6 +343,9 @@ class Threshold(Rule):
             f"{made}{self.metric} {memory.value:.6g}{unit} {holds} {limit:g}", value=memory.value
         )
 
+    def begins(self) -> float | None:
+        return self.threshold
+
     def rising(self) -> bool | None:
         return None if self.compare in {"==", "!="} else self.compare in {">", ">="}
 
