@@ -120,8 +120,9 @@ class LogNovelty(Rule):
 
     def hear_again(self, memory: Memory, recalled: Template, at: datetime) -> None:
         now = number_of(at)
-        recalled.seen = max(recalled.seen, now)
-        memory.heard = max(memory.heard, now)
+        # Perhaps a copy: it must leave no trace.
+        if now > memory.heard:
+            recalled.seen = memory.heard = now
 
     def judge(self, memory: Memory, signal: LogV1, at: datetime, origin: Origin) -> Says | None:
         now, shape = number_of(at), shape_of(signal.body)
@@ -129,7 +130,6 @@ class LogNovelty(Rule):
             memory.begun = now
         late, recalled = now <= memory.heard, memory.tree.recall(shape)
         if recalled is not None:
-            # Perhaps a copy: it leaves no trace that the first one has not left.
             self.hear_again(memory, recalled, at)
             return None if late else self._says(memory)
         if late and memory.tree.covers(shape.words):
