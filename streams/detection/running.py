@@ -119,13 +119,25 @@ class Running:
             del self.ats[:gone], self.values[:gone], self.marks[:gone]
         self.ranked, self.partials, self.keeps = [], [], Keeps.COUNT
 
+    def follow(
+        self, ats: Sequence[int], values: Sequence[float], marks: Sequence[int], reach: Reach
+    ) -> None:
+        """Take in samples that need not be newer than all others; what is made of them is made when it is asked for."""
+        only = Reach(reach.span, reach.room, Keeps.COUNT)
+        for at, value, mark in zip(ats, values, marks, strict=True):
+            self.take(at, value, mark, only)
+
     def _begin(self, keeps: Keeps) -> None:
         """Make what is kept up of the samples that are there."""
-        samples = list(zip(self.ats, self.values, self.marks, strict=True))
-        self._drop(len(samples), keeps)
-        self.keeps = keeps
-        for place, (at, value, mark) in enumerate(samples):
-            self._insert(place, at, value, mark, keeps)
+        self.ranked, self.partials, self.keeps = [], [], keeps
+        if keeps is Keeps.GROWTH:
+            for before, after in pairwise(self.values):
+                self._step(before, after, 1.0)
+        elif keeps is Keeps.SUM:
+            for value in self.values:
+                add(self.partials, value)
+        elif keeps is Keeps.RANKS:
+            self.ranked = sorted(self.values)
 
     def steps(self) -> list[float]:
         """Return how much a counter grew from each value to the next: the whole of one that it began anew with."""

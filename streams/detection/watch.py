@@ -92,11 +92,14 @@ class Watched:
         calm = rule.renewed(memory, self.calm) if given and self.calm else None
         if calm is None:
             calm = rule.calm(memory)
-        if calm is None or len(self.feeds) < 2:  # noqa: PLR2004 - several
+        if len(self.feeds) < 2:  # noqa: PLR2004 - several
+            return calm
+        if calm is not None and calm.count >= MANY and not calm.by_source:
             return calm
         # Several feeds would each spend the whole of a budget.
-        shared = calm.count < MANY or (calm.by_source and not self._apart())
-        return None if shared else calm
+        if not self._apart():
+            return None
+        return calm if calm is not None and calm.count >= MANY else rule.pooled(memory)
 
     def calm_of(self, feed: Feed) -> Calm | None:
         """Return what it is calm about when *feed* says it."""
