@@ -1,14 +1,17 @@
 """Fakes that remember: a log of records that never leaves the process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
+from schemas.topics import DETECT_JOURNAL
+from streams.agents.journal import Journal
 from streams.agents.outgoing import Outgoing
 from streams.agents.transport import Chunk
+from streams.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,18 @@ class RecordingEmitter:
         if self.fail_next == call:
             self.fail_next = None
             raise ConnectionError(call)
+
+
+class ListJournal(Journal):
+    """A journal whose partition is the recording emitter's list."""
+
+    def __init__(self, emitter: RecordingEmitter, partition: int = 0) -> None:
+        super().__init__(DETECT_JOURNAL, partition, Settings(), emitter)  # type: ignore[arg-type]
+        self._log = emitter.appended
+
+    async def _records_from(self, offset: int | None) -> AsyncIterator[tuple[bytes, bytes | None]]:
+        for record in self._log[offset or 0 :]:
+            yield record
 
 
 @dataclass

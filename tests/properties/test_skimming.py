@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from schemas.alerts import AlertV1
 from schemas.telemetry import HealthV1, LogV1, MetricV1
 from schemas.ticks import TickV1
-from schemas.topics import ALERTS, DETECT_JOURNAL, HEALTH, LOGS, METRICS, TICKS
+from schemas.topics import ALERTS, HEALTH, LOGS, METRICS, TICKS
 from streams.agents.checkpoints import Slice
 from streams.agents.detect import INPUTS, DetectDesk
-from streams.agents.journal import Journal
 from streams.detection import feeds, ledger
 from streams.detection.evaluation import Detector
 from streams.detection.holding import Says
@@ -31,8 +30,7 @@ from streams.detection.kinds.rate_of_change import RateOfChange
 from streams.detection.kinds.ratio import Ratio
 from streams.detection.kinds.threshold import Threshold
 from streams.detection.rule import Calm, Evidence, Rule
-from streams.settings import Settings
-from tests.recording import Event, Record, RecordingEmitter, chunk_of
+from tests.recording import Event, ListJournal, Record, RecordingEmitter, chunk_of
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 TOPICS = {HealthV1: HEALTH, MetricV1: METRICS, LogV1: LOGS, TickV1: TICKS}
@@ -272,18 +270,6 @@ class ExactDesk:
         self._desk = DetectDesk(Detector(rules))
         self.hear, self.tick = self._desk.hear, self._desk.tick
         self.changes, self.restore = self._desk.changes, self._desk.restore
-
-
-class ListJournal(Journal):
-    """A journal whose partition is the recording emitter's list."""
-
-    def __init__(self, emitter: RecordingEmitter) -> None:
-        super().__init__(DETECT_JOURNAL, 0, Settings(), emitter)
-        self._log = emitter.appended
-
-    async def _records_from(self, offset: int | None):
-        for record in self._log[offset or 0 :]:
-            yield record
 
 
 async def opened(emitter: RecordingEmitter, desk: Any) -> Slice:

@@ -1,6 +1,5 @@
 """A slice: whatever fails wherever, no record is lost and none counts twice."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -9,14 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.ticks import TickV1
-from schemas.topics import DETECT_JOURNAL, LOGS, TICKS
+from schemas.topics import LOGS, TICKS
 from streams.agents import checkpoints
 from streams.agents.checkpoints import Slice
 from streams.agents.dead_letters import HOP, REASON
-from streams.agents.journal import Journal
 from streams.agents.transport import Chunk
-from streams.settings import Settings
-from tests.recording import CountingDesk, Event, Record, RecordingEmitter, chunk_of
+from tests.recording import CountingDesk, Event, ListJournal, Record, RecordingEmitter, chunk_of
 
 INPUTS = {LOGS.name: LOGS, TICKS.name: TICKS}
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -28,18 +25,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class ListJournal(Journal):
-    """A journal whose partition is the recording emitter's list."""
-
-    def __init__(self, emitter: RecordingEmitter) -> None:
-        super().__init__(DETECT_JOURNAL, 0, Settings(), emitter)  # type: ignore[arg-type]
-        self._log = emitter.appended
-
-    async def _records_from(self, offset: int | None) -> AsyncIterator[tuple[bytes, bytes | None]]:
-        for record in self._log[offset or 0 :]:
-            yield record
 
 
 async def opened(

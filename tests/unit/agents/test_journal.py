@@ -1,19 +1,17 @@
 """The journal: what was kept is what is read back, whoever wrote in between and whatever was compacted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.topics import DETECT_JOURNAL
 from streams.agents import journal
-from streams.agents.journal import Journal, Kept, LostPartition, Replay
+from streams.agents.journal import Kept, LostPartition, Replay
 from streams.agents.outgoing import Outgoing
 from streams.gateways.topics import LARGE_BYTES
-from streams.settings import Settings
-from tests.recording import RecordingEmitter
+from tests.recording import ListJournal, RecordingEmitter
 
 Record = tuple[bytes, bytes | None]
 
@@ -35,25 +33,13 @@ def compacted(records: list[Record]) -> list[Record]:
     ]
 
 
-class ListJournal(Journal):
-    """A journal whose partition is a list."""
-
-    def __init__(self, log: list[Record]) -> None:
-        emitter = RecordingEmitter()
-        emitter.appended = log
-        super().__init__(DETECT_JOURNAL, 0, Settings(), emitter)  # type: ignore[arg-type]
-        self._log = log
-
-    async def _records_from(self, offset: int | None) -> AsyncIterator[Record]:
-        for record in self._log[offset or 0 :]:
-            yield record
-
-
 class Worker:
     """Somebody who owns the partition, or believes so."""
 
     def __init__(self, log: list[Record]) -> None:
-        self.journal = ListJournal(log)
+        emitter = RecordingEmitter()
+        emitter.appended = log
+        self.journal = ListJournal(emitter)
 
     def take_over(self) -> None:
         asyncio.run(self.journal.take_over())
