@@ -54,8 +54,8 @@ class Hop:
         self._informed = False
         self._opening = asyncio.Lock()
         self._stopping = False
-        #: Records that were asked for again because some before them were missing.
-        self._sought: set[tuple[TP, int]] = set()
+        #: What was asked for again, by place: from where on, and where the records stood that had some missing before them.
+        self._sought: dict[TP, tuple[int, int]] = {}
         source = app.topic(
             *self._inputs, schema=ChunkSchema(), partitions=settings.partitions, internal=True
         )
@@ -119,9 +119,8 @@ class Hop:
             if piece is None:
                 continue  # Revoked while it waited in a queue.
             missing_from = piece.gap(chunk)
-            if missing_from is not None and (place, missing_from) not in self._sought:
-                # Asked for once. What is missing then as well was deleted by the broker.
-                self._sought.add((place, missing_from))
+            if missing_from is not None and not self._gone(place, missing_from, chunk[0].offset):
+                self._sought[place] = (missing_from, chunk[0].offset)
                 metrics.GAPS.labels(self.name).inc()
                 log.warning("records missing topic=%s from=%s", place, missing_from)
                 await self._app.consumer.seek(place, missing_from)
@@ -130,6 +129,15 @@ class Hop:
             # It is acknowledged later; until then its records need not be kept.
             event.message.delivery.taken = True
             chunk.clear()
+
+    def _gone(self, place: TP, missing_from: int, found: int) -> bool:
+        """
+        Whether the records between *missing_from* and *found* were asked for and still did not come: the broker deleted them.
+
+        What was on its way here when they were asked for says nothing of them. It stands further on.
+        """
+        asked = self._sought.get(place)
+        return asked is not None and asked[0] == missing_from and found <= asked[1]
 
     async def _keep_flushing(self) -> None:
         while not self._stopping:
