@@ -1,9 +1,13 @@
 """What could not be processed: the original bytes and key, with hop and reason beside them."""
 
+import logging
 from typing import Any
 
 from schemas.topics import TopicDeclaration
 from streams.agents.outgoing import Headers, Outgoing
+from streams.errors import Fault
+
+log = logging.getLogger(__name__)
 
 HOP = "tocsin_hop"
 REASON = "tocsin_reason"
@@ -33,3 +37,17 @@ def dead_letter(topic: TopicDeclaration, record: Any, *, hop: str, reason: str) 
     # The producer refuses a record that has neither key nor value; other clients do not.
     empty = record.key is None and record.value is None
     return Outgoing(topic.dead, b"" if empty else record.key, record.value, headers)
+
+
+def fault_met(hop: str, record: Any, fault: Exception) -> Fault:
+    """Log that *record* met a bug of ours, and return what its dead letter says of it."""
+    log.error(
+        "fault hop=%s topic=%s partition=%s offset=%s fault=%s",
+        hop,
+        record.topic,
+        record.partition,
+        record.offset,
+        type(fault).__name__,
+        exc_info=fault,
+    )
+    return Fault(hop, fault)

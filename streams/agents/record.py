@@ -2,7 +2,8 @@
 Hop 4: everything that happened goes into ClickHouse.
 
 No state is kept: rows are idempotent by key, so a batch that is delivered twice counts once. A chunk is acknowledged when
-its rows are stored. While ClickHouse does not answer nothing is read on: Kafka is the buffer.
+its rows are stored. While ClickHouse does not answer nothing is read on: Kafka is the buffer. A record that meets a bug of ours is put
+aside like one that cannot be read, and the worker goes on: there is no state that could have been spoilt.
 """
 
 import asyncio
@@ -20,18 +21,16 @@ from schemas.topics import TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.dead_letters import dead_letter
-from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
+from streams.agents.history import NAME, PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
 from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.lag import Lag
 from streams.agents.storing import stored
 from streams.agents.transport import Chunk, ChunkSchema
-from streams.errors import Rejected
+from streams.errors import Fault, Rejected
 from streams.gateways.clickhouse import ClickHouse, Row
 from streams.telemetry.reading import Formats
 
 log = logging.getLogger(__name__)
-
-NAME = "record"
 
 #: Records after which a batch is written without waiting for more.
 BATCH: Final = 10_000
@@ -91,7 +90,7 @@ class Recorder:
                 for table, row in rows_in(topic, record, self._formats):
                     batch.rows[table].append((row, topic, record))
             except (Unreadable, Rejected) as refusal:
-                if topic not in PUT_ASIDE_ELSEWHERE:
+                if topic not in PUT_ASIDE_ELSEWHERE or isinstance(refusal, Fault):
                     batch.unreadable.append((topic, record, str(refusal)))
         batch.records += len(chunk)
         batch.events.append(event)

@@ -4,6 +4,8 @@ Hop 4 as well: telemetry is counted by service and minute, and the counts go int
 No state is kept beside the counts in the warehouse. A chunk is acknowledged when every block of offsets that it reaches into is counted to its
 end and stored; a worker that takes over begins with the first block that is not, and makes the same rows again. While ClickHouse does not answer
 some rows are held and then nothing is read on.
+
+A record that meets a bug of ours is put aside and the worker goes on. It is put aside once more by whoever counts its block again.
 """
 
 import asyncio
@@ -15,10 +17,14 @@ from typing import Any, Final
 
 from faust.types import TP
 
+from schemas.topics import TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
+from streams.agents.dead_letters import dead_letter, fault_met
+from streams.agents.fetched import whole
 from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.lag import Lag
+from streams.agents.outgoing import Outgoing
 from streams.agents.storing import stored
 from streams.agents.tallies import COUNTED, Part, Parts
 from streams.agents.transport import ChunkSchema
@@ -31,7 +37,7 @@ NAME: Final = "rollups"
 
 #: How often counts are written: each time, a series that goes on writes the row of its minute anew.
 WRITTEN_EVERY: Final = timedelta(seconds=5)
-#: Rows after which they are written without waiting for more.
+#: Rows and dead letters after which they are written without waiting for more.
 ROWS: Final = 50_000
 
 
@@ -53,8 +59,12 @@ class RollUps:
         self._warehouse = warehouse
         self._formats = formats
         self._inputs = {app.settings.topic(topic.name): topic for topic in COUNTED}
+        for topic in COUNTED:
+            metrics.DEAD.labels(NAME, topic.name)
         self._parts = Parts(formats)
         self._taken: list[Taken] = []
+        #: Dead letters that are not sent.
+        self._letters: list[Outgoing] = []
         #: Where the next record stands, by place, as of the last writing.
         self._stored: dict[TP, int] = {}
         self._writing = asyncio.Lock()
@@ -75,13 +85,22 @@ class RollUps:
             chunk = event.value
             topic = self._inputs[chunk.place.topic]
             part = self._parts.take(topic, chunk.place.partition, chunk.unpacked)
+            self._put_aside(chunk.place, topic, part)
             self._taken.append(Taken(event, part, part.tally.block))
             metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))
             # It is acknowledged later; until then its records need not be kept.
             event.message.delivery.taken = True
             chunk.clear()
-            if self._parts.waiting >= ROWS:
+            if self._parts.waiting + len(self._letters) >= ROWS:
                 await self._write()
+
+    def _put_aside(self, place: TP, topic: TopicDeclaration, part: Part) -> None:
+        faults, part.faults = part.faults, []
+        for unpacked, fault in faults:
+            record = whole(place, unpacked)
+            reason = str(fault_met(NAME, record, fault))
+            metrics.DEAD.labels(NAME, topic.name).inc()
+            self._letters.append(dead_letter(topic, record, hop=NAME, reason=reason))
 
     async def _keep_writing(self) -> None:
         while not self._stopping:
@@ -98,8 +117,10 @@ class RollUps:
                 for it in self._taken
             }
             self._taken = [it for it in self._taken if it.block >= it.part.tally.block]
+            letters, self._letters = self._letters, []
             with metrics.CHECKPOINT.labels(NAME).time():
                 await asyncio.gather(*(self._store(table, its) for table, its in rows.items()))
+            await self._app.emitter.send(letters)
             for it in finished:
                 it.event.ack()
             self._stored |= positions
@@ -115,6 +136,7 @@ class RollUps:
         del revoked
         self._parts = Parts(self._formats)
         self._taken = []
+        self._letters = []
         self._stored.clear()
 
     async def _on_shutdown(self, _app: Any, **_: Any) -> None:

@@ -1,9 +1,7 @@
 """A hop inside Faust: which partitions it has, and from where on it reads them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,72 +12,13 @@ from schemas.topics import DETECT_JOURNAL, LOGS, TICKS, TopicDeclaration
 from streams.agents import hop as under_test
 from streams.agents.hop import Hop
 from streams.agents.outgoing import Outgoing
-from streams.agents.transport import Delivery
 from streams.errors import SettingsError
 from streams.settings import Settings
-from tests.recording import ListJournal, Record, RecordingEmitter, chunk_of
+from tests.recording import ListJournal, Read, Record, RecordingApp, RecordingEmitter
 
 PREFIX = "a."
 LOGS_1, TICKS_1 = TP(PREFIX + LOGS.name, 1), TP(PREFIX + TICKS.name, 1)
 LOGS_2, TICKS_2 = TP(PREFIX + LOGS.name, 2), TP(PREFIX + TICKS.name, 2)
-
-
-class Moment:
-    """Something that an app tells its parts of."""
-
-    def __init__(self) -> None:
-        self._told: list[Callable[..., Any]] = []
-
-    def connect(self, told: Callable[..., Any]) -> None:
-        self._told.append(told)
-
-    async def comes(self, *facts: Any) -> None:
-        for told in self._told:
-            await told(None, *facts)
-
-
-@dataclass
-class Consumer:
-    """Remembers where reading was moved to."""
-
-    sought: list[tuple[TP, int]] = field(default_factory=list)
-    ends: dict[TP, int] = field(default_factory=dict)
-
-    async def seek(self, place: TP, offset: int) -> None:
-        self.sought.append((place, offset))
-
-    def highwater(self, place: TP) -> int | None:
-        return self.ends.get(place)
-
-
-class Read:
-    """A chunk as Faust hands it out."""
-
-    def __init__(self, place: TP, *offsets: int) -> None:
-        records = [Record(*place, offset, b"", b"{}") for offset in offsets]
-        self.value = chunk_of(records)
-        self.message = SimpleNamespace(delivery=Delivery(offsets[-1] + 1, len(offsets)))
-        self.acked = asyncio.Event()
-
-    def ack(self) -> None:
-        self.acked.set()
-
-
-class Stream:
-    """Hands out what it is given; nothing of it is acknowledged by itself."""
-
-    def __init__(self, chunks: Iterable[Read]) -> None:
-        self._chunks = chunks
-        self._acknowledges = True
-
-    def noack(self) -> "Stream":
-        self._acknowledges = False
-        return self
-
-    async def events(self) -> AsyncIterator[Read]:
-        assert not self._acknowledges
-        for chunk in self._chunks:
-            yield chunk
 
 
 @dataclass
@@ -106,22 +45,18 @@ class ListeningDesk:
         pass
 
 
-class App:
-    """What a hop needs of Faust, and the journals of all its partitions."""
+def at(place: TP, *offsets: int) -> Read:
+    """A chunk of records at *offsets*."""
+    return Read(*(Record(*place, offset, b"", b"{}") for offset in offsets))
+
+
+class App(RecordingApp):
+    """One with this hop, and the journals of all its partitions."""
 
     def __init__(self) -> None:
-        self.settings = Settings(topic_prefix=PREFIX)
-        self.emitter = RecordingEmitter()
+        super().__init__(Settings(topic_prefix=PREFIX))
         self.journals = {partition: RecordingEmitter() for partition in (1, 2)}
-        self.consumer = Consumer()
-        self.on_partitions_assigned = Moment()
-        self.on_partitions_revoked = Moment()
-        self.on_before_shutdown = Moment()
-        self.tasks: list[Callable[[], Any]] = []
-        self.futures: list[asyncio.Task[None]] = []
         self.desks: list[ListeningDesk] = []
-        self.topics: tuple[str, ...] = ()
-
         self.hop = Hop(
             self,  # type: ignore[arg-type]
             name="a-hop",
@@ -133,33 +68,6 @@ class App:
     def _desk(self) -> Any:
         self.desks.append(ListeningDesk())
         return self.desks[-1]
-
-    def topic(self, *names: str, **_: Any) -> None:
-        self.topics = names
-
-    def agent(self, _: Any, name: str) -> Callable[..., None]:
-        assert name == "a-hop"
-
-        def keep(run: Callable[..., Any]) -> None:
-            self._run = run
-
-        return keep
-
-    def task(self, what: Callable[[], Any]) -> None:
-        self.tasks.append(what)
-
-    def ready_when(self, missing: Callable[[], str | None]) -> None:
-        self.missing = missing
-
-    def add_future(self, what: Any) -> None:
-        self.futures.append(asyncio.ensure_future(what))
-
-    async def assign(self, *places: TP) -> None:
-        await self.on_partitions_assigned.comes(set(places))
-        await asyncio.gather(*self.futures)
-
-    async def reads(self, *chunks: Read) -> None:
-        await self._run(Stream(chunks))
 
     def journal(self, partition: int) -> ListJournal:
         return ListJournal(self.journals[partition], partition)
@@ -191,23 +99,23 @@ async def test_what_was_on_its_way_while_reading_went_back_is_not_taken(app: App
     await before.append({LOGS.name: 9}, {}, [], resume={LOGS.name: 5})
     await app.assign(LOGS_1, TICKS_1)
 
-    waiting = [Read(LOGS_1, 9, 10), Read(LOGS_1, 11, 12), Read(LOGS_1, 13)]
+    waiting = [at(LOGS_1, 9, 10), at(LOGS_1, 11, 12), at(LOGS_1, 13)]
     await app.reads(*waiting)
 
     assert app.desks[0].heard == []
     assert not any(chunk.message.delivery.taken for chunk in waiting)
     assert set(app.consumer.sought) == {(LOGS_1, 5)}
-    await app.reads(Read(LOGS_1, 5, 6, 7, 8), Read(LOGS_1, 9, 10), Read(LOGS_1, 11, 12))
+    await app.reads(at(LOGS_1, 5, 6, 7, 8), at(LOGS_1, 9, 10), at(LOGS_1, 11, 12))
     assert app.desks[0].heard == [5, 6, 7, 8, 9, 10, 11, 12]
 
 
 async def test_missing_records_are_asked_for_until_they_come(app: App) -> None:
     """Faust can throw away what it fetched, and hand out what came after."""
     await app.assign(LOGS_1, TICKS_1)
-    await app.reads(Read(LOGS_1, 0, 1), Read(LOGS_1, 4, 5), Read(LOGS_1, 6), Read(LOGS_1, 7))
+    await app.reads(at(LOGS_1, 0, 1), at(LOGS_1, 4, 5), at(LOGS_1, 6), at(LOGS_1, 7))
     # One for each that came without those before it: any of them can have been read after reading was moved.
     assert app.consumer.sought == 3 * [(LOGS_1, 2)]
-    await app.reads(Read(LOGS_1, 2, 3), Read(LOGS_1, 4, 5, 6, 7))
+    await app.reads(at(LOGS_1, 2, 3), at(LOGS_1, 4, 5, 6, 7))
     assert app.desks[0].heard == [0, 1, 2, 3, 4, 5, 6, 7]
     assert len(app.consumer.sought) == 3
 
@@ -215,27 +123,27 @@ async def test_missing_records_are_asked_for_until_they_come(app: App) -> None:
 async def test_records_that_the_broker_deleted_are_not_waited_for(app: App) -> None:
     """The partition would stand still for ever."""
     await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
-    await app.reads(Read(LOGS_1, 0), Read(LOGS_1, 6, 7), Read(LOGS_1, 8))
+    await app.reads(at(LOGS_1, 0), at(LOGS_1, 6, 7), at(LOGS_1, 8))
     assert app.consumer.sought == 2 * [(LOGS_1, 1)]
     # The first that is left can stand before what was seen, and after it.
-    await app.reads(Read(LOGS_1, 5, 6, 7), Read(LOGS_1, 8))
+    await app.reads(at(LOGS_1, 5, 6, 7), at(LOGS_1, 8))
     assert app.desks[0].heard == [0, 5, 6, 7, 8]
 
-    await app.reads(Read(LOGS_2, 0), Read(LOGS_2, 6), Read(LOGS_2, 9), Read(LOGS_2, 9))
+    await app.reads(at(LOGS_2, 0), at(LOGS_2, 6), at(LOGS_2, 9), at(LOGS_2, 9))
     assert app.consumer.sought[2:] == 2 * [(LOGS_2, 1)]
     assert app.desks[1].heard == [0, 9]
     # The next gap is another one.
-    await app.reads(Read(LOGS_2, 12))
+    await app.reads(at(LOGS_2, 12))
     assert app.consumer.sought[4:] == [(LOGS_2, 10)]
 
 
 async def test_what_was_asked_for_is_forgotten_with_the_partition(app: App) -> None:
     """Whoever has it again would take the first gap for records that the broker deleted."""
     await app.assign(LOGS_1, TICKS_1)
-    await app.reads(Read(LOGS_1, 0), Read(LOGS_1, 4))
+    await app.reads(at(LOGS_1, 0), at(LOGS_1, 4))
     await app.on_partitions_revoked.comes({LOGS_1, TICKS_1})
     await app.assign(LOGS_1, TICKS_1)
-    await app.reads(Read(LOGS_1, 4))
+    await app.reads(at(LOGS_1, 4))
     assert app.consumer.sought == 2 * [(LOGS_1, 1)]
     assert app.desks[1].heard == []
 
@@ -243,7 +151,7 @@ async def test_what_was_asked_for_is_forgotten_with_the_partition(app: App) -> N
 async def test_what_was_taken_keeps_no_records_and_is_acknowledged_later(app: App) -> None:
     """Acknowledged at once it would be lost by a crash, and kept in memory it would fill it."""
     await app.assign(LOGS_1, TICKS_1)
-    read = Read(LOGS_1, 0, 1)
+    read = at(LOGS_1, 0, 1)
     await app.reads(read)
     assert (read.message.delivery.taken, len(read.value)) == (True, 0)
     assert not read.acked.is_set()
@@ -252,19 +160,19 @@ async def test_what_was_taken_keeps_no_records_and_is_acknowledged_later(app: Ap
 async def test_a_partition_is_opened_once_and_only_while_it_is_ours(app: App) -> None:
     """Opening it voids what its new owner writes."""
     assert app.missing() == "partitions of a-hop are being assigned"
-    await app.reads(Read(LOGS_1, 0))
+    await app.reads(at(LOGS_1, 0))
     assert app.journals[1].appended == []
 
     await app.on_partitions_assigned.comes({LOGS_1, TICKS_1, LOGS_2, TICKS_2})
     assert app.missing() == "2 partitions of a-hop are being opened"
-    await asyncio.gather(app.reads(Read(LOGS_1, 0)), *app.futures)
+    await asyncio.gather(app.reads(at(LOGS_1, 0)), *app.futures)
     assert app.missing() is None
     assert [len(app.journals[partition].appended) for partition in (1, 2)] == [1, 1]
     assert {number: each.partition for number, each in app.hop.slices.items()} == {1: 1, 2: 2}
 
     await app.on_partitions_revoked.comes({LOGS_2, TICKS_2, TP("another", 1)})
     written = len(app.journals[2].appended)
-    late = Read(LOGS_2, 0)
+    late = at(LOGS_2, 0)
     await app.reads(late)
     assert not late.message.delivery.taken
     assert len(app.journals[2].appended) == written
@@ -275,7 +183,7 @@ async def test_a_partition_is_opened_once_and_only_while_it_is_ours(app: App) ->
 async def test_a_partition_that_goes_is_written_down_to_the_end(app: App) -> None:
     """Its new owner would read again, and say again, what was said."""
     await app.assign(LOGS_1, TICKS_1)
-    read = Read(LOGS_1, 0, 1)
+    read = at(LOGS_1, 0, 1)
     await app.reads(read)
     await app.on_partitions_revoked.comes({LOGS_1, TICKS_1})
     assert read.acked.is_set()
@@ -294,7 +202,7 @@ async def test_a_partition_that_goes_while_it_is_opened_is_opened_by_nobody_here
 
 async def test_a_worker_that_stops_writes_everything_down_and_takes_nothing_more(app: App) -> None:
     await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
-    first, second, late = Read(LOGS_1, 0), Read(LOGS_2, 0), Read(LOGS_1, 1)
+    first, second, late = at(LOGS_1, 0), at(LOGS_2, 0), at(LOGS_1, 1)
     await app.reads(first, second)
     await app.on_before_shutdown.comes()
     await app.reads(late)
@@ -308,7 +216,7 @@ async def test_a_worker_that_stops_does_not_wait_for_a_broker_for_ever(
 ) -> None:
     """It would be killed, and with it what other partitions could have written."""
     await app.assign(LOGS_1, TICKS_1)
-    read = Read(LOGS_1, 0)
+    read = at(LOGS_1, 0)
     await app.reads(read)
     monkeypatch.setattr(under_test, "DRAIN_WITHIN", 0.0)
     await app.on_before_shutdown.comes()
@@ -324,7 +232,7 @@ async def test_what_no_message_follows_from_is_written_down_every_now_and_then(
     (keep_flushing,) = app.tasks
     flushing = asyncio.ensure_future(keep_flushing())
     await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
-    first, second = Read(LOGS_1, 0), Read(LOGS_2, 0, 1)
+    first, second = at(LOGS_1, 0), at(LOGS_2, 0, 1)
     app.consumer.ends = {LOGS_2: 9}
     await app.reads(first, second)
     await first.acked.wait()
