@@ -20,7 +20,7 @@ from streams.board.status import Pages, status_pages
 from streams.errors import TocsinError
 from streams.gateways.clock import now
 from streams.gateways.following import Following
-from streams.gateways.producer import Publisher
+from streams.gateways.producer import LatePublisher, Publisher
 from streams.gateways.vital_signs import vital_signs
 from streams.policy import read_policy
 from streams.releases import digest, texts_of
@@ -63,7 +63,7 @@ async def _serve(settings: Settings, path: Path, host: str, port: int) -> None:
             registry=REGISTRY,
             policy=lambda: in_force.sha256,
         ),
-        Publisher(settings, source="board") as publisher,
+        LatePublisher(lambda: Publisher(settings, source="board")) as publisher,
     ):
         config = uvicorn.Config(
             application(

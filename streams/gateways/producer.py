@@ -1,7 +1,8 @@
 """Publishing for edges that are no hop: probes, commands, the demo."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
@@ -129,6 +130,46 @@ class Publisher:
         """Return the partition of *message* where something else than its key chooses it."""
         place = topic.place_of(message)
         return None if place is None else partition_of(place, self._settings.partitions)
+
+
+class LatePublisher:
+    """
+    A publisher that may begin before its broker does: it connects when it is first used.
+
+    Used as ``async with LatePublisher(lambda: Publisher(settings, source="board")) as publisher``.
+    """
+
+    def __init__(self, make: Callable[[], Publisher]) -> None:
+        self._make = make
+        self._connected: Publisher | None = None
+        self._connecting = asyncio.Lock()
+        self._held = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Do nothing yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Disconnect, where it was ever connected."""
+        await self._held.__aexit__(kind, error, trace)
+
+    async def send(self, topic: TopicDeclaration, message: Contract) -> None:
+        """
+        Publish *message* and wait until the broker has confirmed it.
+
+        Raises:
+            Unavailable: No broker answers, or it did not confirm it in time; it may have taken it all the same.
+        """
+        async with self._connecting:
+            if self._connected is None:
+                # One that failed to connect cannot be used again.
+                self._connected = await self._held.enter_async_context(self._make())
+        await self._connected.send(topic, message)
 
 
 def partition_of(key: bytes, partitions: int) -> int:
