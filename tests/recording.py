@@ -221,6 +221,11 @@ class CountingDesk:
     counts: dict[str, int] = field(default_factory=dict)
     changed: dict[str, bytes | None] = field(default_factory=dict)
     ticks: list[Any] = field(default_factory=list)
+    #: What it says to each record, and to each tick, whatever they are.
+    says: list[Outgoing] = field(default_factory=list)
+    at_ticks: list[Outgoing] = field(default_factory=list)
+    #: What it fails with at a tick.
+    fault: Exception | None = None
 
     def hear(self, topic: Any, record: Any) -> list[Outgoing]:
         del topic
@@ -229,13 +234,15 @@ class CountingDesk:
         name = record.key.decode()
         self.counts[name] = self.counts.get(name, 0) + 1
         self.changed[name] = str(self.counts[name]).encode()
-        if self.counts[name] % 3:
-            return []
+        if self.says or self.counts[name] % 3:
+            return self.says
         return [Outgoing("alerts", record.key, f"{name}={self.counts[name]}".encode())]
 
     def tick(self, tick: Any) -> list[Outgoing]:
+        if self.fault is not None:
+            raise self.fault
         self.ticks.append(tick.occurred_at)
-        return []
+        return self.at_ticks
 
     def changes(self) -> Mapping[str, bytes | None]:
         changed, self.changed = self.changed, {}

@@ -166,9 +166,10 @@ class Slice:
         """Take the partition over: state as the journal kept it, and what was decided last sent again."""
         await self._journal.take_over()
         kept = self._journal.kept
-        self._positions = dict(kept.resume)
+        # Of a topic that is not in it, nothing that was read is in an entry.
+        self._positions = {topic: kept.resume.get(topic, 0) for topic in kept.positions}
         self._answered = dict(kept.positions)
-        self._read = dict(kept.resume)
+        self._read = dict(self._positions)
         self._aside = set(kept.aside)
         self._desk.restore(kept.entries)
         if self._skimming is not None:

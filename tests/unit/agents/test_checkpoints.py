@@ -1,5 +1,6 @@
 """A slice: whatever fails wherever, no record is lost and none counts twice."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -7,12 +8,15 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.contract import Unreadable
 from schemas.ticks import TickV1
-from schemas.topics import LOGS, TICKS
+from schemas.topics import LOGS, TICKS, TopicDeclaration
 from streams.agents import checkpoints
 from streams.agents.checkpoints import Slice
-from streams.agents.dead_letters import HOP, REASON
+from streams.agents.dead_letters import HOP, OFFSET, REASON
+from streams.agents.outgoing import Outgoing
 from streams.agents.transport import Chunk
+from streams.detection.ledger import Changes, Keep
 from tests.recording import CountingDesk, Event, ListJournal, Record, RecordingEmitter, chunk_of
 
 INPUTS = {LOGS.name: LOGS, TICKS.name: TICKS}
@@ -306,3 +310,200 @@ async def test_a_tick_for_another_hop_tells_no_time() -> None:
     assert desk.ticks == [NOON.replace(second=1), NOON.replace(second=2)]
     assert piece.positions[TICKS.name] == 3
     assert emitter.sent == []
+
+
+async def test_a_tick_that_fails_us_is_put_aside_and_the_worker_stops() -> None:
+    """Every worker after it would stop at the same moment, and no deadline would pass any more."""
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+    desk.fault = ZeroDivisionError()
+    event = Event()
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(tick(0), event)
+    assert not event.acked
+    (letter,) = emitter.sent
+    assert (letter.topic, dict(letter.headers)[OFFSET]) == (TICKS.dead, b"0")
+
+    piece, desk = await opened(emitter)
+    desk.fault = ZeroDivisionError()
+    await piece.take(tick(0), event)
+    desk.fault = None
+    await piece.take(tick(1), Event())
+    await piece.flush(final=True)
+    assert (desk.ticks, event.acked) == ([NOON], True)
+    assert emitter.sent == [letter]
+
+
+async def test_a_worker_that_failed_writes_nothing_more() -> None:
+    """Its state is half-changed: written down, it would be what the next one believes."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(logs("a", "!"), Event())
+    written, sent = list(emitter.appended), list(emitter.sent)
+    late = Event()
+    await piece.take(logs("a", "a", "a", start=2), late)
+    await piece.flush(final=True)
+    await piece.decide(lambda: [Outgoing("alerts", b"k", b"v")])
+    assert (emitter.appended, emitter.sent, late.acked) == (written, sent, False)
+
+
+async def test_what_is_decided_for_another_reason_than_a_record_is_journaled_first() -> None:
+    """A receipt would be sent twice, or never."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    taken = Event()
+    await piece.take(logs("a"), taken)
+    written = len(emitter.appended)
+    await piece.decide(list)
+    assert (len(emitter.appended), taken.acked) == (written, False)
+
+    receipt = Outgoing("receipts", b"k", b"v")
+    emitter.fail_next = "send"
+    with pytest.raises(ConnectionError):
+        await piece.decide(lambda: [receipt])
+    _, desk = await opened(emitter)
+    assert (emitter.sent, desk.counts) == ([receipt], {"a": 1})
+
+
+@pytest.mark.parametrize("topic", [LOGS, TICKS])
+async def test_much_that_is_decided_at_once_is_written_down_in_between(
+    monkeypatch: pytest.MonkeyPatch, topic: TopicDeclaration
+) -> None:
+    """One record of the journal must hold it: a storm would stop the hop for ever."""
+    monkeypatch.setattr(checkpoints, "DECIDED_BYTES", 8)
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+    desk.says = [Outgoing("alerts", b"k", b"1234")]
+    sent: list[int] = []
+    send = emitter.send
+
+    async def counted(records: list[Outgoing]) -> None:
+        sent.append(len(records))
+        await send(records)
+
+    emitter.send = counted  # type: ignore[method-assign,assignment]
+    if topic is LOGS:
+        await piece.take(logs("a", "b", "c", "d", "e"), Event())
+    else:
+        for offset in range(5):
+            await piece.take(tick(offset, telemetry_logs=1), Event())
+        sent.clear()
+        desk.says, said = [], desk.says
+        desk.at_ticks = said
+        await piece.take(logs("a"), Event())
+    # Each is 5 bytes: two of them are more than 8.
+    assert sent == [2, 2, 1]
+
+
+class NotingDesk(CountingDesk):
+    """Notes down what says ``{}`` and hears the rest; it writes down what it noted when it must write everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skimmed: list[int] = []
+        self.heard: list[int] = []
+        self.stumbles = False
+        self._begun: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+
+    def hear(self, topic: TopicDeclaration, record: Record) -> list[Outgoing]:
+        self.heard.append(record.offset)
+        if record.value == b"?":
+            message = "value: is not JSON"
+            raise Unreadable(message)
+        return super().hear(topic, record)
+
+    def begin(self, positions: Mapping[str, int]) -> None:
+        self._begun = self._written = dict(positions)
+
+    def skim(self, _: TopicDeclaration, records: Sequence[Record], start: int) -> int:
+        if self.stumbles:
+            raise ZeroDivisionError
+        for place in range(start, len(records)):
+            if records[place].value != b"{}":
+                return place
+            self.skimmed.append(records[place].offset)
+        return len(records)
+
+    def write_down(self, positions: Mapping[str, int], keep: Keep) -> Changes:
+        if keep is Keep.ALL:
+            self._written = dict(positions)
+        return Changes(dict(self.changes()), self._written)
+
+
+async def noting(emitter: RecordingEmitter) -> tuple[Slice, NotingDesk]:
+    desk = NotingDesk()
+    piece = Slice("detect", INPUTS, desk, ListJournal(emitter), emitter, clock=Clock())  # type: ignore[arg-type]
+    await piece.open()
+    return piece, desk
+
+
+def said(*values: str, start: int = 0) -> Chunk:
+    """Records of one key that say *values*."""
+    return Chunk(
+        TP(LOGS.name, 0),
+        [Record(LOGS.name, 0, start + n, b"a", value.encode()) for n, value in enumerate(values)],
+    )
+
+
+async def test_what_was_only_noted_down_is_read_again() -> None:
+    """What is committed lies behind it: a crash would forget what no entry holds."""
+    emitter = RecordingEmitter()
+    piece, desk = await noting(emitter)
+    event = Event()
+    await piece.take(said("{}", "!", "{}", "!", "!"), event)
+    assert (desk.skimmed, desk.heard, event.acked) == ([0, 2], [1, 3, 4], True)
+
+    # Nothing of it was ever in an entry: it begins with the first record.
+    piece, desk = await noting(emitter)
+    assert piece.read_again == {LOGS.name: 0}
+    assert piece.gap(said("{}", start=5)) == 0
+    await piece.take(said("{}", "!", "{}"), Event())
+    assert desk.skimmed == [0, 2]
+    await piece.flush(final=True)
+
+    piece, desk = await noting(emitter)
+    assert piece.read_again == {LOGS.name: 3}
+    await piece.take(said("!", "!", start=3), Event())
+    assert piece.read_again == {}
+
+
+async def test_what_is_read_again_is_acknowledged_and_put_aside_once() -> None:
+    """Every restart would repeat the dead letters of the last minutes."""
+    emitter = RecordingEmitter()
+    piece, _ = await noting(emitter)
+    await piece.take(said("{}", "?", "{}", "{}"), Event())
+    assert [letter.topic for letter in emitter.sent] == [LOGS.dead]
+    emitter.sent.clear()
+
+    piece, desk = await noting(emitter)
+    emitter.sent.clear()  # The last entry's are sent again, under the same ids.
+    again = Event()
+    await piece.take(said("{}", "?"), again)
+    assert (desk.heard, again.acked, emitter.sent) == ([1], True, [])
+    await piece.flush(final=True)
+    # How far was read is not taken back.
+    _, after = piece, await noting(emitter)
+    assert (after[0].positions, after[0].read_again) == ({LOGS.name: 2}, {LOGS.name: 2})
+    await after[0].take(said("{}", "{}", "?", start=2), Event())
+    assert [dict(letter.headers)[OFFSET] for letter in emitter.sent] == [b"4"]
+
+
+async def test_a_record_that_fails_us_at_a_glance_is_put_aside_and_all_are_heard_up_to_it() -> None:
+    """Every worker after it would stop at the same record."""
+    emitter = RecordingEmitter()
+    piece, desk = await noting(emitter)
+    desk.stumbles = True
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(said("{}", "{}", "{}"), Event())
+    (letter,) = emitter.sent
+    assert dict(letter.headers)[OFFSET] == b"0"
+
+    piece, desk = await noting(emitter)
+    await piece.take(said("{}", "{}"), Event())
+    assert (desk.skimmed, desk.heard) == ([], [1])
+    await piece.flush(final=True)
+    await piece.take(said("{}", start=2), Event())
+    assert (desk.skimmed, desk.heard) == ([2], [1])
+    assert emitter.sent == [letter]
