@@ -12,7 +12,7 @@ from faust.types import TP
 from schemas.topics import DETECT_JOURNAL
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Outgoing
-from streams.agents.transport import Chunk, Delivery
+from streams.agents.transport import Chunk, ChunkSchema, Delivery
 from streams.settings import Settings
 
 
@@ -161,7 +161,10 @@ class RecordingApp:
         self.futures: list[asyncio.Future[Any]] = []
         self.topics: tuple[str, ...] = ()
 
-    def topic(self, *names: str, **_: Any) -> None:
+    def topic(self, *names: str, schema: Any, partitions: int, internal: bool) -> None:
+        # Otherwise Faust hands out single records, or makes the topics itself.
+        assert isinstance(schema, ChunkSchema)
+        assert (partitions, internal) == (self.settings.partitions, True)
         self.topics = names
 
     def agent(self, _: Any, name: str) -> Callable[..., None]:

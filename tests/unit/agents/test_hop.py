@@ -132,9 +132,11 @@ async def test_records_that_the_broker_deleted_are_not_waited_for(app: App) -> N
     await app.reads(at(LOGS_2, 0), at(LOGS_2, 6), at(LOGS_2, 9), at(LOGS_2, 9))
     assert app.consumer.sought[2:] == 2 * [(LOGS_2, 1)]
     assert app.desks[1].heard == [0, 9]
-    # The next gap is another one.
+    # The next gap is another one, even where more was seen at the last one.
     await app.reads(at(LOGS_2, 12))
     assert app.consumer.sought[4:] == [(LOGS_2, 10)]
+    await app.reads(at(LOGS_2, 90), at(LOGS_2, 10, 11), at(LOGS_2, 14))
+    assert app.consumer.sought[5:] == [(LOGS_2, 10), (LOGS_2, 12)]
 
 
 async def test_what_was_asked_for_is_forgotten_with_the_partition(app: App) -> None:

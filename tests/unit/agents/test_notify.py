@@ -2,27 +2,34 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from schemas.notices import NoticeV1
-from schemas.topics import RECEIPTS
+from schemas.contract import Contract
+from schemas.notices import NoticeV1, ReceiptV1
+from schemas.ticks import TickV1
+from schemas.topics import NOTICES, RECEIPTS, TopicDeclaration
 from streams.agents import notify as under_test
 from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
-from streams.agents.outgoing import Outgoing
+from streams.agents.outgoing import Outgoing, outgoing
 from streams.notifications.channel import Judgement, Verdict
 from streams.notifications.channels.pagerduty import PagerDuty
 from streams.notifications.channels.slack import Slack
 from streams.notifications.channels.webhook import Webhook
-from streams.notifications.delivery import Attempted, Deliveries
+from streams.notifications.delivery import Attempted, Deliveries, Rules
 from streams.notifications.fallbacks import Fallback
 from streams.policy import Policy
+from tests.recording import Record
 from tests.told import notice
 
 NOTICE = notice()
+RECEIPT = ReceiptV1.from_wire(
+    Path("schemas/examples/tocsin.receipt.v1/delivered.json").read_bytes()
+)
 TOOK = Attempted(Judgement(Verdict.DELIVERED, "HTTP 200"), "webhook", under_test.OWED_AFTER)
 
 
@@ -98,7 +105,8 @@ class Worker:
     def __init__(self) -> None:
         self.app, self.receiver, self.piece = App(), Receiver(), Piece()
         made = Notifier(self.app, self.receiver, Policy())  # type: ignore[arg-type]
-        made.hop = SimpleNamespace(slices={0: self.piece})  # type: ignore[assignment]
+        self.slices = {0: self.piece}
+        made.hop = SimpleNamespace(slices=self.slices)  # type: ignore[assignment]
         self.delivering = asyncio.create_task(self.app.tasks[0]())
         made.wake()
 
@@ -154,6 +162,90 @@ async def test_what_takes_too_long_is_given_back(fault: Exception | None) -> Non
     await worker.settled()
     assert worker.piece.sent == []
     assert worker.app.faults == []
+
+
+async def test_what_ended_after_its_partition_went_is_dropped() -> None:
+    """Whoever has it now tries again and says so: there would be two receipts, one of them from nobody."""
+    worker = Worker()
+    worker.piece.may_write.set()
+    await worker.receiver.has_been_asked.wait()
+    worker.slices[0] = Piece()
+    worker.receiver.may_answer.set()
+    await worker.stop()
+    assert worker.piece.sent == []
+    worker.slices[0].may_write.set()
+    await worker.settled()
+
+
+async def test_a_notice_is_journaled_before_its_first_attempt() -> None:
+    """A crash during the attempt would leave nobody who knows of it."""
+    worker = Worker()
+    await worker.piece.flushing.wait()
+    await asyncio.sleep(0)
+    assert worker.receiver.asked == []
+    worker.piece.may_write.set()
+    await worker.receiver.has_been_asked.wait()
+    assert worker.receiver.asked == [NOTICE]
+    worker.receiver.may_answer.set()
+    await worker.stop()
+    await worker.settled()
+
+
+class Told:
+    """Deliveries that remember what they were told, and say what they are to say."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.new = True
+
+    def accept(self, told: NoticeV1) -> bool:
+        self.heard.append(told)
+        return self.new
+
+    def receipts(self) -> list[Any]:
+        return [RECEIPT]
+
+    def tick(self, at: datetime) -> list[NoticeV1]:
+        self.heard.append(at)
+        return [NOTICE]
+
+    def changes(self) -> dict[str, bytes | None]:
+        return {"a": b"1"}
+
+    def restore(self, entries: Any) -> None:
+        self.heard.append(entries)
+
+    def follow(self, rules: Rules) -> None:
+        self.heard.append(rules)
+
+
+def test_a_partition_passes_on_what_its_deliveries_say() -> None:
+    """A receipt, a reminder or a fallback would never be sent, or a notice wait until the next look."""
+    told, woken, used = Told(), [], []
+    desk = NotifyDesk(told, lambda: woken.append(True), used.append)  # type: ignore[arg-type]
+
+    assert list(desk.hear(NOTICES, record := _record(NOTICE))) == [_sent(RECEIPTS, RECEIPT)]
+    assert (told.heard, len(woken)) == ([NOTICE], 1)
+    told.new = False
+    assert list(desk.hear(NOTICES, record)) == [_sent(RECEIPTS, RECEIPT)]
+    assert len(woken) == 1
+
+    at = NOTICE.occurred_at
+    assert list(desk.tick(TickV1(occurred_at=at, partition=0))) == [_sent(NOTICES, NOTICE)]
+    assert desk.changes() == {"a": b"1"}
+    desk.restore({"b": b"2"})
+    assert len(woken) == 2
+    desk.use(Policy())
+    assert used == [Policy()]
+    assert told.heard[2:] == [at, {"b": b"2"}, delivery_rules(Policy())]
+
+
+def _record(message: Contract) -> Record:
+    return Record(NOTICES.name, 0, 0, b"", message.to_wire())
+
+
+def _sent(topic: TopicDeclaration, message: Contract) -> Outgoing:
+    return outgoing(topic, message, source="notify")
 
 
 async def test_a_fault_of_ours_ends_the_worker() -> None:

@@ -71,6 +71,11 @@ async def test_a_chunk_is_acknowledged_when_its_rows_are_stored() -> None:
     assert read.acked.is_set()
     assert app.letters == []
 
+    late = records(LIFECYCLE, STEP, start=2)
+    await app.reads(late)
+    await app.stop()
+    assert not late.acked.is_set()
+
 
 async def test_what_is_refused_is_put_aside_before_it_is_acknowledged() -> None:
     """A crash in between would lose it: it is in no table then, and nobody reads it again."""

@@ -75,6 +75,23 @@ async def test_a_chunk_is_acknowledged_when_its_last_block_is_counted_to_its_end
     assert app.counted == [(0, 4), (1, 1)]
 
 
+async def test_what_is_written_is_no_lag_although_it_is_not_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A quiet partition would look as if it were a block behind, for days."""
+    made: list[Any] = []
+    monkeypatch.setattr(under_test, "Lag", lambda *given: made.append(given))
+    app = App()
+    ((_, hop, inputs, done),) = made
+    assert (hop, inputs[PLACE.topic]) == ("rollups", METRICS)
+    await app.reads(read(0, load(), load()))
+    assert done(PLACE) is None
+    await app.write()
+    assert done(PLACE) == 2
+    await app.on_partitions_revoked.comes({PLACE})
+    assert done(PLACE) is None
+
+
 async def test_a_chunk_that_reaches_into_the_next_block_waits_for_its_end() -> None:
     app = App()
     across, after = read(2, load(), load(), load()), read(5, load())

@@ -148,6 +148,8 @@ def test_a_record_of_a_chunk_says_where_it_is_from() -> None:
         }
     assert chunk.after(4) is chunk
     assert [each.offset for each in chunk.after(5)] == [6, 9]
+    assert [each.offset for each in chunk.after(6)] == [6, 9]
+    assert [each.offset for each in chunk.after(7)] == [9]
     assert not chunk.after(10)
 
 
@@ -198,8 +200,12 @@ def test_after_a_seek_nothing_that_was_in_flight_is_committed() -> None:
     assert consumer._new_offset(PLACE) is None
 
 
-def test_a_chunked_topic_is_marked_by_its_schema() -> None:
+async def test_what_a_chunked_topic_carries_is_handed_out_as_it_is() -> None:
+    """Faust would decode each chunk, and fail at it."""
     assert ChunkSchema().key_type is bytes
+    app = SimpleNamespace(create_event=lambda *given: given)
+    message = SimpleNamespace(value=chunk(4), headers=None)
+    assert await ChunkSchema().compile(app)(message) == (None, message.value, None, message)
 
 
 def test_what_was_taken_in_makes_room_before_it_is_committed() -> None:
@@ -295,6 +301,7 @@ def test_a_chunk_is_a_message_that_ends_where_its_last_record_does() -> None:
     assert (made.delivery.commit_at, made.delivery.records) == (10, 3)
     assert not made.acked
     made.acked = True
+    assert made.acked is True
     assert consumer._new_offset(PLACE) == 10
 
 
