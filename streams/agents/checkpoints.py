@@ -12,7 +12,8 @@ it changes what the desk kept back and nothing else.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, runtime_checkable
 
 from schemas.contract import Unreadable
@@ -121,7 +122,7 @@ class Slice:
         #: Whether the positions are ahead of the journal.
         self._moved = False
         self._written_at = 0.0
-        #: Whether the desk failed: its state is not to be trusted, and nothing more is written.
+        #: Whether something failed: state and journal may not fit together, and nothing more is written.
         self._broken = False
         self._turn = asyncio.Lock()
         #: Chunks that were read, with the position that is past each.
@@ -185,7 +186,7 @@ class Slice:
     async def take(self, chunk: Chunk, event: Any) -> None:
         """Process the records of *chunk*; *event* is acknowledged once the journal holds what followed."""
         topic = self._inputs[chunk.place.topic]
-        async with self._turn:
+        async with self._undisturbed():
             if self._broken:
                 return
             self._heard_at[topic.name] = self._clock()
@@ -215,7 +216,7 @@ class Slice:
         Positions alone are written less often, unless this is the *final* call: reading on from an older one changes
         nothing. After the final call whoever takes over repeats no message.
         """
-        async with self._turn:
+        async with self._undisturbed():
             if self._broken:
                 return
             while self._gate.lagging(self._positions) and self._waited_in_vain():
@@ -229,12 +230,26 @@ class Slice:
 
     async def decide(self, act: Callable[[], Iterable[Outgoing]]) -> None:
         """Let *act* change the desk for another reason than a record; journal and send what it returns."""
-        async with self._turn:
+        async with self._undisturbed():
             if self._broken:
                 return
             self._remember(act())
             if self._decided:
                 await self._checkpoint()
+
+    @asynccontextmanager
+    async def _undisturbed(self) -> AsyncIterator[None]:
+        """
+        Let nobody else in, and nobody at all after a failure.
+
+        A state that was written down without what it decided would never say it. Whoever takes over begins where the journal stands.
+        """
+        async with self._turn:
+            try:
+                yield
+            except BaseException:
+                self._broken = True
+                raise
 
     # -- records ----------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ class RollUps:
         #: Where the next record stands, by place, as of the last writing.
         self._stored: dict[TP, int] = {}
         self._writing = asyncio.Lock()
+        self._failed = False
         self._stopping = False
         source = app.topic(
             *self._inputs, schema=ChunkSchema(), partitions=app.settings.partitions, internal=True
@@ -109,6 +110,10 @@ class RollUps:
 
     async def _write(self) -> None:
         async with self._writing:
+            if self._failed:
+                return
+            # Rows that are on their way are not due again: should they not arrive, nothing is acknowledged any more.
+            self._failed = True
             rows = self._parts.due()
             self._taken = [it for it in self._taken if self._parts.has(it.part)]
             finished = [it for it in self._taken if it.block < it.part.tally.block]
@@ -124,6 +129,7 @@ class RollUps:
             for it in finished:
                 it.event.ack()
             self._stored |= positions
+            self._failed = False
 
     async def _store(self, table: str, rows: Sequence[Row]) -> None:
         for _, reason in await stored(self._warehouse, table, rows):

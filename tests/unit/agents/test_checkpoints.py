@@ -120,7 +120,8 @@ async def test_any_crash_at_any_moment_changes_nothing(
             if flushes or kind == "none":
                 await piece.flush()
         except ConnectionError:
-            pass
+            # The worker stops, and the broker is there again.
+            await piece.flush(final=True)
         emitter.fail_next = None
     _, desk = await opened(emitter)
     counts = {key: keys.count(key) for key in set(keys)}
@@ -348,6 +349,53 @@ async def test_a_worker_that_failed_writes_nothing_more() -> None:
     assert (emitter.appended, emitter.sent, late.acked) == (written, sent, False)
 
 
+@pytest.mark.parametrize("call", ["append", "send"])
+async def test_what_could_not_be_told_is_told_by_the_next_worker(call: str) -> None:
+    """A broker that is away for a moment ends the worker: its last words would say that a page went out that never did."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    emitter.fail_next = call
+    event = Event()
+    with pytest.raises(ConnectionError):
+        await piece.take(logs("a", "a", "a"), event)
+    await piece.flush(final=True)
+    assert not event.acked
+
+    piece, desk = await opened(emitter)
+    await piece.take(logs("a", "a", "a"), event)
+    assert [sent.value for sent in emitter.sent] == [b"a=3"]
+    assert (desk.counts, event.acked) == ({"a": 3}, True)
+
+
+async def test_a_decision_that_fails_half_way_is_not_written_down() -> None:
+    """An outcome would be settled without a receipt."""
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+
+    def half_way() -> list[Outgoing]:
+        desk.changed["a"] = b"1"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await piece.decide(half_way)
+    await piece.flush(final=True)
+    assert (await opened(emitter))[1].counts == {}
+
+
+async def test_what_cannot_be_written_down_is_not_taken_for_written_down() -> None:
+    """What it was noted for would be forgotten: the second time there is nothing left of it to fail at."""
+    emitter = RecordingEmitter()
+    piece, desk = await noting(emitter)
+    await piece.take(said("{}"), Event())
+    desk.stumbles = True
+    with pytest.raises(ZeroDivisionError):
+        await piece.flush()
+    desk.stumbles = False
+    await piece.flush(final=True)
+    piece, _ = await noting(emitter)
+    assert piece.positions == {}
+
+
 async def test_what_is_decided_for_another_reason_than_a_record_is_journaled_first() -> None:
     """A receipt would be sent twice, or never."""
     emitter = RecordingEmitter()
@@ -427,6 +475,8 @@ class NotingDesk(CountingDesk):
         return len(records)
 
     def write_down(self, positions: Mapping[str, int], keep: Keep) -> Changes:
+        if self.stumbles:
+            raise ZeroDivisionError
         if keep is Keep.ALL:
             self._written = dict(positions)
         return Changes(dict(self.changes()), self._written)

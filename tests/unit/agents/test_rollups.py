@@ -21,7 +21,7 @@ from tests.recording import Read, Record, RecordingApp, Warehouse
 
 AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 STAMPED = int(AT.timestamp() * 1000)
-PLACE = TP("a." + METRICS.name, 2)
+PLACE, ANOTHER = TP("a." + METRICS.name, 2), TP("a." + METRICS.name, 3)
 
 
 class App(RecordingApp):
@@ -119,7 +119,12 @@ async def test_nothing_is_acknowledged_before_it_is_stored() -> None:
     app.warehouse.fails = [OSError("no space left")]
     with pytest.raises(OSError, match="no space"):
         await app.write()
-    assert not any(it.acked.is_set() for it in chunks)
+    # The worker stops. What was on its way is in no table, and nothing counts it again before the next one.
+    others = [read(8, load()), read(0, load(), place=ANOTHER), read(4, load(), place=ANOTHER)]
+    await app.reads(*others)
+    await app.on_before_shutdown.comes()
+    assert not any(it.acked.is_set() for it in (*chunks, *others))
+    assert app.counted == []
 
 
 async def test_a_record_that_meets_a_bug_is_put_aside_and_the_worker_goes_on(
