@@ -1,5 +1,6 @@
 """A metric that is far from what it usually is."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -63,6 +64,11 @@ class Memory:
     hour: int = 0
     quarter: int = -1
     """The latest quarter of an hour of which a value is remembered."""
+    next_center: float | None = None
+    """What will be usual in the hour after this one."""
+    next_spread: float = 0.0
+    next_until: int = 0
+    """When that hour ends; 0 where nothing is known of it yet."""
     value: float = 0.0
     unit: str = ""
     deviations: float = 0.0
@@ -183,25 +189,32 @@ class Anomaly(Rule):
             and last * OF_AN_HOUR // _HOUR == memory.quarter
         ):
             # Of each quarter of an hour only the first value is remembered.
-            memory.value = min(max(batch.levels[-1], -LARGEST), LARGEST)
+            memory.value = _bounded(batch.levels[-1])
             return
         if memory.baseline == self.baseline == "recent" and len(batch) <= memory.left:
             # None of them is judged by a baseline that another one made anew.
-            memory.values += [min(max(level, -LARGEST), LARGEST) for level in batch.levels]
+            memory.values += map(_bounded, batch.levels)
             del memory.values[: -self._room]
             memory.value = memory.values[-1]
             memory.left -= len(batch)
             # The next one would do so first; so it need not be judged for that alone.
             self._recall(memory)
             return
-        for now, value in zip(batch.numbers(), batch.levels, strict=True):
-            self._take(memory, now, value)
+        numbers, place = batch.numbers(), 0
+        while place < len(numbers):
+            self._take(memory, numbers[place], batch.levels[place])
+            place += 1
+            if self.baseline != "recent":
+                end = min((memory.quarter + 1) * _HOUR // OF_AN_HOUR, memory.until)
+                place = bisect_left(numbers, end, place)
+        memory.value = _bounded(batch.levels[-1])
 
     def _take(self, memory: Memory, now: int, value: float) -> None:
         """Remember a value, and what is usual by now."""
-        memory.value = value = min(max(value, -LARGEST), LARGEST)
+        memory.value = value = _bounded(value)
         if memory.baseline != self.baseline:
             memory.baseline, memory.left, memory.until = self.baseline, 0, 0
+            memory.next_until = 0
             memory.hours.clear()
         if self.baseline == "recent":
             self._recall(memory)
@@ -215,19 +228,31 @@ class Anomaly(Rule):
         recent = self.baseline == "recent"
         if memory.baseline != self.baseline or (recent and memory.left <= 0):
             return None
-        count = memory.left if recent else ONE_FEED
-        until = None if recent else moment_of(memory.until)
-        if memory.center is None:
-            return Calm(count=count, until=until)
-        by = self.deviations * memory.spread
-        by -= _SLACK * (abs(memory.center) + by)
+        within = self._usual_range(memory.center, memory.spread)
+        if within is None:
+            return None
+        low, high = within
+        if recent:
+            return Calm(low=low, high=high, count=memory.left)
+        until = memory.until
+        if memory.next_until:
+            # Otherwise the first signal of each hour would have to be judged: of all series at once.
+            later = self._usual_range(memory.next_center, memory.next_spread)
+            if later is not None and later[0] <= memory.value <= later[1]:
+                low, high, until = max(low, later[0]), min(high, later[1]), memory.next_until
+        return Calm(low=low, high=high, count=ONE_FEED, until=moment_of(until))
+
+    def _usual_range(self, center: float | None, spread: float) -> tuple[float, float] | None:
+        """Return between what values nothing is unusual; None where that cannot be said."""
+        if center is None:
+            return -inf, inf
+        by = self.deviations * spread
+        by -= _SLACK * (abs(center) + by)
         if not 0 <= by < LARGEST:
             return None
-        return Calm(
-            low=-inf if self.direction == "up" else memory.center - by,
-            high=inf if self.direction == "down" else memory.center + by,
-            count=count,
-            until=until,
+        return (
+            -inf if self.direction == "up" else center - by,
+            inf if self.direction == "down" else center + by,
         )
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
@@ -252,15 +277,13 @@ class Anomaly(Rule):
         if memory.left > 0:
             return
         memory.left = max(self._room // RENEWED, 1)
-        self._usual(memory, memory.values)
+        memory.center, memory.spread = self._usual(memory.values)
 
     def _remember_hour(self, memory: Memory, value: float, now: int) -> None:
         if now >= memory.until:
-            offset = microseconds(moment_of(now).astimezone(self._tz).utcoffset() or timedelta(0))
-            hours = (now + offset) // _HOUR
-            memory.hour = hours % _HOURS[self.baseline]
-            memory.until = (hours + 1) * _HOUR - offset
-            self._usual(memory, memory.hours.get(str(memory.hour), []))
+            memory.hour, memory.until = self._hour_of(now)
+            memory.center, memory.spread = self._usual_of(memory, memory.hour)
+            self._look_ahead(memory)
         quarter = now * OF_AN_HOUR // _HOUR
         if quarter != memory.quarter:
             memory.quarter = quarter
@@ -268,14 +291,30 @@ class Anomaly(Rule):
             known.append(value)
             del known[: -self._room]
 
-    def _usual(self, memory: Memory, values: list[float]) -> None:
+    def _look_ahead(self, memory: Memory) -> None:
+        """Learn what will be usual in the next hour, which nothing that is heard in this one changes."""
+        following, end = self._hour_of(memory.until)
+        # Where clocks are changed, an hour can come again, or end otherwise than it began.
+        plain = following != memory.hour and self._hour_of(end - 1) == (following, end)
+        memory.next_until = end if plain else 0
+        memory.next_center, memory.next_spread = self._usual_of(memory, following)
+
+    def _hour_of(self, now: int) -> tuple[int, int]:
+        """Return the number of the hour of the moment *now*, and when it ends."""
+        offset = microseconds(moment_of(now).astimezone(self._tz).utcoffset() or timedelta(0))
+        hours = (now + offset) // _HOUR
+        return hours % _HOURS[self.baseline], (hours + 1) * _HOUR - offset
+
+    def _usual_of(self, memory: Memory, hour: int) -> tuple[float | None, float]:
+        return self._usual(memory.hours.get(str(hour), []))
+
+    def _usual(self, values: list[float]) -> tuple[float | None, float]:
+        """Return the center of *values*, None where they are too few, and how far from it is usual."""
         if len(values) < self._learn:
-            memory.center = None
-            return
+            return None, 0.0
         center = median(values)
         distance = median([abs(value - center) for value in values])
-        memory.center = center
-        memory.spread = max(NORMAL * distance, self.floor, self.relative_floor * abs(center))
+        return center, max(NORMAL * distance, self.floor, self.relative_floor * abs(center))
 
     def _size(self, deviations: float) -> float:
         return {"up": deviations, "down": -deviations, "either": abs(deviations)}[self.direction]
@@ -286,3 +325,7 @@ class Anomaly(Rule):
         if self.clear is not None and size > self.clear:
             return Says.BETWEEN
         return self.graded(memory, Says.CLEAR, size)
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, -LARGEST), LARGEST)

@@ -7,6 +7,7 @@ problem", Biometrika 65, 1978, which prints the series; facts of nature, in nobo
 
 from datetime import UTC, datetime, timedelta
 from math import sin, tau
+from random import Random
 from statistics import median
 
 import pytest
@@ -17,6 +18,8 @@ from pydantic import ValidationError
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1
 from streams.detection.evaluation import Detector
+from streams.detection.heard import Batch
+from streams.detection.holding import Says
 from streams.detection.kinds.anomaly import NORMAL, Anomaly
 
 NILE = (
@@ -28,6 +31,7 @@ NILE = (
     *(918, 986, 797, 923, 975, 815, 1020, 906, 901, 1170, 912, 746, 919, 718, 714, 740),
 )
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
+HERE = Origin(topic="t", partition=0, offset=0)
 
 
 def alerts(rule: Anomaly, values, every: timedelta, start: datetime = T0):
@@ -166,3 +170,53 @@ def test_settings_that_make_no_sense_are_refused(settings, said):
     with pytest.raises(ValidationError) as error:
         Anomaly(name="a", metric="flow", severity=3, **settings)
     assert error.value.errors()[0]["msg"] == f"Value error, {said}"
+
+
+@given(
+    st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe"]),
+    st.sampled_from(["hour_of_day", "hour_of_week"]),
+    st.sampled_from([3, 6, 13, 40]),
+    st.integers(0, 1_000_000),
+)
+def test_hours_that_are_absorbed_are_as_if_each_value_had_been_judged(
+    zone, baseline, minutes, seed
+):
+    """Over days in which clocks are changed, with some hours alike and some not: nothing calm is bad, and the same is remembered."""
+    chance, rule = (
+        Random(seed),
+        Anomaly(
+            **{"name": "a", "metric": "flow", "severity": 3, "learn": 4, "cycles": 2},
+            **{"baseline": baseline, "zone": zone, "deviations": 2, "relative_floor": 0.1},
+        ),
+    )
+    usual = [chance.choice([10, 10, 11, 30]) for _ in range(24)]
+    judged, absorbed = rule.fresh(), rule.fresh()
+    # Both halves of the world change their clocks within the first days.
+    at, waiting, calm = datetime(2024, 3, 29, tzinfo=UTC), [], None
+    passed = across = 0
+    while at < datetime(2024, 4, 9, tzinfo=UTC):
+        at += timedelta(minutes=chance.uniform(0.5, 2 * minutes))
+        value = usual[at.hour] * chance.choice(
+            [0.9, 1.0, 1.0, 1.1, 1.0, 1.5 if not seed % 3 else 1]
+        )
+        signal = MetricV1(occurred_at=at, service="a", name="flow", value=value)
+        says = rule.judge(judged, signal, at, HERE)
+        if calm is not None and calm.low <= value <= calm.high and at < calm.until:
+            assert says is not Says.BAD
+            passed += 1
+            across += bool(waiting) and waiting[-1].occurred_at.hour != at.hour
+            waiting.append(signal)
+            if chance.random() < 0.9:
+                continue
+        if waiting:
+            ats, values = zip(*((one.occurred_at, one.value) for one in waiting), strict=True)
+            nothing = [None] * len(ats)
+            rule.absorb(absorbed, ats[0], Batch(signal, ats, values, nothing, nothing), HERE)
+        if not waiting or waiting[-1] is not signal:
+            assert rule.judge(absorbed, signal, at, HERE) is says
+        waiting.clear()
+        assert absorbed.hours == judged.hours
+        assert rule.evidence(absorbed, Says.BAD).value == absorbed.value == judged.value
+        calm = rule.calm(absorbed)
+    assert passed
+    assert across
