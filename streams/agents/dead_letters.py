@@ -1,7 +1,9 @@
 """What could not be processed: the original bytes and key, with hop and reason beside them."""
 
 import logging
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
 
 from schemas.topics import TopicDeclaration
 from streams.agents.outgoing import Headers, Outgoing
@@ -17,6 +19,8 @@ OFFSET = "tocsin_offset"
 
 #: Characters of a reason that are kept; brokers bound headers too.
 _REASON_LENGTH = 1_000
+#: Records of a topic that meet a bug of ours one after the other: so many are not to blame for it.
+MANY: Final = 100
 
 
 def dead_letter(topic: TopicDeclaration, record: Any, *, hop: str, reason: str) -> Outgoing:
@@ -51,3 +55,24 @@ def fault_met(hop: str, record: Any, fault: Exception) -> Fault:
         exc_info=fault,
     )
     return Fault(hop, fault)
+
+
+class Streaks:
+    """How many records of each topic met a bug of ours, one after the other."""
+
+    def __init__(self) -> None:
+        self._lengths: Counter[str] = Counter()
+
+    def add(self, topic: TopicDeclaration, records: int, faults: Sequence[Exception]) -> None:
+        """
+        Take in that of so many *records* some met *faults*.
+
+        Raises:
+            Exception: The latest fault, where none of ``MANY`` records went well. The worker must stop, for it would put everything aside.
+        """
+        if len(faults) < records:
+            del self._lengths[topic.name]
+            return
+        self._lengths[topic.name] += records
+        if self._lengths[topic.name] >= MANY:
+            raise faults[-1]

@@ -5,7 +5,7 @@ No state is kept beside the counts in the warehouse. A chunk is acknowledged whe
 end and stored; a worker that takes over begins with the first block that is not, and makes the same rows again. While ClickHouse does not answer
 some rows are held and then nothing is read on.
 
-A record that meets a bug of ours is put aside and the worker goes on. It is put aside once more by whoever counts its block again.
+A record that meets a bug of ours is put aside and the worker goes on; it stops where many do. Whoever counts the block again puts it aside once more.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from faust.types import TP
 from schemas.topics import TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
-from streams.agents.dead_letters import dead_letter, fault_met
+from streams.agents.dead_letters import Streaks, dead_letter, fault_met
 from streams.agents.fetched import whole
 from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.lag import Lag
 from streams.agents.outgoing import Outgoing
 from streams.agents.storing import stored
 from streams.agents.tallies import COUNTED, Part, Parts
-from streams.agents.transport import ChunkSchema
+from streams.agents.transport import Chunk, ChunkSchema
 from streams.gateways.clickhouse import ClickHouse, Row
 from streams.telemetry.reading import Formats
 
@@ -67,6 +67,7 @@ class RollUps:
         self._letters: list[Outgoing] = []
         #: Where the next record stands, by place, as of the last writing.
         self._stored: dict[TP, int] = {}
+        self._streaks = Streaks()
         self._writing = asyncio.Lock()
         self._failed = False
         self._stopping = False
@@ -86,7 +87,7 @@ class RollUps:
             chunk = event.value
             topic = self._inputs[chunk.place.topic]
             part = self._parts.take(topic, chunk.place.partition, chunk.unpacked)
-            self._put_aside(chunk.place, topic, part)
+            self._put_aside(chunk, topic, part)
             self._taken.append(Taken(event, part, part.tally.block))
             metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))
             # It is acknowledged later; until then its records need not be kept.
@@ -95,10 +96,11 @@ class RollUps:
             if self._parts.waiting + len(self._letters) >= ROWS:
                 await self._write()
 
-    def _put_aside(self, place: TP, topic: TopicDeclaration, part: Part) -> None:
+    def _put_aside(self, chunk: Chunk, topic: TopicDeclaration, part: Part) -> None:
         faults, part.faults = part.faults, []
+        self._streaks.add(topic, len(chunk), [fault for _, fault in faults])
         for unpacked, fault in faults:
-            record = whole(place, unpacked)
+            record = whole(chunk.place, unpacked)
             reason = str(fault_met(NAME, record, fault))
             metrics.DEAD.labels(NAME, topic.name).inc()
             self._letters.append(dead_letter(topic, record, hop=NAME, reason=reason))

@@ -9,10 +9,11 @@ import pytest
 from faust.types import TP
 
 from schemas.topics import CHANGES, HEALTH, LIFECYCLE, TopicDeclaration
-from streams.agents import history, storing
+from streams.agents import dead_letters, history, storing
 from streams.agents import record as under_test
 from streams.agents.dead_letters import HOP, OFFSET, PARTITION, REASON
 from streams.agents.record import Recorder
+from streams.errors import Fault
 from streams.gateways.clickhouse import WarehouseUnavailable
 from streams.settings import Settings
 from tests.recording import Read, Record, RecordingApp, Warehouse
@@ -136,6 +137,27 @@ async def test_a_record_that_meets_a_bug_is_put_aside_and_the_worker_goes_on(
     assert len(app.warehouse.stored[table]) == 2
     assert "fault hop=record" in caplog.text
     assert "Traceback" in caplog.text
+
+
+async def test_many_records_in_a_row_that_meet_a_bug_stop_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A release with a bug would put all of history aside."""
+    monkeypatch.setattr(dead_letters, "MANY", 3)
+    app = App()
+    cursed = [True, True, False, True, True]
+    faulty(monkeypatch, "rows_of", lambda *_: cursed.pop(0) if cursed else True)
+    put_aside = records(CHANGES, CHANGE, CHANGE), records(CHANGES, CHANGE, CHANGE, start=2)
+    await app.reads(*put_aside)
+    await app.reads(more := records(CHANGES, CHANGE, start=4))
+    # What other topics say tells nothing of this one.
+    await app.reads(records(HEALTH, CHECK))
+    last = records(CHANGES, CHANGE, CHANGE, start=5)
+    with pytest.raises(Fault, match="fault in record: ZeroDivisionError"):
+        await app.reads(last)
+    await app.stop()
+    assert len(app.letters) == 4
+    assert [it.acked.is_set() for it in (*put_aside, more, last)] == [True, True, True, False]
 
 
 async def test_much_is_written_at_once_and_the_rest_a_little_later(

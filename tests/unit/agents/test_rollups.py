@@ -10,8 +10,8 @@ from faust.types import TP
 from schemas.contract import Contract
 from schemas.telemetry import LogV1, MetricV1
 from schemas.topics import LOGS, METRICS
+from streams.agents import dead_letters, tallies
 from streams.agents import rollups as under_test
-from streams.agents import tallies
 from streams.agents.dead_letters import HOP, OFFSET, PARTITION, REASON
 from streams.agents.rollups import RollUps
 from streams.gateways.clickhouse import WarehouseUnavailable
@@ -200,6 +200,27 @@ async def test_many_records_that_meet_a_bug_do_not_fill_the_memory(
     assert app.emitter.sent == []
     await app.reads(read(2, load()))
     assert len(app.emitter.sent) == 3
+
+
+async def test_many_records_in_a_row_that_meet_a_bug_stop_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A release with a bug would put all telemetry aside, a second time."""
+
+    def wrong(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    app = App()
+    with monkeypatch.context() as patch:
+        patch.setattr(dead_letters, "MANY", 3)
+        patch.setattr(tallies.Part, "_read", wrong)
+        await app.reads(read(0, load(), load()))
+        last = read(2, load(), load(), load())
+        with pytest.raises(ZeroDivisionError):
+            await app.reads(last)
+    await app.on_before_shutdown.comes()
+    assert len(app.emitter.sent) == 2
+    assert not last.acked.is_set()
 
 
 async def test_what_does_not_end_in_time_is_given_back(

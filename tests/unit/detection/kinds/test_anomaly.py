@@ -185,8 +185,15 @@ def test_hours_that_are_absorbed_are_as_if_each_value_had_been_judged(
     chance, rule = (
         Random(seed),
         Anomaly(
-            **{"name": "a", "metric": "flow", "severity": 3, "learn": 4, "cycles": 2},
-            **{"baseline": baseline, "zone": zone, "deviations": 2, "relative_floor": 0.1},
+            name="a",
+            metric="flow",
+            severity=3,
+            learn=4,
+            cycles=2,
+            baseline=baseline,
+            zone=zone,
+            deviations=2,
+            relative_floor=0.1,
         ),
     )
     usual = [chance.choice([10, 10, 11, 30]) for _ in range(24)]
