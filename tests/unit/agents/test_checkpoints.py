@@ -1,6 +1,5 @@
 """A slice: whatever fails wherever, no record is lost and none counts twice."""
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +7,6 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.contract import Unreadable
 from schemas.ticks import TickV1
 from schemas.topics import LOGS, TICKS, TopicDeclaration
 from streams.agents import checkpoints
@@ -16,7 +14,6 @@ from streams.agents.checkpoints import Slice
 from streams.agents.dead_letters import HOP, OFFSET, REASON
 from streams.agents.outgoing import Outgoing
 from streams.agents.transport import Chunk
-from streams.detection.ledger import Changes, Keep
 from tests.recording import CountingDesk, Event, ListJournal, Record, RecordingEmitter, chunk_of
 
 INPUTS = {LOGS.name: LOGS, TICKS.name: TICKS}
@@ -208,6 +205,36 @@ async def test_a_tick_whose_records_are_gone_passes_in_the_end() -> None:
     assert desk.ticks == [NOON, NOON]
 
 
+async def test_a_tick_waits_anew_whenever_one_of_the_records_before_it_comes() -> None:
+    """A slow input would be overtaken by time: what it says would come too late to count."""
+    clock = Clock()
+    clock.now = 1_000.0
+    piece, desk = await opened(RecordingEmitter(), clock)
+    await piece.take(tick(0, telemetry_logs=9), Event())
+    for offset, waits in enumerate((0.0, checkpoints.PATIENCE)):
+        clock.now += waits
+        await piece.flush()
+        await piece.take(logs("a", start=offset), Event())
+        assert desk.ticks == []
+    clock.now += checkpoints.PATIENCE
+    await piece.flush()
+    assert desk.ticks == []
+    clock.now += 0.1
+    await piece.flush()
+    assert desk.ticks == [NOON]
+
+
+async def test_what_follows_from_a_tick_that_waited_in_vain_goes_out_at_once() -> None:
+    """A page would wait for the next record of a partition that has none."""
+    clock, emitter = Clock(), RecordingEmitter()
+    piece, desk = await opened(emitter, clock)
+    desk.at_ticks = [Outgoing("alerts", b"k", b"late")]
+    await piece.take(tick(0, telemetry_logs=9), Event())
+    clock.now = checkpoints.PATIENCE + 0.1
+    await piece.flush()
+    assert emitter.sent == desk.at_ticks
+
+
 async def test_an_unreadable_tick_is_put_aside(caplog: pytest.LogCaptureFixture) -> None:
     emitter = RecordingEmitter()
     piece, desk = await opened(emitter)
@@ -234,9 +261,13 @@ async def test_positions_alone_are_written_now_and_then_and_at_the_end() -> None
     clock.now = checkpoints.POSITIONS_EVERY
     await piece.flush()
     assert (len(emitter.appended), first.acked) == (before + 1, True)
+    clock.now *= 3
+    await piece.flush()
+    await piece.flush(final=True)
+    assert len(emitter.appended) == before + 1  # There is no news.
     await piece.take(tick(1), second)
     await piece.flush(final=True)
-    assert second.acked
+    assert (len(emitter.appended), second.acked) == (before + 2, True)
 
 
 async def test_a_tick_from_the_future_is_put_aside() -> None:
@@ -259,7 +290,11 @@ async def test_after_a_clean_end_nothing_is_said_again() -> None:
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
     await piece.take(logs("a", "a", "a"), Event())
+    written = len(emitter.appended)
+    await piece.flush()
+    assert len(emitter.appended) == written
     await piece.flush(final=True)
+    assert len(emitter.appended) == written + 1
     _, desk = await opened(emitter)
     assert [sent.value for sent in emitter.sent] == [b"a=3"]
     assert desk.counts == {"a": 3}
@@ -382,20 +417,6 @@ async def test_a_decision_that_fails_half_way_is_not_written_down() -> None:
     assert (await opened(emitter))[1].counts == {}
 
 
-async def test_what_cannot_be_written_down_is_not_taken_for_written_down() -> None:
-    """What it was noted for would be forgotten: the second time there is nothing left of it to fail at."""
-    emitter = RecordingEmitter()
-    piece, desk = await noting(emitter)
-    await piece.take(said("{}"), Event())
-    desk.stumbles = True
-    with pytest.raises(ZeroDivisionError):
-        await piece.flush()
-    desk.stumbles = False
-    await piece.flush(final=True)
-    piece, _ = await noting(emitter)
-    assert piece.positions == {}
-
-
 async def test_what_is_decided_for_another_reason_than_a_record_is_journaled_first() -> None:
     """A receipt would be sent twice, or never."""
     emitter = RecordingEmitter()
@@ -442,118 +463,3 @@ async def test_much_that_is_decided_at_once_is_written_down_in_between(
         await piece.take(logs("a"), Event())
     # Each is 5 bytes: two of them are more than 8.
     assert sent == [2, 2, 1]
-
-
-class NotingDesk(CountingDesk):
-    """Notes down what says ``{}`` and hears the rest; it writes down what it noted when it must write everything."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.skimmed: list[int] = []
-        self.heard: list[int] = []
-        self.stumbles = False
-        self._begun: dict[str, int] = {}
-        self._written: dict[str, int] = {}
-
-    def hear(self, topic: TopicDeclaration, record: Record) -> list[Outgoing]:
-        self.heard.append(record.offset)
-        if record.value == b"?":
-            message = "value: is not JSON"
-            raise Unreadable(message)
-        return super().hear(topic, record)
-
-    def begin(self, positions: Mapping[str, int]) -> None:
-        self._begun = self._written = dict(positions)
-
-    def skim(self, _: TopicDeclaration, records: Sequence[Record], start: int) -> int:
-        if self.stumbles:
-            raise ZeroDivisionError
-        for place in range(start, len(records)):
-            if records[place].value != b"{}":
-                return place
-            self.skimmed.append(records[place].offset)
-        return len(records)
-
-    def write_down(self, positions: Mapping[str, int], keep: Keep) -> Changes:
-        if self.stumbles:
-            raise ZeroDivisionError
-        if keep is Keep.ALL:
-            self._written = dict(positions)
-        return Changes(dict(self.changes()), self._written)
-
-
-async def noting(emitter: RecordingEmitter) -> tuple[Slice, NotingDesk]:
-    desk = NotingDesk()
-    piece = Slice("detect", INPUTS, desk, ListJournal(emitter), emitter, clock=Clock())  # type: ignore[arg-type]
-    await piece.open()
-    return piece, desk
-
-
-def said(*values: str, start: int = 0) -> Chunk:
-    """Records of one key that say *values*."""
-    return Chunk(
-        TP(LOGS.name, 0),
-        [Record(LOGS.name, 0, start + n, b"a", value.encode()) for n, value in enumerate(values)],
-    )
-
-
-async def test_what_was_only_noted_down_is_read_again() -> None:
-    """What is committed lies behind it: a crash would forget what no entry holds."""
-    emitter = RecordingEmitter()
-    piece, desk = await noting(emitter)
-    event = Event()
-    await piece.take(said("{}", "!", "{}", "!", "!"), event)
-    assert (desk.skimmed, desk.heard, event.acked) == ([0, 2], [1, 3, 4], True)
-
-    # Nothing of it was ever in an entry: it begins with the first record.
-    piece, desk = await noting(emitter)
-    assert piece.read_again == {LOGS.name: 0}
-    assert piece.gap(said("{}", start=5)) == 0
-    await piece.take(said("{}", "!", "{}"), Event())
-    assert desk.skimmed == [0, 2]
-    await piece.flush(final=True)
-
-    piece, desk = await noting(emitter)
-    assert piece.read_again == {LOGS.name: 3}
-    await piece.take(said("!", "!", start=3), Event())
-    assert piece.read_again == {}
-
-
-async def test_what_is_read_again_is_acknowledged_and_put_aside_once() -> None:
-    """Every restart would repeat the dead letters of the last minutes."""
-    emitter = RecordingEmitter()
-    piece, _ = await noting(emitter)
-    await piece.take(said("{}", "?", "{}", "{}"), Event())
-    assert [letter.topic for letter in emitter.sent] == [LOGS.dead]
-    emitter.sent.clear()
-
-    piece, desk = await noting(emitter)
-    emitter.sent.clear()  # The last entry's are sent again, under the same ids.
-    again = Event()
-    await piece.take(said("{}", "?"), again)
-    assert (desk.heard, again.acked, emitter.sent) == ([1], True, [])
-    await piece.flush(final=True)
-    # How far was read is not taken back.
-    _, after = piece, await noting(emitter)
-    assert (after[0].positions, after[0].read_again) == ({LOGS.name: 2}, {LOGS.name: 2})
-    await after[0].take(said("{}", "{}", "?", start=2), Event())
-    assert [dict(letter.headers)[OFFSET] for letter in emitter.sent] == [b"4"]
-
-
-async def test_a_record_that_fails_us_at_a_glance_is_put_aside_and_all_are_heard_up_to_it() -> None:
-    """Every worker after it would stop at the same record."""
-    emitter = RecordingEmitter()
-    piece, desk = await noting(emitter)
-    desk.stumbles = True
-    with pytest.raises(ZeroDivisionError):
-        await piece.take(said("{}", "{}", "{}"), Event())
-    (letter,) = emitter.sent
-    assert dict(letter.headers)[OFFSET] == b"0"
-
-    piece, desk = await noting(emitter)
-    await piece.take(said("{}", "{}"), Event())
-    assert (desk.skimmed, desk.heard) == ([], [1])
-    await piece.flush(final=True)
-    await piece.take(said("{}", start=2), Event())
-    assert (desk.skimmed, desk.heard) == ([2], [1])
-    assert emitter.sent == [letter]
