@@ -159,6 +159,11 @@ class Slice:
         return self._journal.partition
 
     @property
+    def failed(self) -> bool:
+        """Whether nothing more is written down here: another worker takes over."""
+        return self._broken
+
+    @property
     def held_ticks(self) -> int:
         """Ticks that wait for records before them."""
         return len(self._gate)

@@ -374,6 +374,7 @@ async def test_a_worker_that_failed_writes_nothing_more() -> None:
     """Its state is half-changed: written down, it would be what the next one believes."""
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
+    assert not piece.failed
     with pytest.raises(ZeroDivisionError):
         await piece.take(logs("a", "!"), Event())
     written, sent = list(emitter.appended), list(emitter.sent)
@@ -382,6 +383,7 @@ async def test_a_worker_that_failed_writes_nothing_more() -> None:
     await piece.flush(final=True)
     await piece.decide(lambda: [Outgoing("alerts", b"k", b"v")])
     assert (emitter.appended, emitter.sent, late.acked) == (written, sent, False)
+    assert piece.failed
 
 
 @pytest.mark.parametrize("call", ["append", "send"])

@@ -87,6 +87,7 @@ class Piece:
         self.may_write = asyncio.Event()
         self.sent: list[Outgoing] = []
         self.closed = False
+        self.failed = False
 
     async def flush(self) -> None:
         self.flushing.set()
@@ -188,6 +189,33 @@ async def test_a_notice_is_journaled_before_its_first_attempt() -> None:
     assert worker.receiver.asked == [NOTICE]
     worker.receiver.may_answer.set()
     await worker.stop()
+    await worker.settled()
+
+
+async def test_where_nothing_can_be_written_down_nobody_is_told() -> None:
+    """Whoever takes over knows nothing of it, and tells them again."""
+    worker = Worker()
+    await worker.piece.flushing.wait()
+    worker.piece.failed = True
+    worker.piece.may_write.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert worker.receiver.asked == []
+    await worker.stop()
+    await worker.settled()
+
+
+async def test_an_outcome_that_cannot_be_written_down_is_dropped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = Worker()
+    worker.piece.may_write.set()
+    await worker.receiver.has_been_asked.wait()
+    worker.piece.failed = True
+    worker.receiver.may_answer.set()
+    await worker.stop()
+    assert worker.piece.sent == []
+    assert f"outcome dropped notice={NOTICE.notice_id}" in caplog.text
     await worker.settled()
 
 
