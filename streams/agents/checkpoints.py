@@ -372,7 +372,6 @@ class Slice:
             record.offset,
             type(fault).__name__,
         )
-        self._broken = True
         kept = self._journal.kept
         reason = f"fault in {self._hop}: {type(fault).__name__}"
         letter = dead_letter(topic, record, hop=self._hop, reason=reason)

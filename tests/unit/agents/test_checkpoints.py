@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.ticks import TickV1
-from schemas.topics import LOGS, TICKS, TopicDeclaration
+from schemas.topics import LOGS, METRICS, TICKS, TopicDeclaration
 from streams.agents import checkpoints
 from streams.agents.checkpoints import Slice
 from streams.agents.dead_letters import HOP, OFFSET, REASON
@@ -224,6 +224,23 @@ async def test_a_tick_waits_anew_whenever_one_of_the_records_before_it_comes() -
     assert desk.ticks == [NOON]
 
 
+async def test_a_tick_waits_as_long_as_one_of_several_inputs_still_speaks() -> None:
+    """One that is slow would be overtaken because another one is silent."""
+    clock, emitter, desk = Clock(), RecordingEmitter(), CountingDesk()
+    inputs = {**INPUTS, METRICS.name: METRICS}
+    piece = Slice("detect", inputs, desk, ListJournal(emitter), emitter, clock=clock)  # type: ignore[arg-type]
+    await piece.open()
+    await piece.take(tick(0, telemetry_logs=9, telemetry_metrics=9), Event())
+    clock.now = checkpoints.PATIENCE
+    await piece.take(logs("a"), Event())
+    clock.now += checkpoints.PATIENCE
+    await piece.flush()
+    assert desk.ticks == []
+    clock.now += 0.1
+    await piece.flush()
+    assert desk.ticks == [NOON]
+
+
 async def test_what_follows_from_a_tick_that_waited_in_vain_goes_out_at_once() -> None:
     """A page would wait for the next record of a partition that has none."""
     clock, emitter = Clock(), RecordingEmitter()
@@ -300,11 +317,12 @@ async def test_after_a_clean_end_nothing_is_said_again() -> None:
     assert desk.counts == {"a": 3}
 
 
-async def test_a_fault_is_put_aside_once_however_often_the_worker_starts_again() -> None:
+@pytest.mark.parametrize("keys", ["!aa", "a!a"])
+async def test_a_fault_is_put_aside_once_however_often_the_worker_starts_again(keys: str) -> None:
     """A supervisor that starts it again would fill the dead letters with one record."""
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
-    records = logs("a", "!", "a")
+    records = logs(*keys)
     with pytest.raises(ZeroDivisionError):
         await piece.take(records, Event())
     for _ in range(3):

@@ -94,6 +94,20 @@ async def test_what_was_only_noted_down_is_read_again() -> None:
     assert piece.read_again == {}
 
 
+async def test_a_record_that_fails_us_takes_nothing_with_it_that_was_noted_down() -> None:
+    """What stands before it is in no entry, and would be read by nobody."""
+    emitter = RecordingEmitter()
+    piece, _ = await noting(emitter)
+    await piece.take(said("{}", "!", "!", "!"), Event())
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(said("fault", start=4), Event())
+    for _ in range(2):
+        piece, desk = await noting(emitter)
+        assert piece.read_again == {LOGS.name: 0}
+    await piece.take(said("{}", "!", "!", "!", "fault", "{}"), Event())
+    assert (desk.heard, desk.skimmed) == ([0, 1, 2, 3, 5], [])
+
+
 async def test_what_was_only_noted_down_is_acknowledged_after_a_while() -> None:
     """Where nothing ever happens everything would be read again after a restart."""
     clock, emitter, event = Clock(), RecordingEmitter(), Event()
