@@ -12,7 +12,7 @@ from schemas.contract import Unreadable
 from schemas.telemetry import ExternalV1, LogV1, MetricV1, Signal
 from schemas.topics import EXTERNAL, LOGS, METRICS, TopicDeclaration
 from streams.errors import Rejected
-from streams.telemetry.glance import Glance, glance_at
+from streams.telemetry.glance import Glance, glance_at, source_of
 from streams.telemetry.reading import Formats, latest_of, read_signals
 from streams.warehouse import tally as sorts
 from streams.warehouse.rows import Row
@@ -41,7 +41,7 @@ class Part:
         #: Records that met a bug of ours and are not counted, with what it was.
         self.faults: list[tuple[Any, Exception]] = []
         #: What was read as a whole once: who signs like that can be glanced at.
-        self._known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._known: dict[bytes, tuple[Any, ...]] = {}
 
     def take(self, records: Sequence[Any]) -> None:
         """Count *records*, which follow each other. What no hop can read is not counted: detection puts it aside."""
@@ -70,7 +70,7 @@ class Part:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
             return False
         at = seen.occurred_at
-        series = self._known.get(_sender(seen))
+        series = self._known.get(source_of(seen))
         if series is None or not limits.EARLIEST <= at <= latest:
             return False
         level = seen.level
@@ -115,7 +115,7 @@ class Part:
 
     def _remember(self, glance: Glance, record: Any, signal: Signal) -> None:
         try:
-            sender = _sender(glance.seen(record.value))
+            source = source_of(glance.seen(record.value))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
             return
         if len(self._known) >= _KNOWN:
@@ -123,7 +123,7 @@ class Part:
         whose: Series = (signal.tenant, signal.service, signal.environment)
         if isinstance(signal, MetricV1):
             whose = (*whose, signal.name, signal.unit)
-        self._known[sender] = whose
+        self._known[source] = whose
 
 
 class Parts:
@@ -171,14 +171,3 @@ class Parts:
 
 
 _TABLES: Final = {topic.name: sort.table for topic, sort in COUNTED.items()}
-
-
-def _sender(seen: Any) -> tuple[Any, ...]:
-    return (
-        seen.service,
-        seen.name,
-        bytes(seen.labels),
-        seen.environment,
-        seen.tenant,
-        seen.unit,
-    )

@@ -3,8 +3,8 @@ What a record in our own format says at a glance: whose it is, when it happened,
 
 Nearly all telemetry says that nothing is the matter, and a rule that knows what it is calm about needs no more than this of it.
 A glance costs a fifth of reading the whole message. It is never more lenient: what it takes in is also a message as its
-contract says (but for ignored fields, which it does not look into), with the same meaning. Whatever else it meets it leaves to
-the reader of the whole.
+contract says (but for ignored fields, which it does not look into), with the same meaning, if one of the same source was read as a
+whole before. Whatever else it meets it leaves to the reader of the whole.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -37,37 +37,37 @@ _Attributes = Annotated[
 _LONGEST: Final = timedelta(days=36_525).total_seconds()
 #: Headers that say what a value is.
 _MARKS: Final = frozenset({"tocsin_format", "ce_type"})
-_NO_LABELS: Final = msgspec.Raw(b"{}")
+_NO_TEXT: Final = msgspec.Raw(b'""')
 
 
 class _Glance(msgspec.Struct, gc=False, kw_only=True):
-    """What the three kinds have in common. The texts are not checked: whose they are has been read as a whole once."""
+    """What the three kinds have in common. What says whose it is stays as it was written, and is not checked."""
 
     occurred_at: _Moment
-    service: str
-    tenant: str = "default"
-    environment: str = "production"
-    labels: msgspec.Raw = _NO_LABELS
+    service: msgspec.Raw
+    tenant: msgspec.Raw = msgspec.Raw(b'"default"')
+    environment: msgspec.Raw = msgspec.Raw(b'"production"')
+    labels: msgspec.Raw = msgspec.Raw(b"{}")
     signal_id: _SignalId | None = None
 
 
 class MetricGlance(_Glance, gc=False, kw_only=True):
     """Of a metric: its level is the value."""
 
-    name: str
+    name: msgspec.Raw
     level: float = msgspec.field(name="value")
-    unit: str = ""
+    unit: msgspec.Raw = _NO_TEXT
 
 
 class HealthGlance(_Glance, gc=False, kw_only=True):
     """Of a health check: its level is the status."""
 
-    name: str = msgspec.field(name="check")
+    name: msgspec.Raw = msgspec.field(name="check")
     level: Literal["healthy", "degraded", "unhealthy"] = msgspec.field(name="status")
     critical: bool = False
     latency: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST)] | None = None
     message: _Line = ""
-    unit: str = ""
+    unit: msgspec.Raw = _NO_TEXT
 
 
 class LogGlance(_Glance, gc=False, kw_only=True):
@@ -79,8 +79,8 @@ class LogGlance(_Glance, gc=False, kw_only=True):
     body: _Text
     attributes: _Attributes = {}
     trace_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")] | None = None
-    name: str = ""
-    unit: str = ""
+    name: msgspec.Raw = _NO_TEXT
+    unit: msgspec.Raw = _NO_TEXT
 
 
 class Glance:
@@ -98,6 +98,17 @@ class Glance:
             name.lower() not in _MARKS or (name == "ce_type" and value == self._event_type)
             for name, value in headers
         )
+
+
+def source_of(seen: Any) -> bytes:
+    """
+    Return whose something is that was seen: the same text means the same service, name, labels, environment, tenant and unit.
+
+    Each part is JSON of its own, so one after the other they cannot be taken for others.
+    """
+    return b"".join(
+        (seen.service, seen.name, seen.labels, seen.environment, seen.tenant, seen.unit)
+    )
 
 
 _GLANCES: Final[Mapping[str, Glance]] = {

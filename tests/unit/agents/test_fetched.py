@@ -11,12 +11,19 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.agents.fetched import LightRecords, Record, as_unpacked, fetch_light_records, whole
+from streams.agents.fetched import (
+    LightRecords,
+    LightResult,
+    Record,
+    as_unpacked,
+    fetch_light_records,
+    whole,
+)
 
 CHECK = """
 aiokafka is another version than the one whose private classes streams/agents/fetched.py overrides. Before the pin is moved, read in
-aiokafka/consumer/fetcher.py whether PartitionRecords is still what Fetcher makes of a fetched partition, and whether
-_consumer_record still makes the records. Then run `make test-kafka`.
+aiokafka/consumer/fetcher.py whether PartitionRecords and FetchResult are still what Fetcher makes of a fetched partition, whether
+_consumer_record still makes the records of what a batch yields, and what getall does. Then run `make test-kafka`.
 """
 
 LEFT_OUT = {"checksum", "serialized_key_size", "serialized_value_size"}
@@ -62,10 +69,75 @@ def test_a_record_as_unpacked_made_whole_is_a_light_one(start):
     assert [whole(HERE, each) for each in unpacked] == list(read(LightRecords, data, start))
 
 
+class Assignment:
+    """Where reading stands in the one partition there is, as aiokafka keeps it."""
+
+    active = True
+    paused = False
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+    def state_value(self, tp: TopicPartition) -> "Assignment":
+        assert tp == HERE
+        return self
+
+    def consumed_to(self, position: int) -> None:
+        self.position = position
+
+
+@pytest.mark.parametrize("start", [7, 9, 11, 14])
+@pytest.mark.parametrize("most", [None, 1, 2, 3, 4, 100])
+def test_records_taken_by_batch_are_those_taken_one_by_one(start, most):
+    """With gaps between batches and a start in the middle of one: the same records each time, and the same position after each."""
+    data = batch(7, [b"1", b"2", b"3"]) + batch(12, [b"4"]) + batch(13, [None, b"5", b"6"])
+    told = []
+    for result, kind, keys in (
+        (fetcher.FetchResult, LightRecords.__base__, None),
+        (LightResult, LightRecords, as_unpacked),
+    ):
+        assignment = Assignment(start)
+        records = read(kind, data, start, keys)
+        fetched = result(HERE, assignment=assignment, partition_records=records, backoff=0)
+        seen = []
+        while fetched.has_more():
+            some = fetched.getall(most)
+            seen.append(([each.offset for each in some], assignment.position))
+        told.append(seen)
+    assert told[0] == told[1]
+    assert told[0][-1][1] == 16
+
+
+def test_what_was_fetched_before_a_seek_is_thrown_away():
+    """Records of one place must not be taken for those of another."""
+    assignment = Assignment(7)
+    records = read(LightRecords, batch(7, [b"1", b"2", b"3"]), 7, as_unpacked)
+    fetched = LightResult(HERE, assignment=assignment, partition_records=records, backoff=0)
+    assert [each.offset for each in fetched.getall(2)] == [7, 8]
+    assignment.position = 3
+    assert fetched.getall() == []
+    assert not fetched.has_more()
+    assert assignment.position == 3
+
+
+def test_a_batch_that_lost_all_its_records_moves_the_position_on():
+    """Compaction leaves such batches: they would be fetched for ever."""
+    for result, kind, keys in (
+        (fetcher.FetchResult, LightRecords.__base__, None),
+        (LightResult, LightRecords, as_unpacked),
+    ):
+        assignment = Assignment(10)
+        records = read(kind, batch(10, []), 10, keys)
+        fetched = result(HERE, assignment=assignment, partition_records=records, backoff=0)
+        assert fetched.getall() == []
+        assert (fetched.has_more(), assignment.position) == (False, 11)
+
+
 def test_consumers_make_light_records_once_told():
-    before = fetcher.PartitionRecords
+    before = fetcher.PartitionRecords, fetcher.FetchResult
     try:
         fetch_light_records()
         assert fetcher.PartitionRecords is LightRecords
+        assert fetcher.FetchResult is LightResult
     finally:
-        fetcher.PartitionRecords = before
+        fetcher.PartitionRecords, fetcher.FetchResult = before
