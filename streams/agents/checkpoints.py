@@ -20,7 +20,7 @@ from schemas.contract import Unreadable
 from schemas.ticks import TickV1
 from schemas.topics import TICKS, TopicDeclaration
 from streams.agents import metrics
-from streams.agents.dead_letters import dead_letter
+from streams.agents.dead_letters import dead_letter, fault_met
 from streams.agents.gate import Gate
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Emitter, Outgoing
@@ -364,16 +364,8 @@ class Slice:
         The desk may have failed half-way, so nothing of its state since the last entry is kept: the next worker reads
         the same records again and passes over this one.
         """
-        log.error(
-            "fault hop=%s topic=%s partition=%s offset=%s fault=%s",
-            self._hop,
-            record.topic,
-            record.partition,
-            record.offset,
-            type(fault).__name__,
-        )
+        reason = str(fault_met(self._hop, record, fault))
         kept = self._journal.kept
-        reason = f"fault in {self._hop}: {type(fault).__name__}"
         letter = dead_letter(topic, record, hop=self._hop, reason=reason)
         aside = [*self._aside, (topic.name, record.offset)]
         await self._journal.append(kept.positions, {}, [letter], aside, resume=kept.resume)

@@ -105,9 +105,10 @@ class Hop:
 
     async def _read_again(self, piece: Slice) -> None:
         """Go back to where the journal says that reading must resume: what is committed can lie behind it."""
-        names = {topic.name: name for name, topic in self._inputs.items()}
-        for topic, position in piece.read_again.items():
-            await self._app.consumer.seek(TP(names[topic], piece.partition), position)
+        positions = piece.read_again
+        for name, topic in self._inputs.items():
+            if topic.name in positions:
+                await self._app.consumer.seek(TP(name, piece.partition), positions[topic.name])
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():

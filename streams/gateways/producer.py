@@ -1,8 +1,7 @@
 """Publishing for edges that are no hop: probes, commands, the demo."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
@@ -133,30 +132,12 @@ class Publisher:
 
 
 class LatePublisher:
-    """
-    A publisher that may begin before its broker does: it connects when it is first used.
+    """A publisher that may begin before its broker does: *connect* is called when it is first used, until it succeeds."""
 
-    Used as ``async with LatePublisher(lambda: Publisher(settings, source="board")) as publisher``.
-    """
-
-    def __init__(self, make: Callable[[], Publisher]) -> None:
-        self._make = make
+    def __init__(self, connect: Callable[[], Awaitable[Publisher]]) -> None:
+        self._connect = connect
         self._connected: Publisher | None = None
         self._connecting = asyncio.Lock()
-        self._held = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        """Do nothing yet."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Disconnect, where it was ever connected."""
-        await self._held.__aexit__(kind, error, trace)
 
     async def send(self, topic: TopicDeclaration, message: Contract) -> None:
         """
@@ -167,8 +148,7 @@ class LatePublisher:
         """
         async with self._connecting:
             if self._connected is None:
-                # One that failed to connect cannot be used again.
-                self._connected = await self._held.enter_async_context(self._make())
+                self._connected = await self._connect()
         await self._connected.send(topic, message)
 
 

@@ -84,7 +84,10 @@ async def test_reading_goes_back_to_what_is_in_no_entry(app: App) -> None:
     """What is committed can be ahead of it: what was only noted down would be forgotten."""
     before = app.journal(1)
     await before.take_over()
-    await before.append({LOGS.name: 9, TICKS.name: 4}, {}, [], resume={LOGS.name: 5, TICKS.name: 4})
+    # One topic was an input of an older release.
+    await before.append(
+        {LOGS.name: 9, TICKS.name: 4, "gone": 7}, {}, [], resume={LOGS.name: 5, TICKS.name: 4}
+    )
 
     await app.assign(LOGS_1, TICKS_1)
 
