@@ -62,9 +62,10 @@ class Receiver:
         self.has_been_asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.fault: Exception | None = None
+        self.used: list[Policy] = []
 
     def use(self, policy: Policy) -> None:
-        del policy
+        self.used.append(policy)
 
     async def attempt(self, told: NoticeV1, first: str | None) -> Attempted:
         del first
@@ -106,6 +107,7 @@ class Worker:
     def __init__(self) -> None:
         self.app, self.receiver, self.piece = App(), Receiver(), Piece()
         made = Notifier(self.app, self.receiver, Policy())  # type: ignore[arg-type]
+        self.notifier = made
         self.slices = {0: self.piece}
         made.hop = SimpleNamespace(slices=self.slices)  # type: ignore[assignment]
         self.delivering = asyncio.create_task(self.app.tasks[0]())
@@ -216,6 +218,18 @@ async def test_an_outcome_that_cannot_be_written_down_is_dropped(
     await worker.stop()
     assert worker.piece.sent == []
     assert f"outcome dropped notice={NOTICE.notice_id}" in caplog.text
+    await worker.settled()
+
+
+async def test_attempts_are_made_under_the_policy_in_force() -> None:
+    """A new address or secret would be used by nobody until somebody restarts."""
+    worker = Worker()
+    assert worker.receiver.used == [Policy()]
+    new = Policy.model_validate({"channels": {"chat": Slack(url="https://example.org/x")}})
+    worker.notifier.use(new)
+    assert worker.receiver.used[1:] == [new]
+    worker.piece.may_write.set()
+    await worker.stop()
     await worker.settled()
 
 
