@@ -33,6 +33,8 @@ class Record(NamedTuple):
 class LightRecords(fetcher.PartitionRecords):
     """The records of one fetched partition."""
 
+    next_fetch_offset: int
+
     def __init__(self, tp: tuple[str, int], records: Any, *settings: Any) -> None:
         super().__init__(tp, records, *settings)
         self.by_batch = self._key_deserializer is as_unpacked
@@ -81,6 +83,8 @@ class LightRecords(fetcher.PartitionRecords):
 
 class LightResult(fetcher.FetchResult):
     """What was fetched of one partition."""
+
+    _partition_records: Any
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Return the next records, all or at most so many; none where reading goes on elsewhere by now."""
