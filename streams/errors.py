@@ -4,6 +4,7 @@ What can go wrong, and what the pipeline does about it.
 * Rejected              never processable: put aside, carry on
   + IllegalTrigger      the incident's state does not accept it
   + UnknownIncident     there is no such incident
+  + Fault               our bug, met by a record that nothing else depends on
 * PolicyError           an operator's configuration: said with all problems at once, nothing starts
 * SettingsError         likewise, of the environment
 * Unavailable           something outside does not answer: said, or tried again where it can be
@@ -25,6 +26,13 @@ class IllegalTrigger(Rejected):
 
 class UnknownIncident(Rejected):
     """There is no such incident."""
+
+
+class Fault(Rejected):
+    """A record met a bug of ours where no state can have been spoilt. The text names its kind and the hop."""
+
+    def __init__(self, hop: str, fault: Exception) -> None:
+        super().__init__(f"fault in {hop}: {type(fault).__name__}")
 
 
 class PolicyError(TocsinError):

@@ -12,14 +12,15 @@ it changes what the desk kept back and nothing else.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, runtime_checkable
 
 from schemas.contract import Unreadable
 from schemas.ticks import TickV1
 from schemas.topics import TICKS, TopicDeclaration
 from streams.agents import metrics
-from streams.agents.dead_letters import Aside, dead_letter
+from streams.agents.dead_letters import Aside, dead_letter, fault_met
 from streams.agents.gate import Gate
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Emitter, Outgoing
@@ -123,7 +124,7 @@ class Slice:
         #: Whether the positions are ahead of the journal.
         self._moved = False
         self._written_at = 0.0
-        #: Whether the desk failed: its state is not to be trusted, and nothing more is written.
+        #: Whether something failed: state and journal may not fit together, and nothing more is written.
         self._broken = False
         self._turn = asyncio.Lock()
         #: Chunks that were read, with the position that is past each.
@@ -160,6 +161,11 @@ class Slice:
         return self._journal.partition
 
     @property
+    def failed(self) -> bool:
+        """Whether nothing more is written down here: another worker takes over."""
+        return self._broken
+
+    @property
     def held_ticks(self) -> int:
         """Ticks that wait for records before them."""
         return len(self._gate)
@@ -168,9 +174,10 @@ class Slice:
         """Take the partition over: state as the journal kept it, and what was decided last sent again."""
         await self._journal.take_over()
         kept = self._journal.kept
-        self._positions = dict(kept.resume)
+        # Of a topic that is not in it, nothing that was read is in an entry.
+        self._positions = {topic: kept.resume.get(topic, 0) for topic in kept.positions}
         self._answered = dict(kept.positions)
-        self._read = dict(kept.resume)
+        self._read = dict(self._positions)
         self._aside = set(kept.aside)
         self._desk.restore(kept.entries)
         if self._skimming is not None:
@@ -186,7 +193,7 @@ class Slice:
     async def take(self, chunk: Chunk, event: Any) -> None:
         """Process the records of *chunk*; *event* is acknowledged once the journal holds what followed."""
         topic = self._inputs[chunk.place.topic]
-        async with self._turn:
+        async with self._undisturbed():
             if self._broken:
                 return
             self._heard_at[topic.name] = self._clock()
@@ -216,7 +223,7 @@ class Slice:
         Positions alone are written less often, unless this is the *final* call: reading on from an older one changes
         nothing. After the final call whoever takes over repeats no message.
         """
-        async with self._turn:
+        async with self._undisturbed():
             if self._broken:
                 return
             while self._gate.lagging(self._positions) and self._waited_in_vain():
@@ -230,12 +237,26 @@ class Slice:
 
     async def decide(self, act: Callable[[], Iterable[Outgoing]]) -> None:
         """Let *act* change the desk for another reason than a record; journal and send what it returns."""
-        async with self._turn:
+        async with self._undisturbed():
             if self._broken:
                 return
             self._remember(act())
             if self._decided:
                 await self._checkpoint()
+
+    @asynccontextmanager
+    async def _undisturbed(self) -> AsyncIterator[None]:
+        """
+        Let nobody else in, and nobody at all after a failure.
+
+        A state that was written down without what it decided would never say it. Whoever takes over begins where the journal stands.
+        """
+        async with self._turn:
+            try:
+                yield
+            except BaseException:
+                self._broken = True
+                raise
 
     # -- records ----------------------------------------------------------------------------------
 
@@ -357,17 +378,8 @@ class Slice:
         The desk may have failed half-way, so nothing of its state since the last entry is kept: the next worker reads
         the same records again and passes over this one.
         """
-        log.error(
-            "fault hop=%s topic=%s partition=%s offset=%s fault=%s",
-            self._hop,
-            record.topic,
-            record.partition,
-            record.offset,
-            type(fault).__name__,
-        )
-        self._broken = True
+        reason = str(fault_met(self._hop, record, fault))
         kept = self._journal.kept
-        reason = f"fault in {self._hop}: {type(fault).__name__}"
         letter = dead_letter(topic, record, hop=self._hop, reason=reason)
         aside = [*self._aside, (topic.name, record.offset)]
         await self._journal.append(kept.positions, {}, [letter], aside, resume=kept.resume)

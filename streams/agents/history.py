@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from schemas.contract import Unreadable
 from schemas.telemetry import HealthV1
 from schemas.topics import (
     ALERTS,
@@ -12,9 +13,13 @@ from schemas.topics import (
     RECEIPTS,
     TopicDeclaration,
 )
+from streams.agents.dead_letters import fault_met
+from streams.errors import Rejected
 from streams.telemetry.reading import Formats, read_signals
 from streams.warehouse.newer import READ_AS
 from streams.warehouse.rows import Row, check_row, rows_of
+
+NAME = "record"
 
 #: The topics that become history.
 RECORDED: Final = (LIFECYCLE, ALERTS, NOTICES, RECEIPTS, CHANGES, HEALTH)
@@ -33,7 +38,19 @@ def rows_in(
     Raises:
         Unreadable: It is not what its topic carries.
         Rejected: It has no place in the warehouse.
+        Fault: It met a bug of ours; others need not.
     """
+    try:
+        return _rows_in(topic, record, formats)
+    except (Unreadable, Rejected):
+        raise
+    except Exception as fault:
+        raise fault_met(NAME, record, fault) from fault
+
+
+def _rows_in(
+    topic: TopicDeclaration, record: Any, formats: Formats | None
+) -> list[tuple[str, Row]]:
     if topic is not HEALTH:
         return rows_of(READ_AS.get(topic.name, topic.contract).from_wire(record.value))
     signals = read_signals(

@@ -55,8 +55,8 @@ class Hop:
         self._informed = False
         self._opening = asyncio.Lock()
         self._stopping = False
-        #: Records that were asked for again because some before them were missing.
-        self._sought: set[tuple[TP, int]] = set()
+        #: What was asked for again, by place: from where on, and where the records stood that had some missing before them.
+        self._sought: dict[TP, tuple[int, int]] = {}
         source = app.topic(
             *self._inputs, schema=ChunkSchema(), partitions=settings.partitions, internal=True
         )
@@ -112,9 +112,10 @@ class Hop:
 
     async def _read_again(self, piece: Slice) -> None:
         """Go back to where the journal says that reading must resume: what is committed can lie behind it."""
-        names = {topic.name: name for name, topic in self._inputs.items()}
-        for topic, position in piece.read_again.items():
-            await self._app.consumer.seek(TP(names[topic], piece.partition), position)
+        positions = piece.read_again
+        for name, topic in self._inputs.items():
+            if topic.name in positions:
+                await self._app.consumer.seek(TP(name, piece.partition), positions[topic.name])
 
     async def _run(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -126,9 +127,8 @@ class Hop:
             if piece is None:
                 continue  # Revoked while it waited in a queue.
             missing_from = piece.gap(chunk)
-            if missing_from is not None and (place, missing_from) not in self._sought:
-                # Asked for once. What is missing then as well was deleted by the broker.
-                self._sought.add((place, missing_from))
+            if missing_from is not None and not self._gone(place, missing_from, chunk[0].offset):
+                self._sought[place] = (missing_from, chunk[0].offset)
                 metrics.GAPS.labels(self.name).inc()
                 log.warning("records missing topic=%s from=%s", place, missing_from)
                 await self._app.consumer.seek(place, missing_from)
@@ -137,6 +137,15 @@ class Hop:
             # It is acknowledged later; until then its records need not be kept.
             event.message.delivery.taken = True
             chunk.clear()
+
+    def _gone(self, place: TP, missing_from: int, found: int) -> bool:
+        """
+        Whether the records between *missing_from* and *found* were asked for and still did not come: the broker deleted them.
+
+        What was on its way here when they were asked for says nothing of them. It stands further on.
+        """
+        asked = self._sought.get(place)
+        return asked is not None and asked[0] == missing_from and found <= asked[1]
 
     async def _keep_flushing(self) -> None:
         while not self._stopping:

@@ -175,7 +175,7 @@ class Notifier:
             return
         # A notice is in the journal before its first attempt: a crash forgets none.
         await piece.flush()
-        if self._stopping:
+        if self._stopping or piece.failed:
             return
         at = now()
         due = [pending.notice for pending in deliveries.due(at)]
@@ -194,8 +194,8 @@ class Notifier:
             attempted = await self._courier.attempt(notices[0], first)
         else:
             attempted = await self._courier.attempt_digest(notices)
-        if self._given_back or self.hop.slices.get(partition) is not piece:
-            # Stopped or revoked meanwhile: whoever has the partition now tries again, under the same idempotency key.
+        if self._given_back or piece.failed or self.hop.slices.get(partition) is not piece:
+            # Stopped, failed or revoked meanwhile: whoever has the partition now tries again, under the same idempotency key.
             log.warning("outcome dropped notice=%s", notices[0].notice_id)
             return
         ended = [(notice.notice_id, attempted) for notice in notices]

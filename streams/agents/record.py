@@ -2,7 +2,8 @@
 Hop 4: everything that happened goes into ClickHouse.
 
 No state is kept: rows are idempotent by key, so a batch that is delivered twice counts once. A chunk is acknowledged when
-its rows are stored. While ClickHouse does not answer nothing is read on: Kafka is the buffer.
+its rows are stored. While ClickHouse does not answer nothing is read on: Kafka is the buffer. A record that meets a bug of ours is put
+aside like one that cannot be read, and the worker goes on: there is no state that could have been spoilt. It stops where many do.
 """
 
 import asyncio
@@ -19,19 +20,17 @@ from schemas.contract import Unreadable
 from schemas.topics import TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
-from streams.agents.dead_letters import dead_letter
-from streams.agents.history import PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
+from streams.agents.dead_letters import Streaks, dead_letter
+from streams.agents.history import NAME, PUT_ASIDE_ELSEWHERE, RECORDED, rows_in
 from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.lag import Lag
 from streams.agents.storing import stored
 from streams.agents.transport import Chunk, ChunkSchema
-from streams.errors import Rejected
+from streams.errors import Fault, Rejected
 from streams.gateways.clickhouse import ClickHouse, Row
 from streams.telemetry.reading import Formats
 
 log = logging.getLogger(__name__)
-
-NAME = "record"
 
 #: Records after which a batch is written without waiting for more.
 BATCH: Final = 10_000
@@ -63,6 +62,7 @@ class Recorder:
         for topic in RECORDED:
             metrics.DEAD.labels(NAME, topic.name)
         self._batch = Batch()
+        self._streaks = Streaks()
         self._writing = asyncio.Lock()
         self._stopping = False
         source = app.topic(
@@ -85,14 +85,21 @@ class Recorder:
 
     def _take(self, chunk: Chunk, event: Any) -> None:
         topic = self._inputs[chunk.place.topic]
-        batch = self._batch
+        rows: list[tuple[str, Row, Any]] = []
+        refused: list[tuple[Any, Exception]] = []
         for record in chunk:
             try:
-                for table, row in rows_in(topic, record, self._formats):
-                    batch.rows[table].append((row, topic, record))
+                rows += [(*each, record) for each in rows_in(topic, record, self._formats)]
             except (Unreadable, Rejected) as refusal:
-                if topic not in PUT_ASIDE_ELSEWHERE:
-                    batch.unreadable.append((topic, record, str(refusal)))
+                refused.append((record, refusal))
+        faults = [each for _, each in refused if isinstance(each, Fault)]
+        self._streaks.add(topic, len(chunk), faults)
+        batch = self._batch
+        for table, row, record in rows:
+            batch.rows[table].append((row, topic, record))
+        for record, why in refused:
+            if topic not in PUT_ASIDE_ELSEWHERE or isinstance(why, Fault):
+                batch.unreadable.append((topic, record, str(why)))
         batch.records += len(chunk)
         batch.events.append(event)
         metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))

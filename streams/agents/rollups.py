@@ -4,6 +4,8 @@ Hop 4 as well: telemetry is counted by service and minute, and the counts go int
 No state is kept beside the counts in the warehouse. A chunk is acknowledged when every block of offsets that it reaches into is counted to its
 end and stored; a worker that takes over begins with the first block that is not, and makes the same rows again. While ClickHouse does not answer
 some rows are held and then nothing is read on.
+
+A record that meets a bug of ours is put aside and the worker goes on; it stops where many do. Whoever counts the block again puts it aside once more.
 """
 
 import asyncio
@@ -15,13 +17,17 @@ from typing import Any, Final
 
 from faust.types import TP
 
+from schemas.topics import TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
+from streams.agents.dead_letters import Streaks, dead_letter, fault_met
+from streams.agents.fetched import whole
 from streams.agents.hop import DRAIN_WITHIN
 from streams.agents.lag import Lag
+from streams.agents.outgoing import Outgoing
 from streams.agents.storing import stored
 from streams.agents.tallies import COUNTED, Part, Parts
-from streams.agents.transport import ChunkSchema
+from streams.agents.transport import Chunk, ChunkSchema
 from streams.gateways.clickhouse import ClickHouse, Row
 from streams.telemetry.reading import Formats
 
@@ -31,7 +37,7 @@ NAME: Final = "rollups"
 
 #: How often counts are written: each time, a series that goes on writes the row of its minute anew.
 WRITTEN_EVERY: Final = timedelta(seconds=5)
-#: Rows after which they are written without waiting for more.
+#: Rows and dead letters after which they are written without waiting for more.
 ROWS: Final = 50_000
 
 
@@ -53,11 +59,17 @@ class RollUps:
         self._warehouse = warehouse
         self._formats = formats
         self._inputs = {app.settings.topic(topic.name): topic for topic in COUNTED}
+        for topic in COUNTED:
+            metrics.DEAD.labels(NAME, topic.name)
         self._parts = Parts(formats)
         self._taken: list[Taken] = []
+        #: Dead letters that are not sent.
+        self._letters: list[Outgoing] = []
         #: Where the next record stands, by place, as of the last writing.
         self._stored: dict[TP, int] = {}
+        self._streaks = Streaks()
         self._writing = asyncio.Lock()
+        self._failed = False
         self._stopping = False
         source = app.topic(
             *self._inputs, schema=ChunkSchema(), partitions=app.settings.partitions, internal=True
@@ -75,13 +87,23 @@ class RollUps:
             chunk = event.value
             topic = self._inputs[chunk.place.topic]
             part = self._parts.take(topic, chunk.place.partition, chunk.unpacked)
+            self._put_aside(chunk, topic, part)
             self._taken.append(Taken(event, part, part.tally.block))
             metrics.RECORDS.labels(NAME, topic.name).inc(len(chunk))
             # It is acknowledged later; until then its records need not be kept.
             event.message.delivery.taken = True
             chunk.clear()
-            if self._parts.waiting >= ROWS:
+            if self._parts.waiting + len(self._letters) >= ROWS:
                 await self._write()
+
+    def _put_aside(self, chunk: Chunk, topic: TopicDeclaration, part: Part) -> None:
+        faults, part.faults = part.faults, []
+        self._streaks.add(topic, len(chunk), [fault for _, fault in faults])
+        for unpacked, fault in faults:
+            record = whole(chunk.place, unpacked)
+            reason = str(fault_met(NAME, record, fault))
+            metrics.DEAD.labels(NAME, topic.name).inc()
+            self._letters.append(dead_letter(topic, record, hop=NAME, reason=reason))
 
     async def _keep_writing(self) -> None:
         while not self._stopping:
@@ -90,6 +112,10 @@ class RollUps:
 
     async def _write(self) -> None:
         async with self._writing:
+            if self._failed:
+                return
+            # Rows that are on their way are not due again: should they not arrive, nothing is acknowledged any more.
+            self._failed = True
             rows = self._parts.due()
             self._taken = [it for it in self._taken if self._parts.has(it.part)]
             finished = [it for it in self._taken if it.block < it.part.tally.block]
@@ -98,11 +124,14 @@ class RollUps:
                 for it in self._taken
             }
             self._taken = [it for it in self._taken if it.block >= it.part.tally.block]
+            letters, self._letters = self._letters, []
             with metrics.CHECKPOINT.labels(NAME).time():
                 await asyncio.gather(*(self._store(table, its) for table, its in rows.items()))
+            await self._app.emitter.send(letters)
             for it in finished:
                 it.event.ack()
             self._stored |= positions
+            self._failed = False
 
     async def _store(self, table: str, rows: Sequence[Row]) -> None:
         for _, reason in await stored(self._warehouse, table, rows):
@@ -115,6 +144,7 @@ class RollUps:
         del revoked
         self._parts = Parts(self._formats)
         self._taken = []
+        self._letters = []
         self._stored.clear()
 
     async def _on_shutdown(self, _app: Any, **_: Any) -> None:

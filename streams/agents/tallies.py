@@ -38,6 +38,8 @@ class Part:
         self.tally = Tally(COUNTED[topic], partition)
         #: Offset of the record after those that were taken.
         self.position = 0
+        #: Records that met a bug of ours and are not counted, with what it was.
+        self.faults: list[tuple[Any, Exception]] = []
         #: What was read as a whole once: who signs like that can be glanced at.
         self._known: dict[bytes, tuple[Any, ...]] = {}
 
@@ -52,8 +54,11 @@ class Part:
         reach = self.tally.reach
         for record in records:
             reach(record.offset)
-            if glance is None or not self._glanced(glance, record, latest):
-                self._read(glance, record)
+            try:
+                if glance is None or not self._glanced(glance, record, latest):
+                    self._read(glance, record)
+            except Exception as fault:  # noqa: BLE001 - whoever takes over would meet it again, and again
+                self.faults.append((record, fault))
         self.position = records[-1].offset + 1
 
     def _glanced(self, glance: Glance, record: Any, latest: datetime) -> bool:

@@ -7,7 +7,7 @@ Everybody may read them. Each is made anew at most once a second, however many a
 import gzip
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Protocol, get_type_hints
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response, status
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from streams.board.part import Part
@@ -22,7 +23,7 @@ from streams.policy import Policy
 from streams.status_page.addresses import page_at
 from streams.status_page.api import ANSWERS
 from streams.status_page.feeds import atom, rss
-from streams.status_page.html import STYLE, history, html
+from streams.status_page.html import STYLE, history, html, unread
 from streams.status_page.settings import StatusPage
 from streams.status_page.showing import Page, State, page
 
@@ -35,6 +36,7 @@ _CACHED: Final = {"Cache-Control": "public, max-age=10", "Vary": "Accept-Encodin
 _HTML: Final = {
     "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE}'; base-uri 'none'; form-action 'none'; frame-ancestors *"
 }
+_UNREAD: Final = {"description": "Not everything was read yet"}
 #: Other sites' pages may show it.
 _OPEN: Final = {"Access-Control-Allow-Origin": "*"}
 #: Bytes from which on an answer is worth compressing.
@@ -155,6 +157,34 @@ class Asked:
         return Response(made.body, media_type=kind, headers=told)
 
 
+class Unread(HTTPException):
+    """Nobody knows yet what a page would show."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            status.HTTP_503_SERVICE_UNAVAILABLE,
+            "the incidents are still being read",
+            {"Retry-After": "5"},
+        )
+
+
+class _ForPeople(APIRoute):
+    """An address that answers with a page also where there is nothing to show yet."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Unread as refusal:
+                told = {**_HTML, **(refusal.headers or {})}
+                return Response(unread(), refusal.status_code, told, "text/html")
+
+        return handled
+
+
 class Pages:
     """The pages of the policy in force."""
 
@@ -170,14 +200,11 @@ class Pages:
         Return the page of *tenant* at *host*.
 
         Raises:
-            HTTPException: 404, there is none; 503, not everything was read yet.
+            HTTPException: 404, there is none.
+            Unread: Not everything was read yet.
         """
         if not self._known.ready:
-            raise HTTPException(
-                status.HTTP_503_SERVICE_UNAVAILABLE,
-                "the incidents are still being read",
-                {"Retry-After": "5"},
-            )
+            raise Unread
         policy = self._in_force.policy
         if policy is not self._policy:
             self._policy = policy
@@ -203,7 +230,7 @@ def status_pages(pages: Pages) -> Part:
             304: {"description": "Whoever asks has it already (`If-None-Match`)"},
             400: {"description": "`Host` is no name", "model": Refusal},
             404: {"description": "There is no such page", "model": Refusal},
-            503: {"description": "Not everything was read yet", "model": Refusal},
+            503: {**_UNREAD, "model": Refusal},
         },
     )
 
@@ -238,16 +265,23 @@ class _Base:
     described: bool
 
     def add(
-        self, below: str, endpoint: Callable[..., Any], summary: str, answer: dict[str, Any]
+        self,
+        below: str,
+        endpoint: Callable[..., Any],
+        summary: str,
+        answers: dict[int | str, dict[str, Any]],
+        *,
+        route: type[APIRoute] = APIRoute,
     ) -> None:
         """Let *endpoint* answer at what stands *below* it."""
         self.router.add_api_route(
             f"{self.path}{below}" or "/",
             endpoint,
             summary=f"{summary} of a tenant" if "{" in self.path else summary,
-            responses={200: answer},
+            responses=answers,
             response_class=Response,
             include_in_schema=self.described,
+            route_class_override=route,
         )
 
 
@@ -278,7 +312,13 @@ def _add_page(base: _Base) -> None:
         ("/history.rss", as_rss, "application/rss+xml", "The history as RSS 2.0"),
         ("/history.atom", as_atom, "application/atom+xml", "The history as Atom"),
     ):
-        base.add(path, endpoint, summary, {"content": {kind: {"schema": {"type": "string"}}}})
+        written = {"content": {kind: {"schema": {"type": "string"}}}}
+        if kind == "text/html":
+            base.add(
+                path, endpoint, summary, {200: written, 503: _UNREAD | written}, route=_ForPeople
+            )
+        else:
+            base.add(path, endpoint, summary, {200: written})
 
 
 def _add_api(base: _Base) -> None:
@@ -292,7 +332,8 @@ def _add_api(base: _Base) -> None:
             return asked.answer(name, "application/json", made, **_OPEN)
 
         summary = (written.__doc__ or "").rstrip(".")
-        base.add(f"/api/v2/{name}", as_json, summary, {"model": get_type_hints(written)["return"]})
+        answer = {"model": get_type_hints(written)["return"]}
+        base.add(f"/api/v2/{name}", as_json, summary, {200: answer})
 
     for name, written in ANSWERS.items():
         add(name, written)

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -20,7 +20,7 @@ from streams.board.status import Pages, status_pages
 from streams.errors import TocsinError
 from streams.gateways.clock import now
 from streams.gateways.following import Following
-from streams.gateways.producer import Publisher
+from streams.gateways.producer import LatePublisher, Publisher
 from streams.gateways.vital_signs import vital_signs
 from streams.policy import read_policy
 from streams.releases import digest, texts_of
@@ -63,8 +63,12 @@ async def _serve(settings: Settings, path: Path, host: str, port: int) -> None:
             registry=REGISTRY,
             policy=lambda: in_force.sha256,
         ),
-        Publisher(settings, source="board") as publisher,
+        AsyncExitStack() as held,
     ):
+        publisher = LatePublisher(
+            # One that failed to connect cannot be used again.
+            lambda: held.enter_async_context(Publisher(settings, source="board"))
+        )
         config = uvicorn.Config(
             application(
                 in_force.channels,

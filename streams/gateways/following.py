@@ -25,6 +25,8 @@ _AGAIN_AFTER: Final = timedelta(seconds=5)
 #: How often is asked whether it is there: the client waits for a broker that is away without a word.
 _ASKED_EVERY: Final = timedelta(seconds=10)
 
+_BEING_READ: Final = "the topics are still being read"
+
 
 class Policies(Protocol):
     """Who wants to know of published policies."""
@@ -54,6 +56,8 @@ class Following:
         self._unsettled = False
         #: Whether everything was read once: before, a page would show less than there is.
         self.ready = False
+        #: Why not yet.
+        self._missing = _BEING_READ
 
     def state(self) -> State:
         """Return what pages are made of now."""
@@ -63,7 +67,7 @@ class Following:
 
     def unready(self) -> str | None:
         """Return what is missing; a broker that goes away later takes nothing from what is shown."""
-        return None if self.ready else "the topics are still being read"
+        return None if self.ready else self._missing
 
     def take(self, record: Any) -> None:
         """Take in one record; what nobody outside may see is not even kept."""
@@ -91,11 +95,13 @@ class Following:
                 await self._follow()
             except Unavailable as error:
                 log.warning("topics not followed reason=%s", error)
+                self._missing = str(error)
                 await asyncio.sleep(_AGAIN_AFTER.total_seconds())
 
     async def _follow(self) -> None:
         topics = [self._current, self._settings.topic(SILENCES.name), self._published]
         async with reading(self._settings, topics) as consumer:
+            self._missing = _BEING_READ
             await read_all(consumer, self.take, since=None, within=READ_WITHIN)
             await self._settle()
             self._as_of = self._now()

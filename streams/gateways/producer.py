@@ -1,7 +1,7 @@
 """Publishing for edges that are no hop: probes, commands, the demo."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
@@ -129,6 +129,27 @@ class Publisher:
         """Return the partition of *message* where something else than its key chooses it."""
         place = topic.place_of(message)
         return None if place is None else partition_of(place, self._settings.partitions)
+
+
+class LatePublisher:
+    """A publisher that may begin before its broker does: *connect* is called when it is first used, until it succeeds."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Publisher]]) -> None:
+        self._connect = connect
+        self._connected: Publisher | None = None
+        self._connecting = asyncio.Lock()
+
+    async def send(self, topic: TopicDeclaration, message: Contract) -> None:
+        """
+        Publish *message* and wait until the broker has confirmed it.
+
+        Raises:
+            Unavailable: No broker answers, or it did not confirm it in time; it may have taken it all the same.
+        """
+        async with self._connecting:
+            if self._connected is None:
+                self._connected = await self._connect()
+        await self._connected.send(topic, message)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -45,6 +45,12 @@ def history(page: Page, above: str, links: str = "") -> str:
     return _written("history.html", page, links=links, above=above, months=months)
 
 
+def unread() -> str:
+    """Return what is shown before anybody knows what there is to show; it comes again by itself."""
+    written: str = _environment().get_template("unread.html").render(style=_CSS)
+    return written
+
+
 def _written(name: str, page: Page, **told: Any) -> str:
     written: str = (
         _environment()

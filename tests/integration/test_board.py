@@ -6,6 +6,7 @@ import hmac
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -17,6 +18,7 @@ from schemas.policies import PolicyV1
 from streams.gateways import policies
 from streams.gateways.following import Following
 from streams.gateways.incidents import Done, ask, current
+from streams.gateways.topics import create_topics
 from streams.laptop.ports import free_port
 from streams.releases import Release, digest, released
 from streams.settings import Settings
@@ -159,3 +161,49 @@ async def test_a_button_in_slack_acknowledges_and_what_is_published_is_on_the_st
     finally:
         if board.alive():
             board.kill()
+
+
+async def test_a_board_that_starts_before_its_broker_shows_what_there_is_once_it_came(
+    own_broker: Any, tmp_path: Path
+) -> None:
+    """A restart of both would leave a page that answers to nobody until somebody starts it again."""
+    policy = tmp_path / "board.yaml"
+    policy.write_text(POLICY)
+    settings = Settings(
+        broker=own_broker.bootstrap, policy=policy, partitions=1, **own_broker.client_settings
+    )
+    port = free_port()
+    board = Worker("board", settings, tmp_path, "-m", "streams", "board", "--port", str(port))
+    try:
+        async with httpx.AsyncClient() as client:
+
+            async def missing() -> str:
+                try:
+                    told = await client.get(f"http://127.0.0.1:{board.port}/readyz")
+                except httpx.HTTPError:
+                    return ""
+                return told.text if "no broker answers" in told.text else ""
+
+            said = await eventually(missing, "it says what it waits for", board.tail)
+            assert f"no broker answers at {own_broker.bootstrap}" in said
+            alive = await client.get(f"http://127.0.0.1:{board.port}/livez")
+            page = await client.get(f"http://127.0.0.1:{port}/status")
+            assert (alive.status_code, page.status_code) == (200, 503)
+            assert "We cannot tell how things are at the moment." in page.text
+
+            await own_broker.start()
+            await create_topics(settings)
+
+            async def ready() -> bool:
+                return board.ready()
+
+            await eventually(ready, "it found the broker", board.tail)
+            page = await client.get(f"http://127.0.0.1:{port}/status")
+            assert page.status_code == 200
+            assert "Checkout" in page.text
+        assert board.stop()[0] == 0
+        assert "Traceback" not in board.tail()
+    finally:
+        if board.alive():
+            board.kill()
+        await own_broker.stop()

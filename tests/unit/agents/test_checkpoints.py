@@ -1,7 +1,6 @@
 """A slice: whatever fails wherever, no record is lost and none counts twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -11,14 +10,13 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from schemas.ticks import TickV1
-from schemas.topics import DETECT_JOURNAL, LOGS, TICKS
+from schemas.topics import LOGS, METRICS, TICKS, TopicDeclaration
 from streams.agents import checkpoints, metrics
 from streams.agents.checkpoints import Slice
-from streams.agents.dead_letters import HOP, REASON
-from streams.agents.journal import Journal
+from streams.agents.dead_letters import HOP, OFFSET, REASON
+from streams.agents.outgoing import Outgoing
 from streams.agents.transport import Chunk
-from streams.settings import Settings
-from tests.recording import CountingDesk, Event, Record, RecordingEmitter, chunk_of
+from tests.recording import CountingDesk, Event, ListJournal, Record, RecordingEmitter, chunk_of
 
 INPUTS = {LOGS.name: LOGS, TICKS.name: TICKS}
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -30,18 +28,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class ListJournal(Journal):
-    """A journal whose partition is the recording emitter's list."""
-
-    def __init__(self, emitter: RecordingEmitter) -> None:
-        super().__init__(DETECT_JOURNAL, 0, Settings(), emitter)  # type: ignore[arg-type]
-        self._log = emitter.appended
-
-    async def _records_from(self, offset: int | None) -> AsyncIterator[tuple[bytes, bytes | None]]:
-        for record in self._log[offset or 0 :]:
-            yield record
 
 
 async def opened(
@@ -173,7 +159,8 @@ async def test_any_crash_at_any_moment_changes_nothing(
             if flushes or kind == "none":
                 await piece.flush()
         except ConnectionError:
-            pass
+            # The worker stops, and the broker is there again.
+            await piece.flush(final=True)
         emitter.fail_next = None
     _, desk = await opened(emitter)
     counts = {key: keys.count(key) for key in set(keys)}
@@ -260,6 +247,53 @@ async def test_a_tick_whose_records_are_gone_passes_in_the_end() -> None:
     assert desk.ticks == [NOON, NOON]
 
 
+async def test_a_tick_waits_anew_whenever_one_of_the_records_before_it_comes() -> None:
+    """A slow input would be overtaken by time: what it says would come too late to count."""
+    clock = Clock()
+    clock.now = 1_000.0
+    piece, desk = await opened(RecordingEmitter(), clock)
+    await piece.take(tick(0, telemetry_logs=9), Event())
+    for offset, waits in enumerate((0.0, checkpoints.PATIENCE)):
+        clock.now += waits
+        await piece.flush()
+        await piece.take(logs("a", start=offset), Event())
+        assert desk.ticks == []
+    clock.now += checkpoints.PATIENCE
+    await piece.flush()
+    assert desk.ticks == []
+    clock.now += 0.1
+    await piece.flush()
+    assert desk.ticks == [NOON]
+
+
+async def test_a_tick_waits_as_long_as_one_of_several_inputs_still_speaks() -> None:
+    """One that is slow would be overtaken because another one is silent."""
+    clock, emitter, desk = Clock(), RecordingEmitter(), CountingDesk()
+    inputs = {**INPUTS, METRICS.name: METRICS}
+    piece = Slice("detect", inputs, desk, ListJournal(emitter), emitter, clock=clock)  # type: ignore[arg-type]
+    await piece.open()
+    await piece.take(tick(0, telemetry_logs=9, telemetry_metrics=9), Event())
+    clock.now = checkpoints.PATIENCE
+    await piece.take(logs("a"), Event())
+    clock.now += checkpoints.PATIENCE
+    await piece.flush()
+    assert desk.ticks == []
+    clock.now += 0.1
+    await piece.flush()
+    assert desk.ticks == [NOON]
+
+
+async def test_what_follows_from_a_tick_that_waited_in_vain_goes_out_at_once() -> None:
+    """A page would wait for the next record of a partition that has none."""
+    clock, emitter = Clock(), RecordingEmitter()
+    piece, desk = await opened(emitter, clock)
+    desk.at_ticks = [Outgoing("alerts", b"k", b"late")]
+    await piece.take(tick(0, telemetry_logs=9), Event())
+    clock.now = checkpoints.PATIENCE + 0.1
+    await piece.flush()
+    assert emitter.sent == desk.at_ticks
+
+
 async def test_an_unreadable_tick_is_put_aside(caplog: pytest.LogCaptureFixture) -> None:
     emitter = RecordingEmitter()
     piece, desk = await opened(emitter)
@@ -286,9 +320,13 @@ async def test_positions_alone_are_written_now_and_then_and_at_the_end() -> None
     clock.now = checkpoints.POSITIONS_EVERY
     await piece.flush()
     assert (len(emitter.appended), first.acked) == (before + 1, True)
+    clock.now *= 3
+    await piece.flush()
+    await piece.flush(final=True)
+    assert len(emitter.appended) == before + 1  # There is no news.
     await piece.take(tick(1), second)
     await piece.flush(final=True)
-    assert second.acked
+    assert (len(emitter.appended), second.acked) == (before + 2, True)
 
 
 async def test_a_tick_from_the_future_is_put_aside() -> None:
@@ -311,17 +349,22 @@ async def test_after_a_clean_end_nothing_is_said_again() -> None:
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
     await piece.take(logs("a", "a", "a"), Event())
+    written = len(emitter.appended)
+    await piece.flush()
+    assert len(emitter.appended) == written
     await piece.flush(final=True)
+    assert len(emitter.appended) == written + 1
     _, desk = await opened(emitter)
     assert [sent.value for sent in emitter.sent] == [b"a=3"]
     assert desk.counts == {"a": 3}
 
 
-async def test_a_fault_is_put_aside_once_however_often_the_worker_starts_again() -> None:
+@pytest.mark.parametrize("keys", ["!aa", "a!a"])
+async def test_a_fault_is_put_aside_once_however_often_the_worker_starts_again(keys: str) -> None:
     """A supervisor that starts it again would fill the dead letters with one record."""
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
-    records = logs("a", "!", "a")
+    records = logs(*keys)
     with pytest.raises(ZeroDivisionError):
         await piece.take(records, Event())
     for _ in range(3):
@@ -363,3 +406,122 @@ async def test_a_tick_for_another_hop_tells_no_time() -> None:
     assert desk.ticks == [NOON.replace(second=1), NOON.replace(second=2)]
     assert piece.positions[TICKS.name] == 3
     assert emitter.sent == []
+
+
+async def test_a_tick_that_fails_us_is_put_aside_and_the_worker_stops() -> None:
+    """Every worker after it would stop at the same moment, and no deadline would pass any more."""
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+    desk.fault = ZeroDivisionError()
+    event = Event()
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(tick(0), event)
+    assert not event.acked
+    (letter,) = emitter.sent
+    assert (letter.topic, dict(letter.headers)[OFFSET]) == (TICKS.dead, b"0")
+
+    piece, desk = await opened(emitter)
+    desk.fault = ZeroDivisionError()
+    await piece.take(tick(0), event)
+    desk.fault = None
+    await piece.take(tick(1), Event())
+    await piece.flush(final=True)
+    assert (desk.ticks, event.acked) == ([NOON], True)
+    assert emitter.sent == [letter]
+
+
+async def test_a_worker_that_failed_writes_nothing_more() -> None:
+    """Its state is half-changed: written down, it would be what the next one believes."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    assert not piece.failed
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(logs("a", "!"), Event())
+    written, sent = list(emitter.appended), list(emitter.sent)
+    late = Event()
+    await piece.take(logs("a", "a", "a", start=2), late)
+    await piece.flush(final=True)
+    await piece.decide(lambda: [Outgoing("alerts", b"k", b"v")])
+    assert (emitter.appended, emitter.sent, late.acked) == (written, sent, False)
+    assert piece.failed
+
+
+@pytest.mark.parametrize("call", ["append", "send"])
+async def test_what_could_not_be_told_is_told_by_the_next_worker(call: str) -> None:
+    """A broker that is away for a moment ends the worker: its last words would say that a page went out that never did."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    emitter.fail_next = call
+    event = Event()
+    with pytest.raises(ConnectionError):
+        await piece.take(logs("a", "a", "a"), event)
+    await piece.flush(final=True)
+    assert not event.acked
+
+    piece, desk = await opened(emitter)
+    await piece.take(logs("a", "a", "a"), event)
+    assert [sent.value for sent in emitter.sent] == [b"a=3"]
+    assert (desk.counts, event.acked) == ({"a": 3}, True)
+
+
+async def test_a_decision_that_fails_half_way_is_not_written_down() -> None:
+    """An outcome would be settled without a receipt."""
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+
+    def half_way() -> list[Outgoing]:
+        desk.changed["a"] = b"1"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await piece.decide(half_way)
+    await piece.flush(final=True)
+    assert (await opened(emitter))[1].counts == {}
+
+
+async def test_what_is_decided_for_another_reason_than_a_record_is_journaled_first() -> None:
+    """A receipt would be sent twice, or never."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    taken = Event()
+    await piece.take(logs("a"), taken)
+    written = len(emitter.appended)
+    await piece.decide(list)
+    assert (len(emitter.appended), taken.acked) == (written, False)
+
+    receipt = Outgoing("receipts", b"k", b"v")
+    emitter.fail_next = "send"
+    with pytest.raises(ConnectionError):
+        await piece.decide(lambda: [receipt])
+    _, desk = await opened(emitter)
+    assert (emitter.sent, desk.counts) == ([receipt], {"a": 1})
+
+
+@pytest.mark.parametrize("topic", [LOGS, TICKS])
+async def test_much_that_is_decided_at_once_is_written_down_in_between(
+    monkeypatch: pytest.MonkeyPatch, topic: TopicDeclaration
+) -> None:
+    """One record of the journal must hold it: a storm would stop the hop for ever."""
+    monkeypatch.setattr(checkpoints, "DECIDED_BYTES", 8)
+    emitter = RecordingEmitter()
+    piece, desk = await opened(emitter)
+    desk.says = [Outgoing("alerts", b"k", b"1234")]
+    sent: list[int] = []
+    send = emitter.send
+
+    async def counted(records: list[Outgoing]) -> None:
+        sent.append(len(records))
+        await send(records)
+
+    emitter.send = counted  # type: ignore[method-assign,assignment]
+    if topic is LOGS:
+        await piece.take(logs("a", "b", "c", "d", "e"), Event())
+    else:
+        for offset in range(5):
+            await piece.take(tick(offset, telemetry_logs=1), Event())
+        sent.clear()
+        desk.says, said = [], desk.says
+        desk.at_ticks = said
+        await piece.take(logs("a"), Event())
+    # Each is 5 bytes: two of them are more than 8.
+    assert sent == [2, 2, 1]

@@ -267,6 +267,12 @@ def test_a_desk_that_is_made_anew_forgets_nothing_that_is_not_written_down_yet()
     assert desk.changes() == {"a": b"5", "b": b"2"}
     assert desk.changes() == {}
 
+    # What is gone stays gone: an incident that is over would come back to life.
+    made[1].changed = {"a": None}
+    desk.use(Policy())
+    assert made[2].counts == {"b": 2}
+    assert desk.changes() == {"a": None}
+
 
 def refused() -> float:
     return REGISTRY.get_sample_value("tocsin_policy_refused_total", {"hop": "detect"}) or 0.0

@@ -1,9 +1,12 @@
 """The journal: what was kept is what is read back, whoever wrote in between and whatever was compacted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -11,9 +14,10 @@ from schemas.topics import DETECT_JOURNAL
 from streams.agents import journal
 from streams.agents.journal import Journal, Kept, LostPartition, Replay
 from streams.agents.outgoing import Outgoing
+from streams.errors import Unavailable
 from streams.gateways.topics import LARGE_BYTES
 from streams.settings import Settings
-from tests.recording import RecordingEmitter
+from tests.recording import ListJournal, RecordingEmitter
 
 Record = tuple[bytes, bytes | None]
 
@@ -35,25 +39,13 @@ def compacted(records: list[Record]) -> list[Record]:
     ]
 
 
-class ListJournal(Journal):
-    """A journal whose partition is a list."""
-
-    def __init__(self, log: list[Record]) -> None:
-        emitter = RecordingEmitter()
-        emitter.appended = log
-        super().__init__(DETECT_JOURNAL, 0, Settings(), emitter)  # type: ignore[arg-type]
-        self._log = log
-
-    async def _records_from(self, offset: int | None) -> AsyncIterator[Record]:
-        for record in self._log[offset or 0 :]:
-            yield record
-
-
 class Worker:
     """Somebody who owns the partition, or believes so."""
 
     def __init__(self, log: list[Record]) -> None:
-        self.journal = ListJournal(log)
+        emitter = RecordingEmitter()
+        emitter.appended = log
+        self.journal = ListJournal(emitter)
 
     def take_over(self) -> None:
         asyncio.run(self.journal.take_over())
@@ -211,3 +203,119 @@ def test_what_was_decided_is_spread_over_records_that_a_broker_takes() -> None:
     assert (kept.positions, kept.entries) == ({"alerts": 1}, {"a": b"1"})
     # Without its last record there is no such entry.
     assert replayed(log[:-1]) == Kept()
+
+
+def test_half_an_entry_is_no_part_of_the_next_one() -> None:
+    """Positions of one would stand beside the state of the other."""
+    log: list[Record] = []
+    worker = Worker(log)
+    worker.take_over()
+    large = {f"name-{number}": b'"' + b"1" * journal.PART_BYTES + b'"' for number in range(2)}
+    asyncio.run(worker.journal.append({"logs": 1}, large, []))
+    first, _ = log[1:]
+    asyncio.run(worker.journal.append({"logs": 2}, {**large, "name-0": b'"2"'}, []))
+    kept = replayed([log[0], first, *log[3:]])
+    assert (kept.positions, kept.entries["name-0"]) == ({"logs": 2}, b'"2"')
+    assert kept.entries.keys() == large.keys()
+
+
+class Consumer:
+    """A broker's end of one partition: it says where it was read from."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self.records = records
+        self.calls: list[tuple[Any, ...]] = []
+        self.stopped = asyncio.Event()
+
+    async def start(self) -> None:
+        self.stopped.clear()
+        self.calls.append(("start",))
+
+    async def stop(self) -> None:
+        self.calls.append(("stop",))
+        self.stopped.set()
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        self.calls.append(("assign", *places))
+
+    async def seek_to_beginning(self, place: TopicPartition) -> None:
+        self.calls.append(("beginning", place))
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        self.calls.append(("seek", place, offset))
+
+    async def getone(self) -> Any:
+        if not self.records:
+            await asyncio.Event().wait()
+        key, value = self.records.pop(0)
+        return SimpleNamespace(key=key, value=value)
+
+
+@pytest.fixture
+def consumer(monkeypatch: pytest.MonkeyPatch) -> Consumer:
+    made = Consumer([])
+    monkeypatch.setattr(journal, "AIOKafkaConsumer", lambda **_: made)
+    return made
+
+
+def on_broker(emitter: RecordingEmitter) -> Journal:
+    return Journal(DETECT_JOURNAL, 2, Settings(topic_prefix="a."), emitter)  # type: ignore[arg-type]
+
+
+PLACE = TopicPartition("a." + DETECT_JOURNAL.name, 2)
+
+
+async def test_taking_over_reads_everything_up_to_the_own_mark(consumer: Consumer) -> None:
+    """State would be missing, or that of a worker that lost the partition."""
+    emitter = RecordingEmitter()
+    mine = on_broker(emitter)
+    before = ListJournal(log := RecordingEmitter())
+    await before.take_over()
+    await before.append({"logs": 7}, {"a": b"1"}, [])
+    late = (b"late.e1.0", log.appended[1][1])
+    consumer.records = [*log.appended, (mine._owner, b"{}"), late]
+    await mine.take_over()
+    assert (mine.kept.positions, mine.kept.entries) == ({"logs": 7}, {"a": b"1"})
+    assert emitter.appended == [(mine._owner, b"{}")]
+    assert consumer.records == [late]
+    await consumer.stopped.wait()
+    assert consumer.calls == [("start",), ("assign", PLACE), ("beginning", PLACE), ("stop",)]
+
+
+async def test_what_others_wrote_in_between_is_read_from_the_own_last_record_on(
+    consumer: Consumer,
+) -> None:
+    """A worker that lost its partition would go on, and so would the one that has it."""
+    emitter = RecordingEmitter()
+    mine = on_broker(emitter)
+    consumer.records = [(mine._owner, b"{}")]
+    await mine.take_over()
+    await mine.append({"logs": 1}, {}, [])
+    await consumer.stopped.wait()
+    consumer.calls.clear()
+
+    # A producer can repeat a record: nobody took over.
+    emitter.appended.append(emitter.appended[-1])
+    consumer.records = [emitter.appended[-1], (mine._owner + b".e2.0", b"")]
+    await mine.append({"logs": 2}, {}, [])
+    await consumer.stopped.wait()
+    assert consumer.calls == [("start",), ("assign", PLACE), ("seek", PLACE, 2), ("stop",)]
+
+    emitter.appended.append((b"another", b"{}"))
+    consumer.records = [emitter.appended[-1], (mine._owner + b".e3.0", b"")]
+    with pytest.raises(LostPartition, match=r"/2 was taken over by another worker$"):
+        await mine.append({"logs": 3}, {"a": b"1"}, [])
+    assert mine.kept.positions == {"logs": 2}
+    await consumer.stopped.wait()
+    assert consumer.calls[-2:] == [("seek", PLACE, 4), ("stop",)]
+
+
+async def test_a_broker_that_does_not_answer_is_said_and_left(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partition would wait for ever, and its worker would look as if it worked."""
+    monkeypatch.setattr(journal, "PATIENCE", 0.0)
+    with pytest.raises(Unavailable) as refusal:
+        await on_broker(RecordingEmitter()).take_over()
+    assert str(refusal.value) == f"{PLACE.topic}/2 could not be read: no answer in 0 s"
+    assert consumer.calls[-1] == ("stop",)

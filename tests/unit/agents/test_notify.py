@@ -2,28 +2,35 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
-from schemas.notices import NoticeV1
-from schemas.topics import RECEIPTS
+from schemas.contract import Contract
+from schemas.notices import NoticeV1, ReceiptV1
+from schemas.ticks import TickV1
+from schemas.topics import NOTICES, RECEIPTS, TopicDeclaration
 from streams.agents import notify as under_test
 from streams.agents.notify import Notifier, NotifyDesk, delivery_rules
-from streams.agents.outgoing import Outgoing
+from streams.agents.outgoing import Outgoing, outgoing
 from streams.notifications.channel import Judgement, Verdict
 from streams.notifications.channels.pagerduty import PagerDuty
 from streams.notifications.channels.slack import Slack
 from streams.notifications.channels.webhook import Webhook
-from streams.notifications.delivery import Attempted, Deliveries
+from streams.notifications.delivery import Attempted, Deliveries, Rules
 from streams.notifications.fallbacks import Fallback
 from streams.policy import Policy
+from tests.recording import Record
 from tests.told import notice
 
 NOTICE = notice()
+RECEIPT = ReceiptV1.from_wire(
+    Path("schemas/examples/tocsin.receipt.v1/delivered.json").read_bytes()
+)
 TOOK = Attempted(Judgement(Verdict.DELIVERED, "HTTP 200"), "webhook", under_test.OWED_AFTER)
 
 
@@ -56,9 +63,10 @@ class Receiver:
         self.has_been_asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.fault: Exception | None = None
+        self.used: list[Policy] = []
 
     def use(self, policy: Policy) -> None:
-        del policy
+        self.used.append(policy)
 
     async def attempt(self, told: NoticeV1, first: str | None) -> Attempted:
         del first
@@ -81,6 +89,7 @@ class Piece:
         self.may_write = asyncio.Event()
         self.sent: list[Outgoing] = []
         self.closed = False
+        self.failed = False
 
     async def flush(self) -> None:
         self.flushing.set()
@@ -100,7 +109,8 @@ class Worker:
         self.app, self.receiver, self.piece = App(), Receiver(), Piece()
         made = Notifier(self.app, self.receiver, Policy())  # type: ignore[arg-type]
         self.notifier = made
-        made.hop = SimpleNamespace(slices={0: self.piece})  # type: ignore[assignment]
+        self.slices = {0: self.piece}
+        made.hop = SimpleNamespace(slices=self.slices)  # type: ignore[assignment]
         self.delivering = asyncio.create_task(self.app.tasks[0]())
         made.wake()
 
@@ -156,6 +166,129 @@ async def test_what_takes_too_long_is_given_back(fault: Exception | None) -> Non
     await worker.settled()
     assert worker.piece.sent == []
     assert worker.app.faults == []
+
+
+async def test_what_ended_after_its_partition_went_is_dropped() -> None:
+    """Whoever has it now tries again and says so: there would be two receipts, one of them from nobody."""
+    worker = Worker()
+    worker.piece.may_write.set()
+    await worker.receiver.has_been_asked.wait()
+    worker.slices[0] = Piece()
+    worker.receiver.may_answer.set()
+    await worker.stop()
+    assert worker.piece.sent == []
+    worker.slices[0].may_write.set()
+    await worker.settled()
+
+
+async def test_a_notice_is_journaled_before_its_first_attempt() -> None:
+    """A crash during the attempt would leave nobody who knows of it."""
+    worker = Worker()
+    await worker.piece.flushing.wait()
+    await asyncio.sleep(0)
+    assert worker.receiver.asked == []
+    worker.piece.may_write.set()
+    await worker.receiver.has_been_asked.wait()
+    assert worker.receiver.asked == [NOTICE]
+    worker.receiver.may_answer.set()
+    await worker.stop()
+    await worker.settled()
+
+
+async def test_where_nothing_can_be_written_down_nobody_is_told() -> None:
+    """Whoever takes over knows nothing of it, and tells them again."""
+    worker = Worker()
+    await worker.piece.flushing.wait()
+    worker.piece.failed = True
+    worker.piece.may_write.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert worker.receiver.asked == []
+    await worker.stop()
+    await worker.settled()
+
+
+async def test_an_outcome_that_cannot_be_written_down_is_dropped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = Worker()
+    worker.piece.may_write.set()
+    await worker.receiver.has_been_asked.wait()
+    worker.piece.failed = True
+    worker.receiver.may_answer.set()
+    await worker.stop()
+    assert worker.piece.sent == []
+    assert f"outcome dropped notice={NOTICE.notice_id}" in caplog.text
+    await worker.settled()
+
+
+async def test_attempts_are_made_under_the_policy_in_force() -> None:
+    """A new address or secret would be used by nobody until somebody restarts."""
+    worker = Worker()
+    assert worker.receiver.used == [Policy()]
+    new = Policy.model_validate({"channels": {"chat": Slack(url="https://example.org/x")}})
+    worker.notifier.use(new)
+    assert worker.receiver.used[1:] == [new]
+    worker.piece.may_write.set()
+    await worker.stop()
+    await worker.settled()
+
+
+class Told:
+    """Deliveries that remember what they were told, and say what they are to say."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.new = True
+
+    def accept(self, told: NoticeV1) -> bool:
+        self.heard.append(told)
+        return self.new
+
+    def receipts(self) -> list[Any]:
+        return [RECEIPT]
+
+    def tick(self, at: datetime) -> list[NoticeV1]:
+        self.heard.append(at)
+        return [NOTICE]
+
+    def changes(self) -> dict[str, bytes | None]:
+        return {"a": b"1"}
+
+    def restore(self, entries: Any) -> None:
+        self.heard.append(entries)
+
+    def follow(self, rules: Rules) -> None:
+        self.heard.append(rules)
+
+
+def test_a_partition_passes_on_what_its_deliveries_say() -> None:
+    """A receipt, a reminder or a fallback would never be sent, or a notice wait until the next look."""
+    told, woken, used = Told(), [], []
+    desk = NotifyDesk(told, lambda: woken.append(True), used.append)  # type: ignore[arg-type]
+
+    assert list(desk.hear(NOTICES, record := _record(NOTICE))) == [_sent(RECEIPTS, RECEIPT)]
+    assert (told.heard, len(woken)) == ([NOTICE], 1)
+    told.new = False
+    assert list(desk.hear(NOTICES, record)) == [_sent(RECEIPTS, RECEIPT)]
+    assert len(woken) == 1
+
+    at = NOTICE.occurred_at
+    assert list(desk.tick(TickV1(occurred_at=at, partition=0))) == [_sent(NOTICES, NOTICE)]
+    assert desk.changes() == {"a": b"1"}
+    desk.restore({"b": b"2"})
+    assert len(woken) == 2
+    desk.use(Policy())
+    assert used == [Policy()]
+    assert told.heard[2:] == [at, {"b": b"2"}, delivery_rules(Policy())]
+
+
+def _record(message: Contract) -> Record:
+    return Record(NOTICES.name, 0, 0, b"", message.to_wire())
+
+
+def _sent(topic: TopicDeclaration, message: Contract) -> Outgoing:
+    return outgoing(topic, message, source="notify")
 
 
 async def test_a_fault_of_ours_ends_the_worker() -> None:

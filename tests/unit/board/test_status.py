@@ -1,5 +1,6 @@
 """The status page over HTTP: what is answered where, and what is said before everything was read."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from streams.gateways import following as under_test
 from streams.gateways.following import Following
 from streams.policy import Policy
 from streams.settings import Settings
+from streams.status_page.html import STYLE
 from streams.status_page.settings import StatusPage
 from streams.status_page.showing import State
 from tests import told
@@ -108,8 +110,29 @@ async def test_what_is_not_there_says_what_is() -> None:
 
 async def test_half_of_what_is_known_is_not_shown() -> None:
     """Otherwise the page would be green after each restart, in the middle of an outage."""
-    answer = await client(Known([incident()], ready=False)).get("/status")
+    board = client(Known([incident()], ready=False))
+    for path in ("/history.rss", "/status/history.atom", "/api/v2/summary.json"):
+        answer = await board.get(path)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json() == {"detail": "the incidents are still being read"}
+
+
+@pytest.mark.parametrize("path", ["/", "/status", "/status/history", "/history", "/status/default"])
+async def test_people_read_that_nothing_is_known_yet(path: str) -> None:
+    """They would see a line for programs, and stay with it: a board that starts without its broker waits for it."""
+    known = Known([incident()], ready=False)
+    board = client(known)
+    answer = await board.get(path)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+    assert STYLE in answer.headers["content-security-policy"]
+    assert "We cannot tell how things are at the moment." in answer.text
+    assert 'http-equiv="refresh"' in answer.text
+    assert SETTINGS.name not in answer.text
+
+    known.ready = True
+    assert (await board.get(path)).status_code == 200
 
 
 async def test_however_many_ask_it_is_made_once_a_second() -> None:
@@ -361,3 +384,46 @@ async def test_a_broker_that_is_away_without_a_word_is_noticed(
     assert following.unready() is None
     # It answered twice, each time after twelve seconds.
     assert following.state().as_of == NOON + timedelta(seconds=4 + 2 * 12)
+
+
+async def test_a_board_that_starts_before_its_broker_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would end, and with it the page that says that something is wrong."""
+    away = [Unavailable("no broker answers"), Unavailable("it does not answer about topics")]
+    said: list[str | None] = []
+
+    @asynccontextmanager
+    async def reading(*_: object) -> AsyncIterator[Consumer]:
+        if away:
+            raise away.pop(0)
+        said.append(following.unready())
+        yield Consumer()
+
+    async def read(*_: object, **__: object) -> None:
+        said.append(following.unready())
+
+    async def forever(*_: object) -> list[Record]:
+        followed.set()
+        await asyncio.Event().wait()
+        return []
+
+    async def wait(_: float) -> None:
+        said.append(following.unready())
+
+    followed = asyncio.Event()
+    fakes = {"reading": reading, "read_all": read, "fetched": forever}
+    for name, fake in fakes.items():
+        monkeypatch.setattr(under_test, name, fake)
+    monkeypatch.setattr(under_test.asyncio, "sleep", wait)
+    following = Following(Settings(), Unheard(), Clock())
+    task = asyncio.create_task(following.run())
+    await followed.wait()
+    assert said == [
+        "no broker answers",
+        "it does not answer about topics",
+        "it does not answer about topics",
+        "the topics are still being read",
+    ]
+    assert (following.ready, following.unready()) == (True, None)
+    task.cancel()
