@@ -288,13 +288,17 @@ class Feeds:
         ):
             return False
         feed.newest = at
-        if feed.bound:
+        if feed.rising:
+            feed.wide_low = level
+        if feed.bound or not feed.tied:
             if not feed.backlog:
                 self._noting[feed] = None
                 feed.since = self.mark
             feed.backlog.append((at, level, offset, seen.signal_id))
             if len(feed.backlog) >= feed.room:
                 self._absorb(feed)
+                if not feed.tied:
+                    feed.shut()
         return True
 
     def _goes_on_anew(self, feed: Feed, at: datetime) -> bool:

@@ -225,3 +225,36 @@ def test_lines_that_are_read_again_after_a_restart_are_not_late():
     again.begin({})
     assert judged(again, given) == [*range(6)]
     assert sum(watch.late for watch in detector._watches.values()) == 0
+
+
+def test_a_counter_that_began_anew_is_judged_where_others_of_its_rules_have_a_pool():
+    """What it comes back to counts as growth: an alert would be missed."""
+    growth = Threshold(
+        name="grows", metric="load", aggregate="increase", over="1m", threshold=20, severity=2
+    )
+    total = Threshold(
+        **{"name": "total", "metric": "load", "aggregate": "sum", "over": "1m", "severity": 3},
+        threshold=1e6,
+        group_by=["service"],
+    )
+    values = (10, 10, 11, 10, 11, 10, 28, 10, 12, 10)
+    hosts = ("one", "other")
+    desk, told = DetectDesk(Detector([growth, total])), []
+    given, place, heard = records(10, every=timedelta(seconds=1), values=values, hosts=hosts), 0, []
+    while (place := desk.skim(METRICS, given, place)) < len(given):
+        told += desk.hear(METRICS, given[place])
+        heard.append(place)
+        place += 1
+    [alert] = [AlertV1.from_wire(each.value) for each in told]
+    assert (alert.rule, alert.occurred_at) == ("grows", BEGIN + timedelta(seconds=8))
+    assert 6 not in heard
+
+
+def test_a_rule_without_room_is_asked_again_where_others_read_texts():
+    """Otherwise a host would never be watched though others are long gone."""
+    one = {"max_series": 1, "group_by": ["host"]}
+    silent = Absence(name="silent", signal="logs", within="5m", severity=3, **one)
+    given = lines(*["took 1 ms"] * 400, hosts=("one", "other"))
+    heard = judged(DetectDesk(Detector([novelty(), silent])), given)
+    # The line that is news no more, and the other host's each hundred signals.
+    assert heard == [0, 1, 10, 203]
