@@ -1,5 +1,6 @@
 """Rules about two amounts."""
 
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
@@ -19,8 +20,9 @@ class Amounts(Kind):
         self._counted: dict[str, list[Event]] = defaultdict(list)
         self._pending: list[int] = []
 
+    @abstractmethod
     def roles(self, event: Event) -> Sequence[str]:
-        raise NotImplementedError
+        """To which of the two amounts *event* counts."""
 
     def value_of(self, event: Event, role: str) -> Fraction:
         del role

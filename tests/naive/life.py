@@ -1,5 +1,6 @@
 """What is told of one series, second by second."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ class Finding:
     since: int | None = None
 
 
-class Kind:
+class Kind(ABC):
     """All that a rule heard of one series."""
 
     #: Whether what is not newer can count.
@@ -50,9 +51,9 @@ class Kind:
         self.heard.append(event)
         return True
 
+    @abstractmethod
     def judge(self, now: int, *, heard: bool) -> Finding | None:
         """What is the matter now, just after something was *heard* or after a second has passed."""
-        raise NotImplementedError
 
     def over(self) -> None:
         """Nothing is the matter any more: whatever was kept for the alert is gone."""

@@ -1,17 +1,15 @@
 """A slice: whatever fails wherever, no record is lost and none counts twice."""
 
-import asyncio
 from datetime import UTC, datetime
 
 import pytest
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import REGISTRY
 
 from schemas.ticks import TickV1
 from schemas.topics import LOGS, METRICS, TICKS, TopicDeclaration
-from streams.agents import checkpoints, metrics
+from streams.agents import checkpoints
 from streams.agents.checkpoints import Slice
 from streams.agents.dead_letters import HOP, OFFSET, REASON
 from streams.agents.outgoing import Outgoing
@@ -71,46 +69,6 @@ async def test_a_chunk_is_acknowledged_once_the_journal_holds_it() -> None:
     assert not event.acked
     await piece.flush()
     assert event.acked
-
-
-def reached() -> float | None:
-    return REGISTRY.get_sample_value(
-        "tocsin_reached_timestamp_seconds", {"hop": "detect", "partition": "0"}
-    )
-
-
-async def test_how_far_a_partition_has_come_is_told_until_it_is_given_away() -> None:
-    """Nobody would see that deadlines do not run, or somebody else's partition would look as if it stood still."""
-    metrics.forget_partitions("detect", {0})
-    piece, _ = await opened(RecordingEmitter())
-    await piece.take(tick(0, telemetry_logs=1), Event())
-    assert reached() is None
-    await piece.take(logs("a"), Event())
-    assert reached() == NOON.timestamp()
-    metrics.forget_partitions("detect", {0})
-    assert reached() is None
-
-
-async def test_records_that_take_long_let_others_have_a_turn() -> None:
-    """While a costly rule is evaluated Prometheus would get no answer, and nobody could see which rule it is."""
-
-    class Passing(Clock):
-        def __call__(self) -> float:
-            self.now += checkpoints.HOLDS
-            return self.now
-
-    piece, desk = await opened(RecordingEmitter(), Passing())
-    seen: list[int] = []
-
-    async def look() -> None:
-        while True:
-            seen.append(sum(desk.counts.values()))
-            await asyncio.sleep(0)
-
-    looking = asyncio.create_task(look())
-    await piece.take(logs("a", "a", "b", "b"), Event())
-    looking.cancel()
-    assert seen[:3] == [1, 2, 3]
 
 
 async def test_what_was_decided_goes_out_after_the_journal_has_it() -> None:
