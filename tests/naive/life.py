@@ -55,7 +55,7 @@ class Kind(ABC):
     def judge(self, now: int, *, heard: bool) -> Finding | None:
         """What is the matter now, just after something was *heard* or after a second has passed."""
 
-    def over(self) -> None:
+    def over(self) -> None:  # noqa: B027 - most kinds keep nothing
         """Nothing is the matter any more: whatever was kept for the alert is gone."""
 
 

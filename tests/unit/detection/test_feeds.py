@@ -233,7 +233,11 @@ def test_a_counter_that_began_anew_is_judged_where_others_of_its_rules_have_a_po
         name="grows", metric="load", aggregate="increase", over="1m", threshold=20, severity=2
     )
     total = Threshold(
-        **{"name": "total", "metric": "load", "aggregate": "sum", "over": "1m", "severity": 3},
+        name="total",
+        metric="load",
+        aggregate="sum",
+        over="1m",
+        severity=3,
         threshold=1e6,
         group_by=["service"],
     )
