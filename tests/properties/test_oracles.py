@@ -29,14 +29,14 @@ LATENESS = 10
 
 @pytest.mark.parametrize("name", RULES)
 @given(ways, st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, derandomize=True)
 def test_a_kind_tells_what_its_words_say(name, how, data):
     """Otherwise an alert would be lost, late, or about nothing."""
     compared([data.draw(RULES[name])], HOW[how], data.draw(stories(name)), data)
 
 
 @given(ways, st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, derandomize=True)
 def test_rules_that_hear_the_same_do_not_disturb_each_other(how, data):
     """Whatever one of them wants to hear in full is heard in full by all."""
     names = data.draw(st.lists(st.sampled_from(OF_METRICS), min_size=2, max_size=4))
@@ -46,7 +46,7 @@ def test_rules_that_hear_the_same_do_not_disturb_each_other(how, data):
 
 @pytest.mark.parametrize("name", ["absence", "health", "rate_of_change", "anomaly", "passthrough"])
 @given(ways, st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, derandomize=True)
 def test_what_was_cut_off_for_long_is_history(name, how, data):
     """Otherwise incidents of last year would open and end at once."""
     given = data.draw(RULES[name])
@@ -55,7 +55,7 @@ def test_what_was_cut_off_for_long_is_history(name, how, data):
 
 @pytest.mark.parametrize("name", RULES)
 @given(ways, st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, derandomize=True)
 def test_what_comes_late_counts_where_a_window_reaches_it(name, how, data):
     """And nowhere else: an older value is no news."""
     compared([data.draw(RULES[name])], HOW[how], data.draw(stories(name, late=True)), data)
@@ -63,7 +63,7 @@ def test_what_comes_late_counts_where_a_window_reaches_it(name, how, data):
 
 @pytest.mark.parametrize("name", RULES)
 @given(ways, st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, derandomize=True)
 def test_within_the_allowed_lateness_a_kind_tells_what_happened(name, how, data):
     """Whatever order the signals come in, and how often."""
     given = data.draw(RULES[name]) | {"lateness": LATENESS}
@@ -129,7 +129,7 @@ def ticking(story):
 
 
 @given(ways, combined(), stories("threshold"), st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, derandomize=True)
 def test_rules_together_tell_what_each_of_them_tells(how, combination, story, data):
     """Also when one of them is over, is forgotten, or begins anew."""
     parts, whole = combination
@@ -196,7 +196,7 @@ def seasons(draw) -> tuple[dict[str, Any], Any]:
 
 
 @given(ways, seasons(), st.data())
-@settings(max_examples=30)
+@settings(max_examples=30, derandomize=True)
 def test_what_is_usual_by_the_hour_is_what_it_was_at_that_hour(how, season, data):
     """In any zone, also when clocks are changed."""
     given, story = season

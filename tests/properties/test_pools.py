@@ -46,7 +46,7 @@ def pooled(rule: Rule, values: list[float], step: float = 1) -> tuple[Series, Ca
 
 @pytest.mark.parametrize("rule", POOLED, ids=described)
 @given(st.sampled_from(PALETTES), st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, derandomize=True)
 def test_whatever_feeds_take_from_a_pool_says_nothing(rule, palette, data):
     """In any order, some far behind the others: otherwise an alert would be lost because many hosts told a little of it."""
     values = st.sampled_from(palette)
@@ -124,7 +124,7 @@ inputs_of_hosts = st.one_of(
     inputs_of_hosts,
     st.lists(st.sampled_from(POOLED), min_size=1, max_size=2, unique=True),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, derandomize=True)
 def test_what_was_taken_from_pools_is_told_and_remembered_like_what_is_judged(inputs, rules):
     """Speed would cost alerts, or make up some."""
     rules = [

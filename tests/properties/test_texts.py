@@ -12,7 +12,7 @@ READING = [rule for rule in RULES if rule.reads_text()]
 
 
 @given(lines, st.sets(st.sampled_from(READING), min_size=1).map(list))
-@settings(max_examples=200)
+@settings(max_examples=200, derandomize=True)
 def test_what_was_read_before_is_remembered_like_what_is_read_in_full(given_lines, rules):
     """The kind of record that was not seen for the longest would be another one, and what is forgotten would be another one."""
     records = records_of(given_lines)

@@ -61,6 +61,8 @@ class Memory:
     """When that hour ends; 0 where nothing is known of it yet."""
     value: float = 0.0
     unit: str = ""
+    judged: float | None = None
+    """The latest value of which something could be said."""
     deviations: float = 0.0
     band: int = 0
 
@@ -162,7 +164,7 @@ class Anomaly(Rule):
         self._take(memory, number_of(at), signal.value)
         if memory.center is None:
             return None
-        value = memory.value
+        value = memory.judged = memory.value
         deviations = (value - memory.center) / memory.spread if memory.spread else 0.0
         if not memory.spread and value != memory.center:
             deviations = LARGEST if value > memory.center else -LARGEST
@@ -253,11 +255,15 @@ class Anomaly(Rule):
             "hour_of_day": "what it is at this hour",
             "hour_of_week": "what it is at this hour of the week",
         }[self.baseline]
+        value = memory.value if memory.judged is None else memory.judged
         return Evidence(
-            f"{self.metric} {memory.value:.6g}{unit} is {abs(memory.deviations):.3g} deviations "
+            f"{self.metric} {value:.6g}{unit} is {abs(memory.deviations):.3g} deviations "
             f"{'above' if memory.deviations > 0 else 'below'} {usual}, {memory.center or 0.0:.6g}{unit}",
-            value=memory.value,
+            value=value,
         )
+
+    def measured(self, memory: Memory) -> float:
+        return memory.value
 
     def rising(self) -> bool:
         return True

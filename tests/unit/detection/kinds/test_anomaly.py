@@ -223,7 +223,30 @@ def test_hours_that_are_absorbed_are_as_if_each_value_had_been_judged(
             assert rule.judge(absorbed, signal, at, HERE) is says
         waiting.clear()
         assert absorbed.hours == judged.hours
-        assert rule.evidence(absorbed, Says.BAD).value == absorbed.value == judged.value
+        assert rule.measured(absorbed) == rule.measured(judged) == value
         calm = rule.calm(absorbed)
     assert passed
     assert across
+
+
+def test_an_alert_names_the_value_that_was_unusual_though_nothing_is_known_of_the_hour_after():
+    """In it nothing can be said: neither that it is well again, nor that its value is too low."""
+    known = [10.5] * 12 + [None] * (23 * 12)
+    values = [*known, *known, *[10.5] * 11, 10, 10.5, 10.5, 10.5]
+    rule = Anomaly(
+        name="a",
+        metric="flow",
+        severity=3,
+        baseline="hour_of_day",
+        learn=8,
+        **{"direction": "down", "for": "10m"},
+    )
+    detector, told = Detector([rule]), []
+    for number, value in enumerate(values):
+        if value is not None:
+            at = T0 + timedelta(minutes=5 * number)
+            signal = MetricV1(occurred_at=at, service="a", name="flow", value=value)
+            told += detector.hear(signal, Origin(topic="t", partition=0, offset=number))
+    [alert] = told
+    assert alert.value == 10
+    assert alert.reason.startswith("flow 10 is ")
