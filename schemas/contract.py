@@ -5,7 +5,7 @@ A message is JSON in UTF-8. Times are RFC 3339 with an offset, durations are sec
 """
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,8 @@ from pydantic import (
 
 from schemas import limits
 
+#: What is said of JSON that is not whole.
+CUT_OFF = "is not JSON: it ends too soon"
 #: More faults than this say nothing that the first ones do not.
 _FAULTS_SAID = 8
 
@@ -62,11 +64,10 @@ Identifier = Annotated[
 ]
 Line = Annotated[str, StringConstraints(max_length=limits.LINE_LENGTH)]
 Text = Annotated[str, StringConstraints(max_length=limits.TEXT_LENGTH)]
+LABEL_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_./-]*$"
 LabelName = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=limits.LABEL_NAME_LENGTH, pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*$"
-    ),
+    StringConstraints(min_length=1, max_length=limits.LABEL_NAME_LENGTH, pattern=LABEL_NAME),
 ]
 LabelValue = Annotated[str, StringConstraints(max_length=limits.LABEL_VALUE_LENGTH)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=limits.LABEL_COUNT)]
@@ -133,7 +134,7 @@ def read(model: type[ModelT], payload: bytes | None, at_most: int = limits.MESSA
     Raises:
         Unreadable: The payload is missing, too large, not JSON or not this message.
     """
-    if payload is None:
+    if not payload:
         message = "the value is empty: this topic carries no tombstones"
         raise Unreadable(message)
     if len(payload) > at_most:
@@ -161,7 +162,8 @@ def faults(error: ValidationError, model: type[BaseModel]) -> str:
 def _message(fault: Any) -> str:
     if fault["type"] == "json_invalid":
         # The parser's own message can repeat characters of the input.
-        return "is not JSON"
+        ended = fault["ctx"]["error"].startswith("EOF ")
+        return CUT_OFF if ended else "is not JSON"
     if fault["type"] == "union_tag_invalid":
         # Pydantic's message repeats the tag that was sent.
         return f"must be one of {fault['ctx']['expected_tags']}"

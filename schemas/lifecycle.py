@@ -26,7 +26,8 @@ from schemas.origin import Origin
 from schemas.public import PublicV1
 
 INCIDENT_ID = r"^INC-\d{4}-\d{2}-\d{2}-\d{3,}$"
-IncidentId = Annotated[str, Field(pattern=INCIDENT_ID, max_length=32)]
+INCIDENT_ID_LENGTH = 32
+IncidentId = Annotated[str, Field(pattern=INCIDENT_ID, max_length=INCIDENT_ID_LENGTH)]
 
 
 class Status(StrEnum):

@@ -16,6 +16,8 @@ BATCH_BYTES: Final = 1024 * 1024
 UNPACKED_BYTES: Final = 4 * 1024 * 1024
 #: Signals that one batch may hold: reading more would hold up everything behind it.
 BATCH_SIGNALS: Final = 20_000
+#: Elements of one batch that are put aside while the others count. Where more are wrong, the sender is.
+BATCH_FAULTS: Final = 100
 #: Bytes of one incident, or of a step or notice that holds one, with every part of it at its own limit. Below Kafka's default ``max.message.bytes``.
 INCIDENT_BYTES: Final = 900 * 1024
 #: Bytes of one published policy with its diff: as much as a record of Kafka's default size holds.

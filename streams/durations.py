@@ -10,6 +10,19 @@ _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604
 #: The longest duration that can be written: what comes of adding it to a time is still a time.
 LONGEST: Final = timedelta(days=3_650)
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+#: Units as people write them elsewhere.
+_UNIT_WORDS: Final = (
+    ("milliseconds?|millis|msecs?|ms", "ms"),
+    ("seconds?|secs?|s", "s"),
+    ("minutes?|mins?|m", "m"),
+    ("hours?|hrs?|h", "h"),
+    ("days?|d", "d"),
+    ("weeks?|wks?|w", "w"),
+)
+_WORDS: Final = re.compile(
+    rf"(\d+(?:\.\d+)?)\s*({'|'.join(word for word, _ in _UNIT_WORDS)})(?![a-z])"
+)
+_FORM: Final = "write a number and a unit, such as 30s, 5m, 1h or 7d"
 _WHOLE: Final = re.compile(rf"(?:{_PART.pattern})+")
 
 
@@ -28,8 +41,22 @@ def read_duration(written: Any) -> timedelta:
             return timedelta(seconds=seconds)
         message = f"is too long: at most {LONGEST.days}d"
         raise ValueError(message)
-    message = "is not a duration: write a number and a unit, such as 30s, 5m, 1h or 7d"
+    meant = _meant(written)
+    instead = f"write it as {meant}" if meant else _FORM
+    message = f"is not a duration: {instead}"
     raise ValueError(message)
+
+
+def _meant(given: Any) -> str | None:
+    """Return a duration in words, such as ``5 minutes``, as it is to be written; None where it is none."""
+    text = re.sub(r"\band\b|,", " ", given.lower()) if isinstance(given, str) else ""
+    parts = _WORDS.findall(text)
+    if not parts or _WORDS.sub("", text).strip():
+        return None
+    units = [
+        next(unit for word, unit in _UNIT_WORDS if re.fullmatch(word, each)) for _, each in parts
+    ]
+    return "".join(number + unit for (number, _), unit in zip(parts, units, strict=True))
 
 
 Duration = Annotated[timedelta, BeforeValidator(read_duration)]

@@ -23,6 +23,9 @@ _WRITTEN: Final = re.compile(
     re.DOTALL,
 )
 
+#: No message holds such a character: it is a slip.
+_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
 #: Whether matchers hold for something that has fields and ``labels``.
 Predicate = Callable[[Any], bool]
 
@@ -37,6 +40,12 @@ def expression(pattern: str) -> Any:
     if len(pattern) > EXPRESSION_LENGTH:
         message = f"has {len(pattern)} characters: an expression may have {EXPRESSION_LENGTH}"
         raise ValueError(message)
+    if unseen := _UNSEEN.search(pattern):
+        message = (
+            f"has the character U+{ord(unseen[0]):04X}: between double quotes YAML reads \\b so; "
+            "put the expression in single ones"
+        )
+        raise ValueError(message)
     options = re2.Options()
     # What is wrong is said by us, once, with its place.
     options.log_errors = False
@@ -45,9 +54,10 @@ def expression(pattern: str) -> Any:
     except re2.error as error:
         told = error.args[0] if error.args else "it cannot be read"
         told = told.decode() if isinstance(told, bytes) else str(told)
-        message = (
-            f"is no RE2 expression ({told}); look-around and back-references do not exist there"
-        )
+        # (?= and its like, or \\1.
+        missing = "invalid perl operator" in told or "invalid escape sequence: \\" in told
+        hint = "; look-around and back-references do not exist there" if missing else ""
+        message = f"is no RE2 expression ({told}){hint}"
         raise ValueError(message) from None
 
 
@@ -121,6 +131,9 @@ def _comparison(written: Any) -> Matcher:
         message = f'{written!r} is no comparison: write label=value, label!=value, label=~"expression" or label!~"expression"'
         raise ValueError(message)
     value = found["value"]
+    if value.startswith("="):
+        message = f"{written!r} is no comparison: one = compares"
+        raise ValueError(message)
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     return _matcher(found["label"], MatchOperator(found["operator"]), value)

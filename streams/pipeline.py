@@ -25,7 +25,7 @@ from streams.agents.app import HopApp
 from streams.agents.collecting import collect_rarely
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
-from streams.agents.governed import Folder, Remade, governed
+from streams.agents.governed import Folder, Remade, desk_of, governed
 from streams.agents.haste import EarlyTicks
 from streams.agents.hop import Hop
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
@@ -80,18 +80,21 @@ def _detect(app: HopApp) -> None:
     watch = RuleWatch(app.emitter, now)
     app.need(watch)
     app.task(watch.keep_telling)
+    app.on_partitions_revoked.connect(watch.on_revoked)
 
     def desk() -> DetectDesk:
-        detector = watch.look_after(Detector(policy.watched_rules))
-        return DetectDesk(detector, app.settings.topic, formats)
+        return DetectDesk(Detector(policy.watched_rules), app.settings.topic, formats)
 
-    Hop(
+    hop = Hop(
         app,
         name="detect",
         inputs=DETECT_INPUTS,
         journal=DETECT_JOURNAL,
         desk=lambda: governed("detect", desk(), folder),
     )
+    watch.detectors = lambda: [
+        desk_of(piece.desk, DetectDesk).detector for piece in list(hop.slices.values())
+    ]
 
 
 def _incidents(app: HopApp) -> None:

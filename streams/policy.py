@@ -5,12 +5,13 @@ A policy is a YAML file, or a folder of them whose parts are put together: lists
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from schemas.notices import Purpose
 from streams.correlation.catalogue import Service
@@ -37,11 +38,19 @@ from streams.notifications.wording import Wording
 from streams.policy_doubts import Placed, Written, doubts
 from streams.policy_duty import PARTS as DUTY_PARTS
 from streams.policy_duty import DutyParts, plan_of, promises_of
-from streams.policy_faults import faults, meant
-from streams.policy_files import Document, Place, Problem, documents
+from streams.policy_faults import meant, nearest, undefined
+from streams.policy_files import (
+    Document,
+    Place,
+    Problem,
+    documents,
+    parts_below,
+    there_instead,
+)
+from streams.policy_reading import Reading
 from streams.policy_references import (
     channels_of,
-    combination_fault,
+    combination_faults,
     runbook_faults,
     service_faults,
     with_links,
@@ -188,8 +197,10 @@ def read_policy(path: Path, environment: Mapping[str, str] | None = None) -> Pol
 
 def examine(path: Path, environment: Mapping[str, str] | None = None) -> Examined:
     """Return the policy that *path*, a file or a folder, holds, and all that is to be said about it."""
-    read = documents(path, os.environ if environment is None else environment)
-    return put_together(path.name, list(read), path if path.is_dir() else path.parent)
+    read = [*documents(path, os.environ if environment is None else environment)]
+    examined = put_together(path.name, read, path if path.is_dir() else path.parent)
+    unread = [*parts_below(path, PARTS)] if read and path.is_dir() else []
+    return replace(examined, doubts=(*examined.doubts, *unread))
 
 
 def put_together(name: str, read: Sequence[Document], beside: Path | None = None) -> Examined:
@@ -198,14 +209,14 @@ def put_together(name: str, read: Sequence[Document], beside: Path | None = None
     for document in read:
         reading.take(document)
     if not read:
-        reading.problems.append(Problem(name, 0, "", "has no .yaml files"))
+        there = there_instead(beside) if beside else ""
+        reading.problems.append(Problem(name, 0, "", f"has no .yaml files{there}"))
+    # What cannot be read may hold what is named elsewhere: then it follows from what is told already.
+    gaps = _unread(reading.problems)
     reading.check_references()
-    problems = _in_order(reading.problems)
-    return Examined(
-        None if problems else reading.policy(),
-        problems,
-        _in_order(doubts(reading.written, beside)),
-    )
+    problems = _in_order(each for each in reading.problems if each.names not in gaps)
+    doubtful = doubts(reading.written, {*gaps, *map(_part, problems)}, beside)
+    return Examined(None if problems else reading.policy(), problems, _in_order(doubtful))
 
 
 def refusal(name: str, problems: Iterable[Problem]) -> str:
@@ -213,16 +224,32 @@ def refusal(name: str, problems: Iterable[Problem]) -> str:
     return "\n".join([f"{name} cannot be used:", *(f"  {problem}" for problem in problems)])
 
 
+def _unread(problems: Iterable[Problem]) -> set[str]:
+    """Return the parts of which *problems* say that names in them may not have been read."""
+    gaps: set[str] = set()
+    for each in problems:
+        if not each.place:
+            return set(PARTS)
+        if each.place == _part(each):
+            gaps.add(each.place if each.place in PARTS else nearest(each.place, PARTS) or "")
+    return gaps - {""}
+
+
+def _part(problem: Problem) -> str:
+    """Return the part of the policy in which *problem* is."""
+    return re.split(r"[.\[]", problem.place)[0]
+
+
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     # That is how they are mended.
     return tuple(sorted(problems, key=lambda problem: (problem.file, problem.line)))
 
 
-class _Reading:
+class _Reading(Reading):
     """A policy while its files are read."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        super().__init__()
         #: What can be used, and where it stands.
         self.written = Written()
         self._channels: dict[str, Any] = {}
@@ -240,13 +267,9 @@ class _Reading:
         self._services: dict[str, Service] = {}
         #: Services that are in the catalogue, usable or not, and where each is.
         self._catalogue: dict[str, tuple[Document, Place]] = {}
-        #: What has a name, by part and name: the same name twice is a mistake.
-        self._named: dict[tuple[str, str], str] = {}
         self._channel_names: set[str] = set()
         #: Channels that routes name.
         self._references: list[tuple[Document, Place, str]] = []
-        #: Rules that combine others.
-        self._combining: list[tuple[Document, Place, Rule]] = []
         self._rule_kinds = {kind_of(each): each for each in declared_in(kinds)}
         self._format_kinds = {kind_of(each): each for each in declared_in(formats)}
         self._channel_kinds = {kind_of(each): each for each in declared_in(channels)}
@@ -254,14 +277,16 @@ class _Reading:
     def take(self, document: Document) -> None:
         """Take in one file."""
         self.problems.extend(document.problems)
+        if document.meant is None and not document.problems:
+            self.written.empty.append(document)
         if document.meant is None:
             return
         if not isinstance(document.meant, dict):
-            self._say(document, (), f"must be a map with any of {', '.join(PARTS)}")
+            self.say(document, (), f"must be a map with any of {', '.join(PARTS)}")
             return
         for part, value in document.meant.items():
             if part not in PARTS:
-                self._say(document, (part,), f"is no part of a policy; {meant(str(part), PARTS)}")
+                self.say(document, (part,), f"is no part of a policy; {meant(str(part), PARTS)}")
             elif part in DUTY_PARTS and value is not None:
                 self.problems.extend(self._duty.take(document, part, value))
             elif part in STATUS_PARTS and value is not None:
@@ -276,24 +301,12 @@ class _Reading:
         self.problems.extend(self._duty.check(self._channel_names))
         self.written.called.extend([*self._duty.channels(), *self._status.told()])
         usable = {name: each for name, each in self._channels.items() if each is not None}
-        self.written.weigh(usable, self._duty.untold(usable))
-        for document, place, name in self._references:
-            if name not in self._channel_names:
-                hint = meant(name, self._channel_names)
-                self._say(document, place, f"{name!r} is not defined under channels; {hint}")
-        known = {name for what, name in self._named if what == "rule"}
-        combined = {rule.name: rule.combines() for _, _, rule in self._combining}
-        for document, place, rule in self._combining:
-            for setting, names in rule.combines().items():
-                for name in names:
-                    wrong = combination_fault(rule.name, name, known, combined)
-                    if wrong is not None:
-                        self._say(document, (*place, setting), wrong)
-        intervals = {each.name for each in self._time_intervals}
-        for document, place, name in self._times:
-            if name not in intervals:
-                hint = meant(name, intervals)
-                self._say(document, place, f"{name!r} is not defined under time_intervals; {hint}")
+        self.written.weigh(usable, self._duty.doubts(usable))
+        self._check_names(self._references, "channels", self._channel_names)
+        self.written.kept.update(name for _, _, name in self._times)
+        self._check_names(self._times, "time_intervals", self._names("time interval"))
+        combining = [each for each in self.written.rules if each.setting.combines()]
+        self.problems.extend(combination_faults(combining, self._names("rule")))
         self.problems.extend(runbook_faults(self.written.rules, runbooks_of(self._settings)))
         self.problems.extend(service_faults(self._services, self._catalogue))
         self.problems.extend(
@@ -302,6 +315,17 @@ class _Reading:
         self.problems.extend(self._reports.check(self._channels))
         named = [*self._references, *self._duty.naming("channels")]
         self.problems.extend(facing_outwards(self._channels, named))
+
+    def _names(self, what: str) -> set[str]:
+        """Return the names of those that stand there, usable or not."""
+        return {name for each, name in self.named if each == what}
+
+    def _check_names(
+        self, references: Iterable[tuple[Document, Place, str]], part: str, known: Collection[str]
+    ) -> None:
+        for document, place, name in references:
+            if name not in known:
+                self.problems.append(undefined(document, place, name, part, known))
 
     def policy(self) -> Policy:
         """Return what was read."""
@@ -324,45 +348,50 @@ class _Reading:
     # -- parts ------------------------------------------------------------------------------------
 
     def _take_rules(self, document: Document, value: Any) -> None:
-        for place, each in self._each(document, "rules", value):
-            model = self._kind(document, place, each, self._rule_kinds)
-            if model is not None:
-                rule = self._model(document, place, each, model)
-                self._once(document, (*place, "name"), "rule", each.get("name"))
-                if rule is not None:
-                    self.written.rules.append(Placed(document, place, rule))
-                    if rule.combines():
-                        self._combining.append((document, place, rule))
+        for place, each in self.each(document, "rules", value):
+            model = self.kind(document, place, each, self._rule_kinds)
+            self.once(document, (*place, "name"), "rule", each.get("name"))
+            rule = None if model is None else self.model(document, place, each, model)
+            if rule is not None:
+                self.written.rules.append(Placed(document, place, rule))
 
     def _take_channels(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
-            self._say(document, ("channels",), "must be a map of names to channels")
+            self.say(document, ("channels",), "must be a map of names to channels")
             return
         for name, each in value.items():
             place = ("channels", name)
             self._channel_names.add(str(name))
-            self._once(document, place, "channel", name)
+            self.once(document, place, "channel", name)
             if not isinstance(each, dict):
-                self._say(document, place, "must be a map of settings")
+                self.say(document, place, "must be a map of settings")
                 continue
-            model = self._kind(document, place, each, self._channel_kinds)
+            model = self.kind(document, place, each, self._channel_kinds)
             if model is not None:
-                self._channels[str(name)] = self._model(document, place, each, model)
+                channel = self._channels[str(name)] = self.model(document, place, each, model)
+                # An address that the environment may have is left out on purpose.
+                if channel is not None and "${" not in str(document.written_at(place)):
+                    unset = channel.missing()
+                    if unset is not None and unset not in each:
+                        self.written.off.append(Placed(document, place, unset))
                 if isinstance(each.get("fallback"), str) and each["fallback"]:
                     self._references.append((document, (*place, "fallback"), each["fallback"]))
-                    self.written.called.append(each["fallback"])
+                    if each["fallback"] == str(name):
+                        self.written.replaced_by_itself.add(str(name))
+                    else:
+                        self.written.called.append(each["fallback"])
                 self.written.channels.append(Placed(document, place, str(name)))
 
     def _take_routes(self, document: Document, value: Any) -> None:
-        for place, each in self._each(document, "routes", value):
-            route = self._model(document, place, each, Route)
+        for place, each in self.each(document, "routes", value):
+            route = self.model(document, place, each, Route)
             self._references.extend(
                 (document, where, name) for where, name in channels_of(place, each)
             )
             if route is not None:
                 self.written.routes.append(Placed(document, place, route))
                 for deeper in silent([route]):
-                    self._say(document, (*place, *deeper[2:]), "tells nobody: name channels")
+                    self.say(document, (*place, *deeper[2:]), "tells nobody: name channels")
                 for where, name in schedules_named(route):
                     self._duty.refer(document, (*place, *where), "schedules", name)
                 self._times.extend(
@@ -370,129 +399,85 @@ class _Reading:
                 )
 
     def _take_time_intervals(self, document: Document, value: Any) -> None:
-        for place, each in self._each(document, "time_intervals", value):
-            interval = self._model(document, place, each, TimeInterval)
-            self._once(document, (*place, "name"), "time interval", each.get("name"))
+        for place, each in self.each(document, "time_intervals", value):
+            interval = self.model(document, place, each, TimeInterval)
+            self.once(document, (*place, "name"), "time interval", each.get("name"))
             if interval is not None:
                 self._time_intervals.append(interval)
+                self.written.intervals.append(Placed(document, place, interval.name))
 
     def _take_templates(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
-            self._say(document, ("templates",), "must be a map from messages to their forms")
+            self.say(document, ("templates",), "must be a map from messages to their forms")
             return
         for name, each in value.items():
             place = ("templates", name)
             if name not in set(Purpose):
-                self._say(document, place, f"is no message; {meant(str(name), Purpose)}")
+                self.say(document, place, f"is no message; {meant(str(name), Purpose)}")
                 continue
-            self._once(document, place, "template", name)
-            wording = self._model(document, place, each, Wording)
+            self.once(document, place, "template", name)
+            wording = self.model(document, place, each, Wording)
             if wording is not None:
                 self._templates[Purpose(name)] = wording
 
     def _take_probes(self, document: Document, value: Any) -> None:
-        for place, each in self._each(document, "probes", value):
-            probe = self._model(document, place, each, Probe)
+        for place, each in self.each(document, "probes", value):
+            probe = self.model(document, place, each, Probe)
             if probe is not None:
                 name = f"{probe.name} of {probe.service} ({probe.environment}, {probe.tenant})"
-                self._once(document, (*place, "name"), "probe", name)
+                self.once(document, (*place, "name"), "probe", name)
                 self.written.probes.append(Placed(document, place, probe))
 
     def _take_settings(self, document: Document, part: str, value: Any) -> None:
-        self._once(document, (part,), "part", part)
-        model = self._settings[part] = self._model(document, (part,), value, SETTINGS[part])
+        self.once(document, (part,), "part", part)
+        model = self._settings[part] = self.model(document, (part,), value, SETTINGS[part])
         self.written.settings.append(Placed(document, (part,), model))
 
     def _take_severities(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
-            self._say(document, ("severities",), "must be a map from 1, 2, 3 and 4")
+            self.say(document, ("severities",), "must be a map from 1, 2, 3 and 4")
             return
         for number, each in value.items():
             place = ("severities", number)
             if number not in SEVERITIES:
-                self._say(document, place, "is no severity; there are 1, 2, 3, 4")
+                text = "is no severity; there are 1, 2, 3, 4"
+                if str(number).isdecimal() and int(number) in SEVERITIES:
+                    text = f"is a text: write {int(number)} without quotes"
+                self.say(document, place, text)
                 continue
-            self._once(document, place, "severity", str(number))
+            self.once(document, place, "severity", str(number))
             if isinstance(each, dict) and isinstance(each.get("calendar"), str):
                 self._duty.refer(document, (*place, "calendar"), "calendars", each["calendar"])
-            level = self._model(document, place, each, SeverityLevel)
+            level = self.model(document, place, each, SeverityLevel)
             if level is not None:
                 self._severities[number] = level
+                self.written.severities.append(Placed(document, place, level))
 
     def _take_formats(self, document: Document, value: Any) -> None:
-        for place, each in self._each(document, "formats", value):
-            model = self._kind(document, place, each, self._format_kinds)
-            found = None if model is None else self._model(document, place, each, model)
+        for place, each in self.each(document, "formats", value):
+            model = self.kind(document, place, each, self._format_kinds)
+            found = None if model is None else self.model(document, place, each, model)
             if found is None:
                 continue
             for number, topic in enumerate(found.topics):
-                self._once(document, (*place, "topics", number), "format of", topic)
+                self.once(document, (*place, "topics", number), "format of", topic)
             if not found.topics:
-                self._once(document, (*place, "kind"), "format", each["kind"])
+                self.once(document, (*place, "kind"), "format", each["kind"])
             self._formats.append(found)
 
     def _take_services(self, document: Document, value: Any) -> None:
         if not isinstance(value, dict):
-            self._say(document, ("services",), "must be a map of names to services")
+            self.say(document, ("services",), "must be a map of names to services")
             return
         for given, each in value.items():
             name, place = str(given), ("services", given)
-            self._once(document, place, "service", name)
+            self.once(document, place, "service", name)
             self._catalogue.setdefault(name, (document, place))
             self.written.services.append(Placed(document, place, name))
-            service = self._model(document, place, {} if each is None else each, Service)
+            service = self.model(document, place, {} if each is None else each, Service)
             if service is not None:
                 self._services[name] = service
 
     def _take_reports(self, document: Document, value: Any) -> None:
         self.problems.extend(self._reports.take(document, value))
         self.written.called.extend(self._reports.told())
-
-    # -- pieces -----------------------------------------------------------------------------------
-
-    def _say(self, document: Document, place: Place, text: str) -> None:
-        self.problems.append(document.problem(place, text))
-
-    def _each(
-        self, document: Document, part: str, value: Any
-    ) -> Iterator[tuple[Place, dict[str, Any]]]:
-        if not isinstance(value, list):
-            self._say(document, (part,), "must be a list: begin each entry with '- '")
-            return
-        for number, each in enumerate(value):
-            if isinstance(each, dict):
-                yield (part, number), each
-            else:
-                self._say(document, (part, number), "must be a map of settings")
-
-    def _kind(
-        self, document: Document, place: Place, given: dict[str, Any], known: Mapping[str, Any]
-    ) -> Any:
-        kind = given.get("kind")
-        if isinstance(kind, str) and kind in known:
-            return known[kind]
-        if kind is None:
-            choices = ", ".join(sorted(known))
-            self._say(document, (*place, "kind"), f"is missing; there are {choices}")
-        else:
-            written = str(document.written_at((*place, "kind")))
-            text = f"{written!r} is no kind; {meant(written, known)}"
-            self._say(document, (*place, "kind"), text)
-        return None
-
-    def _model(self, document: Document, place: Place, given: Any, model: Any) -> Any:
-        try:
-            return model.model_validate(given)
-        except ValidationError as error:
-            self.problems.extend(faults(document, place, model, error))
-            return None
-
-    def _once(self, document: Document, place: Place, what: str, name: Any) -> None:
-        if name is None:
-            return
-        before = self._named.get((what, str(name)))
-        if before is not None:
-            self._say(document, place, f"the {what} {name!r} is defined before, in {before}")
-        else:
-            line = document.problem(place, "").line
-            self._named[what, str(name)] = f"{document.name}:{line}"

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ValidationError
 
 from streams.incidents.calendars import BUSINESS, Calendar
 from streams.incidents.escalation import Chain
-from streams.incidents.local_time import zone
 from streams.incidents.people import Person, Roster, Team
 from streams.incidents.promises import Plan
 from streams.incidents.schedules import ALWAYS, Schedule, Shift, chosen
@@ -16,8 +15,9 @@ from streams.incidents.severities import SeverityLevel
 from streams.incidents.shifts import Shifts
 from streams.notifications.channel import Channel
 from streams.notifications.duty import Duty, OnDuty
-from streams.policy_faults import faults, meant
+from streams.policy_faults import faults, undefined
 from streams.policy_files import Document, Place, Problem
+from streams.time_zones import zone
 from streams.warehouse.levels import Promise
 
 #: Each part is a map of names to these.
@@ -29,6 +29,8 @@ PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "escalations": Chain,
 }
 
+#: Whom a step of a chain can tell.
+_TOLD: Final = ("people", "schedules", "teams", "channels")
 #: A name that something refers to: the file, the place, the part in which it must be defined, the name.
 _Reference = tuple[Document, Place, str, str]
 
@@ -84,8 +86,7 @@ class DutyParts:
         }
         for document, place, part, name in self._references:
             if name not in known[part]:
-                hint = meant(name, known[part])
-                yield document.problem(place, f"{name!r} is not defined under {part}; {hint}")
+                yield undefined(document, place, name, part, known[part])
         yield from self._cycles()
 
     def channels(self) -> Iterator[str]:
@@ -94,7 +95,38 @@ class DutyParts:
             if part == "channels":
                 yield name
 
-    def untold(self, channels: Mapping[str, Channel]) -> Iterator[Problem]:
+    def doubts(self, channels: Mapping[str, Channel]) -> Iterator[Problem]:
+        """Yield what can be used and is hardly meant; *channels* are those that can be used."""
+        yield from self._untold(channels)
+        yield from self._telling_nobody()
+        yield from self._outdone()
+
+    def _telling_nobody(self) -> Iterator[Problem]:
+        """Yield the teams and the steps of chains that nobody stands in."""
+        for name, team in self._read["teams"].items():
+            if not (team.people or team.teams or team.channels):
+                document, place = self._defined["teams"][name]
+                text = "has nobody: add people, teams or channels"
+                yield document.problem(place, text)
+        for name, chain in self._read["escalations"].items():
+            document, place = self._defined["escalations"][name]
+            for number, step in enumerate(chain.steps):
+                if not any(getattr(step, part) for part in _TOLD):
+                    text = f"tells nobody: add {', '.join(_TOLD[:-1])} or {_TOLD[-1]}"
+                    yield document.problem((*place, "steps", number), text)
+
+    def _outdone(self) -> Iterator[Problem]:
+        """Yield the chains that are never reached, because one before them is for the same incidents."""
+        chains: list[tuple[str, Chain]] = []
+        for name, chain in self._read["escalations"].items():
+            before = next((each for each, other in chains if _takes_all(other, chain)), None)
+            chains.append((name, chain))
+            if before is not None:
+                document, place = self._defined["escalations"][name]
+                text = f"is never used: {before!r} before it is for all incidents that it is for"
+                yield document.problem(place, text)
+
+    def _untold(self, channels: Mapping[str, Channel]) -> Iterator[Problem]:
         """Yield the schedules that want handovers told to people whom none of the usable *channels* can tell them."""
         people: Mapping[str, Person] = self._read["people"]
         schedules: Mapping[str, Schedule] = self._read["schedules"]
@@ -114,7 +146,10 @@ class DutyParts:
     def _cycles(self) -> Iterator[Problem]:
         """Yield the teams that belong to themselves."""
         teams: Mapping[str, Team] = self._read["teams"]
+        told: set[str] = set()
         for name in teams:
+            if name in told:
+                continue
             path, waiting = [name], [iter(teams[name].teams)]
             while waiting:
                 below = next(waiting[-1], None)
@@ -124,6 +159,7 @@ class DutyParts:
                 elif below == name:
                     document, place = self._defined["teams"][name]
                     way = " -> ".join([*path, name])
+                    told.update(path)
                     yield document.problem((*place, "teams"), f"belongs to itself: {way}")
                     break
                 elif below in teams and below not in path:
@@ -174,6 +210,14 @@ def duty_of(roster: Roster) -> Duty:
     return on_duty
 
 
+def _takes_all(before: Chain, chain: Chain) -> bool:
+    """Whether every incident that *chain* is for finds *before* first."""
+    of_its_services = not before.services or (
+        bool(chain.services) and set(chain.services) <= {*before.services}
+    )
+    return of_its_services and set(chain.severities) <= {*before.severities}
+
+
 def _named(given: Any, key: str, part: str) -> Iterator[tuple[Place, str, str]]:
     """Yield the names that stand under *key*, one or a list, each with its place and the *part* it must be in."""
     named = given.get(key) if isinstance(given, dict) else None
@@ -186,7 +230,7 @@ def _named(given: Any, key: str, part: str) -> Iterator[tuple[Place, str, str]]:
 
 
 def _targets(given: Any) -> Iterator[tuple[Place, str, str]]:
-    for part in ("people", "schedules", "teams", "channels"):
+    for part in _TOLD:
         yield from _named(given, part, part)
 
 

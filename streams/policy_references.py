@@ -7,33 +7,53 @@ from streams.correlation.catalogue import Service
 from streams.correlation.topology import cycles
 from streams.detection.rule import Rule
 from streams.policy_doubts import Placed
-from streams.policy_faults import meant
+from streams.policy_faults import meant, undefined
 from streams.policy_files import Document, Place, Problem
 from streams.runbooks import is_file, linked
 
 
-def combination_fault(
-    rule: str,
-    name: str,
-    known: Collection[str],
-    combined: Mapping[str, Mapping[str, tuple[str, ...]]],
-) -> str | None:
-    """Return what is wrong with *rule* naming the rule *name*; None where nothing is."""
-    if name not in known:
-        return f"{name!r} is no rule; {meant(name, set(known) - {rule})}"
-    # Who is named leads back to whom names it: along the way that was found first.
+def combination_faults(
+    combining: Iterable[Placed[Rule]], known: Collection[str]
+) -> Iterator[Problem]:
+    """Yield where rules that combine others name none of those *known*, or themselves in the end; a circle once."""
+    placed = list(combining)
+    combined = {each.setting.name: each.setting.combines() for each in placed}
+    circles: set[frozenset[str]] = set()
+    for each in placed:
+        rule = each.setting.name
+        for setting, names in each.setting.combines().items():
+            for name in names:
+                where = (*each.place, setting)
+                if name not in known:
+                    text = f"{name!r} is no rule; {meant(name, set(known) - {rule})}"
+                    yield each.document.problem(where, text, names="rules")
+                    continue
+                way = _way(name, rule, combined)
+                if not way or frozenset(way) in circles:
+                    continue
+                circles.add(frozenset(way))
+                text = (
+                    f"{name!r} is the rule itself"
+                    if name == rule
+                    else f"{name!r} combines {rule!r} itself: {' → '.join((rule, *way))}"
+                )
+                yield each.document.problem(where, text)
+
+
+def _way(
+    name: str, rule: str, combined: Mapping[str, Mapping[str, tuple[str, ...]]]
+) -> tuple[str, ...]:
+    """Return how the rule *name* leads to *rule*, along the way that is found first; nothing where it does not."""
     ways: list[tuple[str, ...]] = [(name,)]
     seen = {name}
     while ways:
         way = ways.pop(0)
         if way[-1] == rule:
-            if len(way) == 1:
-                return f"{name!r} is the rule itself"
-            return f"{name!r} combines {rule!r} itself: {' → '.join((rule, *way))}"
+            return way
         for names in combined.get(way[-1], {}).values():
             ways.extend((*way, each) for each in names if each not in seen)
             seen.update(names)
-    return None
+    return ()
 
 
 def runbook_faults(rules: Iterable[Placed[Rule]], base: str | None) -> Iterator[Problem]:
@@ -56,9 +76,9 @@ def service_faults(
         document, place = catalogue[service]
         for number, needed in enumerate(each.depends_on):
             if needed not in catalogue:
-                hint = meant(needed, catalogue.keys() - {service})
                 where = (*place, "depends_on", number)
-                yield document.problem(where, f"{needed!r} is not defined under services; {hint}")
+                known = catalogue.keys() - {service}
+                yield undefined(document, where, needed, "services", known)
     for cycle in cycles({service: each.depends_on for service, each in services.items()}):
         document, place = catalogue[cycle[0]]
         way = " → ".join(cycle)

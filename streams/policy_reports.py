@@ -46,14 +46,15 @@ class ReportsPart:
         except ValidationError as error:
             yield from faults(document, (PART,), ReportSettings, error)
 
-    def check(self, channels: Mapping[str, Channel]) -> Iterator[Problem]:
+    def check(self, channels: Mapping[str, Channel | None]) -> Iterator[Problem]:
         """Yield where reports are mailed by what sends no mail."""
         mailing = {name for name, channel in channels.items() if isinstance(channel, Email)}
         for document, place, name in self._mailing:
-            if name not in mailing:
-                yield document.problem(
-                    place, f"{name!r} is no channel of kind email; {meant(name, mailing)}"
-                )
+            # One that stands there and cannot be used is told of where it stands.
+            unusable = name in channels and channels[name] is None
+            if name not in mailing and not unusable:
+                text = f"{name!r} is no channel of kind email; {meant(name, mailing)}"
+                yield document.problem(place, text, names="channels")
 
     def told(self) -> list[str]:
         """Return the channels that it names."""

@@ -11,7 +11,7 @@ from streams.discovery import declared_in, kind_of
 from streams.incidents.publishing import Outside
 from streams.notifications import channels as declared
 from streams.notifications.channel import Channel
-from streams.policy_faults import faults, meant
+from streams.policy_faults import faults, undefined
 from streams.policy_files import Document, Place, Problem
 from streams.status_page.settings import PATH, RESERVED, StatusPage
 
@@ -93,9 +93,7 @@ class StatusPart:
         """Yield what is wrong between the parts: components and channels that are nowhere."""
         for document, place, name in self._tells:
             if name not in names:
-                yield document.problem(
-                    place, f"{name!r} is not defined under channels; {meant(name, names)}"
-                )
+                yield undefined(document, place, name, "channels", names)
             elif channels.get(name) is not None and not channels[name].outward:
                 kinds = sorted(
                     kind_of(each)
@@ -112,11 +110,9 @@ class StatusPart:
             document, place = catalogue[service]
             for number, name in enumerate(each.components):
                 if name not in self._components:
-                    hint = meant(name, self._components)
-                    yield document.problem(
-                        (*place, "components", number),
-                        f"{name!r} is not defined under status_page.components; {hint}",
-                    )
+                    where = (*place, "components", number)
+                    known = self._components
+                    yield undefined(document, where, name, "status_page.components", known)
 
     def _overlaps(self) -> Iterator[Problem]:
         """Yield where two pages are one tenant's, stand at one address, or tell through one channel."""

@@ -5,7 +5,7 @@ The values of the environment are never in it: each worker puts in its own.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import unified_diff
@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Final
 
 import orjson
+from pydantic import ValidationError
 
 from schemas import limits
+from schemas.contract import faults
 from schemas.policies import PolicyV1
 from streams.errors import PolicyError
 from streams.policy import Examined, Policy, put_together, refusal
-from streams.policy_files import document_of, files_of
+from streams.policy_faults import meant
+from streams.policy_files import POLICY_MISSING, Problem, document_of, files_of, text_of
 
 #: Bytes of the diff; the rest is told from the files.
+_SHORT: Final = 12
 DIFF_BYTES: Final = 200_000
 
 
@@ -40,12 +44,11 @@ def texts_of(path: Path) -> dict[str, str]:
     Raises:
         PolicyError: One cannot be read.
     """
-    try:
-        return {file.name: file.read_text(encoding="utf-8") for file in files_of(path)}
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "one of its files is not UTF-8 text"
-        message = f"{path} cannot be read: {why}"
-        raise PolicyError(message) from None
+    texts = {file.name: text_of(file, file.name, POLICY_MISSING) for file in files_of(path)}
+    unread = [text for text in texts.values() if isinstance(text, Problem)]
+    if unread:
+        raise PolicyError(refusal(str(path), unread))
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
 def digest(files: Mapping[str, str]) -> str:
@@ -67,7 +70,7 @@ def published_policy(message: PolicyV1, environment: Mapping[str, str]) -> Polic
     Raises:
         PolicyError: It cannot be used there.
     """
-    name = f"policy {message.sha256[:12]} by {message.author}"
+    name = f"policy {short(message.sha256)} by {message.author}"
     examined = examine_files(name, message.files, environment)
     if examined.policy is None:
         raise PolicyError(refusal(name, examined.problems))
@@ -81,12 +84,12 @@ def released(
     Return the records, one for each partition, that put *files* in force instead of *before*.
 
     Raises:
-        PolicyError: They are too large to be published.
+        PolicyError: They are too large or too many to be published, or the release says too little.
     """
-    messages = [
-        PolicyV1(
+    try:
+        first = PolicyV1(
             occurred_at=release.at,
-            partition=partition,
+            partition=0,
             sha256=digest(files),
             before=before.sha256 if before else None,
             author=release.author,
@@ -94,13 +97,76 @@ def released(
             files=dict(files),
             diff=difference(before.files if before else {}, files),
         )
-        for partition in range(partitions)
-    ]
+    except ValidationError as error:
+        message = f"the policy cannot be published: {faults(error, PolicyV1)}"
+        raise PolicyError(message) from None
+    messages = [first.model_copy(update={"partition": number}) for number in range(partitions)]
     size = len(messages[0].to_wire())
     if size > limits.POLICY_BYTES:
         message = f"the policy has {size} bytes with its diff: at most {limits.POLICY_BYTES} can be published"
         raise PolicyError(message)
     return messages
+
+
+def short(sha256: str) -> str:
+    """Return a digest as it is shown: as much of it as tells policies apart."""
+    return sha256[:_SHORT]
+
+
+def earlier(releases: Sequence[PolicyV1], named: str | None) -> PolicyV1:
+    """
+    Return the one of *releases*, the oldest first, whose digest begins as *named*; without a name the one before the last.
+
+    Raises:
+        PolicyError: There is none.
+    """
+    if not releases:
+        message = "no policy was published yet"
+        raise PolicyError(message)
+    if named is None:
+        before = releases[-1].before
+        found = [each for each in releases if each.sha256 == before]
+        if not found:
+            message = (
+                f"there is none before {short(releases[-1].sha256)}, or the log has it no longer"
+            )
+            raise PolicyError(message)
+        return found[-1]
+    found = [each for each in releases if each.sha256.startswith(named)]
+    digests = sorted({short(each.sha256) for each in found or releases})
+    if not found:
+        message = (
+            f"no policy was published whose digest begins with {named!r}; {meant(named, digests)}"
+        )
+        raise PolicyError(message)
+    if len(digests) > 1:
+        message = f"several digests begin with {named!r}: {', '.join(digests)}"
+        raise PolicyError(message)
+    return found[-1]
+
+
+def overtaken(ends: Iterable[Sequence[PolicyV1]], ours: PolicyV1) -> str | None:
+    """
+    Return what happened beside the publishing of *ours*, where somebody else published meanwhile; None where nobody did.
+
+    *ends* are the policies of each partition as they stand afterwards, the oldest first.
+    """
+    others = [each for each in ends if each]
+    last = next((each[-1] for each in others if each[-1].sha256 != ours.sha256), None)
+    if last is not None:
+        return (
+            f"{last.author} published {short(last.sha256)} at the same time ({last.reason}), and it is in force where it came last: "
+            "agree, and publish again"
+        )
+    before = next(
+        (each[-2] for each in others if len(each) > 1 and each[-2].sha256 != ours.before), None
+    )
+    if before is None or before.sha256 == ours.sha256:
+        return None
+    return (
+        f"{before.author} had just published {short(before.sha256)} ({before.reason}), which this one replaces without knowing it: "
+        "`tocsin policy log --diff` shows what it changed"
+    )
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> str:

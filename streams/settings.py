@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -22,6 +21,7 @@ from pydantic_settings import (
 
 from streams.durations import read_duration
 from streams.errors import SettingsError
+from streams.policy_faults import nearest
 
 #: Where a running `tocsin up` writes its addresses, below its state folder.
 RUN_FILE = "run.json"
@@ -145,9 +145,9 @@ def _misnamed(environment: Iterable[str]) -> Iterator[str]:
     known = [_variable(name) for name in (*Settings.model_fields, *_READ_ELSEWHERE)]
     for name in sorted(environment):
         if name.startswith(_PREFIX) and name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=_ALIKE)
-            if close:
-                yield f"{name}: there is no such setting; did you mean {close[0]}?"
+            close = nearest(name, known, _ALIKE)
+            if close is not None:
+                yield f"{name}: there is no such setting; did you mean {close}?"
 
 
 def _variable(setting: str) -> str:

@@ -7,6 +7,7 @@ byte by byte, so that a wrong field number of ours can't be in both.
 
 import base64
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
+from schemas.telemetry import Signal
 from schemas.topics import EXTERNAL, LOGS, METRICS, TopicDeclaration
+from streams.telemetry.format import Format
+from streams.telemetry.payload import Payload
 
 PUBLISHED = Path(__file__).parent / "published"
 
@@ -75,8 +79,9 @@ def published() -> list[Published]:
         kind, value = path.parent.name, path.read_bytes()
         topic = _TOPICS.get(kind, EXTERNAL)
         if kind == "otlp":
-            topic = LOGS if path.stem == "logs" else METRICS
-            examples.append(Published(kind, f"{path.stem}-protobuf", topic, protobuf(value)))
+            topic = LOGS if path.stem in {"logs", "events"} else METRICS
+            if path.stem != "events":  # Its body is no message of protobuf.
+                examples.append(Published(kind, f"{path.stem}-protobuf", topic, protobuf(value)))
         headers = _HEADERS.get((kind, path.stem), ())
         examples.append(Published(kind, path.stem, topic, value, headers))
     kind = "prometheus_remote_write"
@@ -176,6 +181,14 @@ def version_2() -> bytes:
     sample = part(2, part(1, 4.25) + part(2, _AT))
     metadata = part(5, part(1, 1) + part(4, 7))
     return b"".join(part(4, symbol) for symbol in symbols) + part(5, references + sample + metadata)
+
+
+def read_whole(made: Format, payload: Payload) -> Sequence[Signal]:
+    """Return what *made* reads of *payload*, and fail where it could not read all of it."""
+    signals = made.read(payload)
+    if payload.batch.faults:
+        raise payload.batch.refusal()
+    return signals
 
 
 def example(kind: str, name: str) -> Published:

@@ -81,7 +81,10 @@ def _missing(chance: Random, example: bytes) -> bytes:
 
 def _added(chance: Random, example: bytes) -> bytes:
     message = json.loads(example)
-    message[f"field_{chance.randrange(100)}"] = chance.choice(WRONG)
+    if isinstance(message, list):
+        message.append(chance.choice(WRONG))
+    else:
+        message[f"field_{chance.randrange(100)}"] = chance.choice(WRONG)
     return json.dumps(message).encode(errors="surrogatepass")
 
 

@@ -20,7 +20,7 @@ from schemas.contract import Unreadable
 from schemas.ticks import TickV1
 from schemas.topics import TICKS, TopicDeclaration
 from streams.agents import metrics
-from streams.agents.dead_letters import dead_letter, fault_met
+from streams.agents.dead_letters import Aside, dead_letter, fault_met
 from streams.agents.gate import Gate
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Emitter, Outgoing
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 DECIDED_BYTES: Final = 300_000
 #: Seconds after which positions are written although the state did not change.
 POSITIONS_EVERY: Final = 10.0
+#: Seconds after which records let others have a turn: a rule that takes long must not keep Prometheus, or the broker, from an answer.
+HOLDS: Final = 0.05
 #: Seconds by which the clocks of who ticks and of the broker may differ.
 TICK_AHEAD: Final = 60.0
 #: Seconds without any news from a lagging input after which a tick passes all the same.
@@ -47,9 +49,9 @@ class Desk(Protocol):
     State entries are JSON values.
     """
 
-    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing | Aside]:
         """
-        Take in one record and return what follows.
+        Take in one record and return what follows, and what of it cannot be read.
 
         Raises:
             Unreadable: It is not what its topic carries.
@@ -262,7 +264,7 @@ class Slice:
     # -- records ----------------------------------------------------------------------------------
 
     async def _take_all(self, topic: TopicDeclaration, records: Chunk) -> None:
-        place = 0
+        place, pause_at = 0, self._clock() + HOLDS
         while place < len(records):
             may_skim = records.unpacked[place].offset >= self._whole.get(topic.name, 0)
             if self._skimming is not None and may_skim and not self._aside:
@@ -270,6 +272,9 @@ class Slice:
             if place < len(records):
                 await self._take(topic, records[place])
                 place += 1
+                if self._clock() >= pause_at:
+                    await asyncio.sleep(0)
+                    pause_at = self._clock() + HOLDS
 
     async def _skim(
         self, desk: Skimming, topic: TopicDeclaration, records: Chunk, start: int
@@ -287,7 +292,11 @@ class Slice:
     async def _take(self, topic: TopicDeclaration, record: Any) -> None:
         if (topic.name, record.offset) not in self._aside:
             try:
-                self._remember(self._desk.hear(topic, record))
+                for each in self._desk.hear(topic, record):
+                    if isinstance(each, Aside):
+                        self._put_aside(topic, record, each.reason, each.unread)
+                    else:
+                        self._remember([each])
             except (Unreadable, Rejected) as refusal:
                 self._put_aside(topic, record, str(refusal))
             except Exception as fault:
@@ -335,6 +344,8 @@ class Slice:
             except Exception as fault:
                 await self._give_in(TICKS, record, fault)
                 raise
+            reached = metrics.REACHED.labels(self._hop, self.partition)
+            reached.set(tick.occurred_at.timestamp())
         self._positions[TICKS.name] = record.offset + 1
         self._moved = True
         if self._decided_bytes > DECIDED_BYTES:
@@ -347,7 +358,9 @@ class Slice:
             self._decided.append(each)
             self._decided_bytes += each.size
 
-    def _put_aside(self, topic: TopicDeclaration, record: Any, reason: str) -> None:
+    def _put_aside(
+        self, topic: TopicDeclaration, record: Any, reason: str, unread: Sequence[str] = ()
+    ) -> None:
         if record.offset < self._answered.get(topic.name, 0):
             return  # It was put aside when it was read first.
         log.warning(
@@ -359,7 +372,8 @@ class Slice:
             reason,
         )
         metrics.DEAD.labels(self._hop, topic.name).inc()
-        self._remember([dead_letter(topic, record, hop=self._hop, reason=reason)])
+        letter = dead_letter(topic, record, hop=self._hop, reason=reason, unread=unread)
+        self._remember([letter])
 
     async def _give_in(self, topic: TopicDeclaration, record: Any, fault: Exception) -> None:
         """

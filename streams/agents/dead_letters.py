@@ -3,11 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas.topics import TopicDeclaration
 from streams.agents.outgoing import Headers, Outgoing
 from streams.errors import Fault
+from streams.telemetry.reading import UNREAD
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +25,29 @@ _REASON_LENGTH = 1_000
 MANY: Final = 100
 
 
-def dead_letter(topic: TopicDeclaration, record: Any, *, hop: str, reason: str) -> Outgoing:
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a desk could not read of a record whose other parts it took."""
+
+    reason: str
+    unread: Sequence[str]
+    """The places of those parts."""
+
+
+def dead_letter(
+    topic: TopicDeclaration, record: Any, *, hop: str, reason: str, unread: Sequence[str] = ()
+) -> Outgoing:
     """
-    Return *record* of *topic* as a dead letter.
+    Return *record* of *topic* as a dead letter; where only some of its places are *unread*, a header names them.
 
     Its own headers are kept, so that sending it to the original topic again replays it.
     """
-    ours = {HOP, REASON, TOPIC, PARTITION, OFFSET}
+    # Which places were not read stays said when all that was left is refused again.
+    named: Headers = ((UNREAD, ",".join(unread).encode()),) if unread else ()
+    ours = {HOP, REASON, TOPIC, PARTITION, OFFSET} | {name for name, _ in named}
     headers: Headers = (
         *((name, value) for name, value in record.headers if name not in ours),
+        *named,
         (HOP, hop.encode()),
         (REASON, reason[:_REASON_LENGTH].encode(errors="replace")),
         (TOPIC, record.topic.encode()),

@@ -9,12 +9,13 @@ from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, POLICIES, TELEMETRY, TICKS, TopicDeclaration
+from streams.agents.dead_letters import Aside
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.detection.evaluation import Detector
 from streams.detection.ledger import Changes, Keep
 from streams.policy import Policy
 from streams.telemetry.glance import glance_at
-from streams.telemetry.reading import Formats, latest_of, read_signals
+from streams.telemetry.reading import Formats, latest_of, read_record
 
 NAME = "detect"
 INPUTS = (*TELEMETRY, POLICIES, TICKS)
@@ -35,7 +36,7 @@ class DetectDesk:
         name_of: Callable[[str], str] = str,
         formats: Formats | None = None,
     ) -> None:
-        self._detector = detector
+        self.detector = detector
         self._formats = formats or Formats()
         self._names = {topic.name: name_of(topic.name) for topic in INPUTS}
         #: The records that were skimmed last, and when they can have happened at the latest.
@@ -44,7 +45,7 @@ class DetectDesk:
 
     def begin(self, positions: Mapping[str, int]) -> None:
         """Learn where reading begins; see ``Skimming.begin``."""
-        self._detector.begin(self._as_on_broker(positions))
+        self.detector.begin(self._as_on_broker(positions))
 
     def skim(self, topic: TopicDeclaration, records: Sequence[Any], start: int) -> int:
         """Let the detector note down what no rule has anything to say about; see ``Skimming.skim``."""
@@ -54,23 +55,26 @@ class DetectDesk:
         if records is not self._records:
             self._records = records
             self._latest = latest_of(min(map(_TIMESTAMP, records)))
-        return self._detector.skim(self._names[topic.name], records, start, glance, self._latest)
+        return self.detector.skim(self._names[topic.name], records, start, glance, self._latest)
 
-    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing | Aside]:
         """Judge the signals of one record; see ``Desk.hear``."""
-        signals = read_signals(
+        read = read_record(
             topic, record.value, record.headers, stamped=record.timestamp, formats=self._formats
         )
         origin = origin_of(record)
-        return _sent(alert for signal in signals for alert in self._detector.hear(signal, origin))
+        alerts = _sent(
+            alert for signal in read.signals for alert in self.detector.hear(signal, origin)
+        )
+        return [*alerts, Aside(read.wrong, read.unread)] if read.unread else alerts
 
     def tick(self, tick: TickV1) -> Iterable[Outgoing]:
         """Judge what only time can tell."""
-        return _sent(self._detector.tick(tick.occurred_at))
+        return _sent(self.detector.tick(tick.occurred_at))
 
     def write_down(self, positions: Mapping[str, int], keep: Keep) -> Changes:
         """Return what rules remember differently; see ``Skimming.write_down``."""
-        entries, resume = self._detector.changes(self._as_on_broker(positions), keep)
+        entries, resume = self.detector.changes(self._as_on_broker(positions), keep)
         return Changes(
             entries,
             {name: resume[known] for name, known in self._names.items() if known in resume},
@@ -81,16 +85,16 @@ class DetectDesk:
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return everything that rules remember differently since the last call."""
-        return self._detector.changes().entries
+        return self.detector.changes().entries
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take what rules remembered."""
-        self._detector.restore(entries)
+        self.detector.restore(entries)
 
     def use(self, policy: Policy) -> None:
         """Go on under the rules and formats of *policy*; what is remembered for rules that stay as they are stays."""
         self._formats = Formats(policy.formats)
-        self._detector.replace_rules(policy.watched_rules)
+        self.detector.replace_rules(policy.watched_rules)
 
 
 def origin_of(record: Any) -> Origin:

@@ -7,13 +7,14 @@ whoever takes the partition over goes on under it, whatever stands in the folder
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from schemas.policies import PolicyV1
 from schemas.ticks import TickV1
 from schemas.topics import POLICIES, TopicDeclaration
 from streams.agents import metrics
 from streams.agents.checkpoints import Desk, Skimming
+from streams.agents.dead_letters import Aside
 from streams.agents.outgoing import Outgoing
 from streams.detection.ledger import Changes, Keep
 from streams.errors import PolicyError, Rejected
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: The state entry that holds the policy in force. No identifier has a line break.
 ENTRY: Final = "\npolicy"
+
+Kind = TypeVar("Kind")
 
 
 class Governable(Desk, Protocol):
@@ -44,7 +47,7 @@ class Remade:
         #: What changed under the policies before and was not asked for yet.
         self._changed: dict[str, bytes | None] = {}
 
-    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing | Aside]:
         """Take in one record and return what follows."""
         return self._desk.hear(topic, record)
 
@@ -131,7 +134,7 @@ class Governed:
         self._changed = False
         metrics.POLICY_REFUSED.labels(hop)
 
-    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing]:
+    def hear(self, topic: TopicDeclaration, record: Any) -> Iterable[Outgoing | Aside]:
         """Take in one record; a policy takes effect before the next one."""
         if topic is not POLICIES:
             return self.desk.hear(topic, record)
@@ -233,3 +236,13 @@ def governed(hop: str, desk: Governable, folder: Folder) -> Governed:
     if isinstance(desk, Skimming):
         return GovernedSkimming(hop, desk, desk, folder)
     return Governed(hop, desk, folder)
+
+
+def desk_of(desk: Desk, kind: type[Kind]) -> Kind:
+    """Return the desk of that *kind*, which *desk* is or puts under a policy."""
+    if isinstance(desk, Governed):
+        desk = desk.desk
+    if not isinstance(desk, kind):
+        message = f"{type(desk).__name__} is not the desk of this hop"
+        raise TypeError(message)
+    return desk

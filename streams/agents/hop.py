@@ -16,6 +16,7 @@ from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.checkpoints import Desk, Slice
 from streams.agents.journal import Journal
+from streams.agents.lag import Lag
 from streams.agents.transport import ChunkSchema
 from streams.errors import SettingsError
 
@@ -65,6 +66,12 @@ class Hop:
         app.on_before_shutdown.connect(self._on_shutdown)
         app.task(self._keep_flushing)
         app.ready_when(self._unready)
+        Lag(app, name, self._inputs, self._position)
+        # There from the start: growth from nothing is no growth to Prometheus.
+        metrics.GAPS.labels(name)
+        # Told when they are asked for: a hop that is busy must not tell what was.
+        metrics.PARTITIONS.labels(name).set_function(lambda: len(self._slices))
+        metrics.HELD_TICKS.labels(name).set_function(self._held_ticks)
 
     @property
     def slices(self) -> dict[int, Slice]:
@@ -150,17 +157,13 @@ class Hop:
                     await piece.flush()
             if not turns:
                 await asyncio.sleep(FLUSH_EVERY)
-            self._measure()
 
-    def _measure(self) -> None:
-        metrics.PARTITIONS.labels(self.name).set(len(self._slices))
-        held = sum(piece.held_ticks for piece in self._slices.values())
-        metrics.HELD_TICKS.labels(self.name).set(held)
-        for partition, piece in self._slices.items():
-            for name, topic in self._inputs.items():
-                end = self._app.consumer.highwater(TP(name, partition))
-                lag = max((end or 0) - piece.positions.get(topic.name, 0), 0)
-                metrics.LAG.labels(self.name, topic.name, partition).set(lag)
+    def _held_ticks(self) -> int:
+        return sum(piece.held_ticks for piece in list(self._slices.values()))
+
+    def _position(self, place: TP) -> int | None:
+        piece = self._slices.get(place.partition)
+        return piece.positions.get(self._inputs[place.topic].name) if piece else None
 
     async def _on_assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
         ours = [place for place in assigned if place.topic in self._inputs]
@@ -184,6 +187,7 @@ class Hop:
         async with self._opening:  # What is half open is opened first, then given away.
             leaving = [self._slices.pop(partition) for partition in gone & self._slices.keys()]
         await asyncio.gather(*[piece.flush(final=True) for piece in leaving])
+        metrics.forget_partitions(self.name, gone)
         self._sought.clear()
 
     async def _on_shutdown(self, _app: Any, **_: Any) -> None:

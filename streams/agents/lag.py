@@ -1,8 +1,8 @@
 """
-How far a hop that keeps no state is behind, while it works and while it waits.
+How far a hop is behind, while it works and while it waits.
 
-The broker is asked where its topics end. What was fetched last would not do: while ClickHouse does not answer nothing is fetched, and
-the lag that grows then is what people must see.
+The broker is asked where its topics end. What was fetched last would not do: while ClickHouse does not answer, or a rule takes its time,
+nothing is fetched, and the lag that grows then is what people must see.
 """
 
 import asyncio
@@ -46,6 +46,8 @@ class Lag:
         self._hop = hop
         self._inputs = inputs
         self._done = done
+        #: The figures that are shown, by topic and partition.
+        self._shown: set[tuple[str, int]] = set()
         app.task(self._keep_measuring)
 
     async def _keep_measuring(self) -> None:
@@ -57,14 +59,17 @@ class Lag:
         """Look once."""
         consumer: Any = self._app.consumer
         places = [it for it in consumer.assignment() if it.topic in self._inputs]
-        if self._app.rebalancing or not places:
+        if self._app.rebalancing:
+            return
+        self._leave_out({(self._inputs[place.topic].name, place.partition) for place in places})
+        if not places:
             return
         try:
             ends = await consumer.highwaters(*places)
         except (KafkaError, OSError) as error:
             log.warning("lag not measured hop=%s reason=%s", self._hop, type(error).__name__)
             return
-        for place in places:
+        for place in set(places) & set(consumer.assignment()):
             done = self._done(place)
             if done is None:
                 done = consumer._committed_offset.get(place) or 0  # noqa: SLF001 - Faust offers no other way
@@ -72,3 +77,10 @@ class Lag:
             metrics.LAG.labels(self._hop, topic, place.partition).set(
                 max((ends.get(place) or 0) - done, 0)
             )
+            self._shown.add((topic, place.partition))
+
+    def _leave_out(self, ours: set[tuple[str, int]]) -> None:
+        """Show nothing of what is not *ours*: it would stand still, and whoever has it now shows what is so."""
+        for topic, partition in self._shown - ours:
+            metrics.LAG.remove(self._hop, topic, partition)
+        self._shown &= ours

@@ -1,5 +1,6 @@
 """What a worker tells Prometheus about itself."""
 
+from collections.abc import Collection
 from typing import Final
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
@@ -27,7 +28,7 @@ GAPS: Final = Counter(
 )
 CHECKPOINT: Final = Histogram(
     "tocsin_checkpoint_seconds",
-    "Time to write the journal and send what was decided.",
+    "Seconds that it took to write the journal and send what was decided, or to store rows.",
     ["hop"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=REGISTRY,
@@ -47,12 +48,24 @@ ROLLUPS_REFUSED: Final = Counter(
     ["table"],
     registry=REGISTRY,
 )
+WAREHOUSE_FAILURES: Final = Counter(
+    "tocsin_warehouse_failures_total",
+    "Times that ClickHouse could not take rows, which are tried again until it does.",
+    ["table"],
+    registry=REGISTRY,
+)
+REACHED: Final = Gauge(
+    "tocsin_reached_timestamp_seconds",
+    "How far a partition has come: the time of the last tick that passed, in seconds since 1970.",
+    ["hop", "partition"],
+    registry=REGISTRY,
+)
 HELD_TICKS: Final = Gauge(
     "tocsin_held_ticks", "Ticks that wait for the records before them.", ["hop"], registry=REGISTRY
 )
 RULE_SECONDS: Final = Counter(
     "tocsin_rule_seconds_total",
-    "CPU time that evaluating a rule took, as far as samples tell.",
+    "Seconds of CPU time that evaluating a rule took, as far as samples tell.",
     ["rule"],
     registry=REGISTRY,
 )
@@ -74,6 +87,12 @@ OWED: Final = Gauge(
     ["channel"],
     registry=REGISTRY,
 )
+ATTEMPTS: Final = Counter(
+    "tocsin_attempts_total",
+    "Attempts to deliver a notice, by what became of them.",
+    ["channel", "outcome"],
+    registry=REGISTRY,
+)
 POLICY_REFUSED: Final = Counter(
     "tocsin_policy_refused_total",
     "Published policies that this worker could not use.",
@@ -82,13 +101,20 @@ POLICY_REFUSED: Final = Counter(
 )
 POLICY_PUBLISHED: Final = Gauge(
     "tocsin_policy_published_timestamp_seconds",
-    "When the policy in force was published; not there where it is the folder's.",
+    "When the policy in force was published, in seconds since 1970; not there where it is the folder's.",
     ["hop", "partition"],
     registry=REGISTRY,
 )
 OPENED: Final = Gauge(
     "tocsin_opened_seconds",
-    "Time it took to take a partition over, with the state that its journal keeps.",
+    "Seconds that it took to take a partition over, with the state that its journal keeps.",
     ["hop", "partition"],
     registry=REGISTRY,
 )
+
+
+def forget_partitions(hop: str, partitions: Collection[int]) -> None:
+    """Say nothing more of *partitions* of *hop*: somebody else has them, and says what is so."""
+    for partition in partitions:
+        for gauge in (REACHED, POLICY_PUBLISHED, OPENED):
+            gauge.remove(hop, partition)

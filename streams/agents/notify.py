@@ -14,13 +14,13 @@ from datetime import timedelta
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from schemas.notices import NoticeV1
+from schemas.notices import NoticeV1, Outcome
 from schemas.ticks import TickV1
 from schemas.topics import NOTICES, POLICIES, RECEIPTS, TICKS, TopicDeclaration
 from streams.agents import metrics
 from streams.agents.app import HopApp
 from streams.agents.checkpoints import Slice
-from streams.agents.governed import Governed
+from streams.agents.governed import desk_of
 from streams.agents.hop import Hop
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.gateways.clock import now
@@ -132,7 +132,7 @@ class Notifier:
     def use(self, policy: Policy) -> None:
         """Make attempts under *policy* from now on."""
         self._courier.use(policy)
-        self._channels = tuple(policy.channels)
+        self._show(tuple(policy.channels))
         self._pace.follow({name: channel.pace() for name, channel in policy.channels.items()})
 
     async def _keep_delivering(self) -> None:
@@ -157,6 +157,17 @@ class Notifier:
             owed.update(self._deliveries(piece).overdue(now(), OWED_AFTER))
         for channel in self._channels:
             metrics.OWED.labels(channel).set(owed[channel])
+
+    def _show(self, channels: Sequence[str]) -> None:
+        """Show figures of *channels*, and no longer those of others."""
+        for channel in set(self._channels) - set(channels):
+            metrics.OWED.remove(channel)
+            for outcome in Outcome:
+                metrics.ATTEMPTS.remove(channel, outcome)
+        for channel in channels:
+            for outcome in Outcome:
+                metrics.ATTEMPTS.labels(channel, outcome)
+        self._channels = tuple(channels)
 
     async def _deliver(self, partition: int, piece: Slice) -> None:
         deliveries = self._deliveries(piece)
@@ -200,6 +211,7 @@ class Notifier:
             receipt = self._deliveries(piece).settle(
                 notice_id, attempted, now(), self._chance.random()
             )
+            metrics.ATTEMPTS.labels(receipt.channel, receipt.outcome).inc()
             log.info(
                 "attempt notice=%s channel=%s outcome=%s attempt=%s reason=%s",
                 receipt.notice_id,
@@ -215,13 +227,7 @@ class Notifier:
 
     @staticmethod
     def _deliveries(piece: Slice) -> Deliveries:
-        desk = piece.desk
-        if isinstance(desk, Governed):
-            desk = desk.desk
-        if not isinstance(desk, NotifyDesk):
-            message = f"{type(desk).__name__} is not the desk of this hop"
-            raise TypeError(message)
-        return desk.deliveries
+        return desk_of(piece.desk, NotifyDesk).deliveries
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)

@@ -12,10 +12,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from types import FrameType
 from typing import Final
-from weakref import WeakSet
 
 from aiokafka.errors import KafkaError
 from prometheus_client import REGISTRY
@@ -37,6 +37,12 @@ NAME: Final = "detect"
 EVERY: Final = 0.02
 #: Seconds after which costs are told.
 TOLD_EVERY: Final = 10.0
+#: Rules that have figures of their own. Of a policy with more, those of which something was counted first have; those that cost most are
+#: among them, since samples find them first.
+NAMED: Final = 1_000
+#: What stands for all the others: no rule has such a name.
+OTHERS: Final = "(others)"
+_COUNTERS: Final = (metrics.LATE, metrics.CONDITION_FAILURES, metrics.RULE_SECONDS)
 #: Calls that are looked at from the inside: recursion in somebody's expression must not take long here.
 _DEPTH: Final = 50
 
@@ -57,44 +63,104 @@ def rule_at(frame: FrameType | None) -> str | None:
 class RuleWatch(Collector):
     """The rules of a worker, in all its partitions."""
 
+    #: Gives the detectors of the partitions that the worker has: one that was given away says nothing more, whoever still holds it.
+    detectors: Callable[[], Iterable[Detector]]
+
     def __init__(self, emitter: Emitter, clock: Callable[[], datetime]) -> None:
         self._emitter = emitter
         self._clock = clock
-        self._detectors: WeakSet[Detector] = WeakSet()
+        self.detectors = list
+        #: The rules that there are, and those that have figures of their own.
+        self._known: set[str] = set()
+        self._named: set[str] = set()
         self._spent: Counter[str] = Counter()
         self._sampled_at = 0.0
         #: Rules whose costs were noteworthy when they were told last.
         self._told: set[str] = set()
-
-    def look_after(self, detector: Detector) -> Detector:
-        """Watch the rules of *detector* as long as it is used, and return it."""
-        self._detectors.add(detector)
-        return detector
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Return what there is, without asking for it."""
         yield GaugeMetricFamily(
             "tocsin_series", "Series that a rule watches in this worker.", labels=["rule"]
         )
+        yield GaugeMetricFamily(
+            "tocsin_crowded_partitions",
+            "Partitions of this worker in which a rule has as many series as max_series allows: it leaves further ones out.",
+            labels=["rule"],
+        )
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return how many series there are."""
+        """Return how many series there are, and where no more have room."""
         series: Counter[str] = Counter()
-        for detector in list(self._detectors):
-            series.update(detector.series_counts())
-        for family in self.describe():
-            for rule, count in sorted(series.items()):
+        crowded: Counter[str] = Counter()
+        for detector in self.detectors():
+            counts = detector.series_counts()
+            self._name(counts.keys())
+            for rule, count in counts.items():
+                series[self._shown(rule)] += count
+                crowded[self._shown(rule)] += 0
+            crowded.update(map(self._shown, detector.crowded()))
+        for family, counted in zip(self.describe(), (series, crowded), strict=True):
+            for rule, count in sorted(counted.items()):
                 family.add_metric([rule], count)
             yield family
 
     def count(self) -> None:
-        """Add what was counted since the last time to its counters."""
-        for detector in list(self._detectors):
+        """Add what was counted since the last time to its counters, and show no more of rules that are gone."""
+        late: Counter[str] = Counter()
+        failures: Counter[str] = Counter()
+        known: set[str] = set()
+        for detector in self.detectors():
             for each in detector.figures():
-                # Rules of which nothing was counted are there with nothing: growth from no value is none to Prometheus.
-                metrics.LATE.labels(each.rule).inc(each.late)
-                metrics.CONDITION_FAILURES.labels(each.rule).inc(each.condition_failures)
-                metrics.RULE_SECONDS.labels(each.rule)
+                known.add(each.rule)
+                if each.late:
+                    late[each.rule] += each.late
+                if each.condition_failures:
+                    failures[each.rule] += each.condition_failures
+        self._know(known)
+        self._name_first([*late, *failures])
+        for counter, counted in ((metrics.LATE, late), (metrics.CONDITION_FAILURES, failures)):
+            for rule, count in counted.items():
+                counter.labels(self._shown(rule)).inc(count)
+
+    async def on_revoked(self, *_: object, **__: object) -> None:
+        """Count before partitions leave with what was counted in them."""
+        self.count()
+
+    def _shown(self, rule: str) -> str:
+        return rule if rule in self._named else OTHERS
+
+    def _know(self, rules: set[str]) -> None:
+        """Learn which rules there are."""
+        for gone in self._named - rules:
+            self._named.remove(gone)
+            for counter in _COUNTERS:
+                counter.remove(gone)
+        self._known = rules
+        self._name(rules)
+        for counter in _COUNTERS:
+            if rules <= self._named:
+                counter.remove(OTHERS)
+            else:
+                counter.labels(OTHERS)
+
+    def _name(self, rules: AbstractSet[str]) -> None:
+        """Give *rules* figures of their own, if they are few."""
+        if len(rules) <= NAMED:
+            for rule in rules - self._named:
+                self._begin(rule)
+
+    def _name_first(self, rules: Iterable[str]) -> None:
+        """Give *rules*, of which something was counted, figures of their own, as long as there is room."""
+        for rule in rules:
+            if rule not in self._named and len(self._named) < NAMED:
+                self._begin(rule)
+
+    def _begin(self, rule: str) -> None:
+        self._named.add(rule)
+        for counter in _COUNTERS:
+            # There with nothing: growth from no value is none to Prometheus.
+            counter.labels(rule)
 
     # -- costs ------------------------------------------------------------------------------------
 
@@ -130,7 +196,7 @@ class RuleWatch(Collector):
         """The part of a core that a rule may take, by the policy in force."""
         limits = [
             rule.threshold
-            for detector in self._detectors
+            for detector in self.detectors()
             if isinstance(rule := detector.rule_called(COSTLY), Threshold)
         ]
         return min(limits, default=1.0)
@@ -139,8 +205,10 @@ class RuleWatch(Collector):
         """Tell what rules cost in the last *seconds*."""
         self.count()
         spent, self._spent = self._spent, Counter()
-        for rule, cost in spent.items():
-            metrics.RULE_SECONDS.labels(rule).inc(cost)
+        ours = {rule: cost for rule, cost in spent.items() if rule in self._known}
+        self._name_first(sorted(ours, key=ours.__getitem__, reverse=True))
+        for rule, cost in ours.items():
+            metrics.RULE_SECONDS.labels(self._shown(rule)).inc(cost)
         limit = self.limit
         shares = {rule: cost / seconds for rule, cost in spent.items()}
         signals = list(costs_to_tell(shares, limit, self._told, self._clock()))

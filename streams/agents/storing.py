@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from streams.agents import metrics
 from streams.gateways.clickhouse import ClickHouse, Row, WarehouseUnavailable
 
 log = logging.getLogger(__name__)
@@ -22,10 +23,13 @@ async def stored(warehouse: ClickHouse, table: str, rows: Sequence[Row]) -> list
     What was stored although the answer was lost is stored again: its key makes it one row.
     """
     wait = FIRST_WAIT
+    # There before the first failure: growth from nothing is no growth to Prometheus.
+    failures = metrics.WAREHOUSE_FAILURES.labels(table)
     while True:
         try:
             return await warehouse.insert_sparing(table, rows)
         except WarehouseUnavailable as error:
+            failures.inc()
             log.warning(
                 "warehouse unavailable retry_in=%.1f reason=%s", wait.total_seconds(), error
             )

@@ -23,17 +23,18 @@ from streams.backtest.inputs import (
     COMMANDS_KNOWN,
     MESSAGES,
     OUTAGE,
+    SHORT,
     Happening,
     Input,
     Moments,
     Nowhere,
 )
-from streams.backtest.since import numbered, parts_of
+from streams.backtest.since import NO_MOMENT, is_moment, moments_of, numbered, parts_of
 from streams.durations import Duration
 from streams.errors import PolicyError
 from streams.policy import Policy, put_together, read_policy, refusal
 from streams.policy_faults import faults, meant
-from streams.policy_files import Document, Place, Problem, document_of, part_of
+from streams.policy_files import SUFFIXES, Document, Place, Problem, document_of, part_of, text_of
 
 #: Where nothing else is said, cases begin here: a Friday.
 BEGINNING: Final = datetime(2024, 3, 1, tzinfo=UTC)
@@ -152,11 +153,9 @@ class Read:
 
 def read_cases(file: Path) -> Read:
     """Return the cases of *file*."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        return Read(problems=[Problem(str(file), 0, "", f"cannot be read: {why}")])
+    text = text_of(file, str(file))
+    if isinstance(text, Problem):
+        return Read(problems=[text])
     document = document_of(str(file), text, None)
     if document.problems:
         return Read(problems=document.problems)
@@ -172,6 +171,8 @@ class _Reading:
         self._file = file
         self._document = document
         self.read = Read()
+        #: Names of cases, and the line of each.
+        self._names: dict[str, int] = {}
 
     def take(self) -> None:
         if not isinstance(self._document.meant, dict):
@@ -207,6 +208,8 @@ class _Reading:
         if not expectations:
             self._say((*place, "expect"), "expects nothing: add {at: 30s, firing: [a-rule]}")
             return
+        if not self._is_new(place, body.name):
+            return
         stem = self._file.stem
         self.read.cases.append(
             Case(
@@ -223,6 +226,15 @@ class _Reading:
                 tuple(expectations),
             )
         )
+
+    def _is_new(self, place: Place, name: str) -> bool:
+        line = self._document.problem((*place, "name"), "").line
+        before = self._names.setdefault(name, line)
+        if before != line:
+            self._say(
+                (*place, "name"), f"{name!r} is the name of the case in line {before} already"
+            )
+        return before == line
 
     def _happenings(
         self, place: Place, given: Any, number: int, beginning: datetime
@@ -248,8 +260,8 @@ class _Reading:
         kind = happening.kind
         if kind is None:
             action = str(happening.fields.get("action"))
-            known = meant(action, COMMANDS_KNOWN)
-            self._say((*place, "action"), f"{action!r} is no action; {known}")
+            known = {*COMMANDS_KNOWN, *SHORT}
+            self._say((*place, "action"), f"{action!r} is no action; {meant(action, known)}")
             return False
         if not self._known(place, happening.fields, kind):
             return False
@@ -280,6 +292,7 @@ class _Reading:
             wanted = getattr(read, word)
             for number, each in enumerate(wanted or ()):
                 self._known((*place, word, number), each, kind)
+                self._possible((*place, word, number), each, kind, beginning)
             if wanted is not None:
                 named[word] = tuple(
                     {name: numbered(name, it, beginning) for name, it in each.items()}
@@ -298,6 +311,27 @@ class _Reading:
             for below, inside in _maps_in(given.get(name))
         ]
         return not unknown and all(parts)
+
+    def _possible(
+        self, place: Place, given: Mapping[str, Any], kind: type[BaseModel], beginning: datetime
+    ) -> None:
+        """Say what no message has in a field: it would be expected in vain, or be missed by nobody."""
+        moments = moments_of(kind)
+        plain = {}
+        for name, value in given.items():
+            if name in moments:
+                if value is not None and not is_moment(value):
+                    self._say((*place, name), f"{value!r} {NO_MOMENT}")
+            elif isinstance(value, str | int | float):
+                plain[name] = numbered(name, value, beginning)
+        try:
+            kind.model_validate(plain)
+        except ValidationError as error:
+            wrong = faults(self._document, place, kind, error, only=plain)
+            self.read.problems.extend(wrong)
+        for name, part in parts_of(kind).items():
+            for below, inside in _maps_in(given.get(name)):
+                self._possible((*place, name, *below), inside, part, beginning)
 
     def _each(self, place: Place, given: Any) -> Iterator[tuple[Place, Any]]:
         if given is None:
@@ -336,8 +370,13 @@ def case_files(paths: Iterable[Path]) -> list[Path]:
     """Return the YAML files that *paths* are or hold, at any depth, each once, in order."""
     found: dict[Path, None] = {}
     for path in paths:
-        inside = path.rglob("*") if path.is_dir() else [path]
-        chosen = [each for each in inside if each == path or each.suffix in {".yaml", ".yml"}]
+        inside = path.rglob("*.y*ml") if path.is_dir() else [path]
+        chosen = [
+            each
+            for each in inside
+            # Editors leave files beside those that they edit.
+            if each == path or (each.suffix in SUFFIXES and not each.name.startswith("."))
+        ]
         found.update(dict.fromkeys(sorted(each for each in chosen if not each.is_dir())))
     return list(found)
 
@@ -360,4 +399,7 @@ def policy_of(case: Case, otherwise: Path) -> Policy:
     if given is not None:
         beside = case.file.parent / given
         path = beside if beside.exists() else Path(given)
+        if not path.exists():
+            message = f"there is no policy {given!r}: neither beside {case.file.name}, nor where the command is typed"
+            raise PolicyError(message)
     return read_policy(path, case.environment)

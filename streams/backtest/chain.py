@@ -24,6 +24,7 @@ from schemas.topics import (
     by_name,
 )
 from schemas.withheld import WithheldV1
+from streams.agents.dead_letters import Aside
 from streams.agents.detect import INPUTS as DETECT_INPUTS
 from streams.agents.detect import DetectDesk
 from streams.agents.incidents import INPUTS as INCIDENTS_INPUTS
@@ -150,7 +151,10 @@ class Chain:
                 self._told.refused.append(Refused(topic.name, str(refusal)))
                 continue
             for said in follows:
-                self._take(said, at)
+                if isinstance(said, Aside):
+                    self._told.refused.append(Refused(topic.name, said.reason))
+                else:
+                    self._take(said, at)
 
     def _note(self, topic: TopicDeclaration, written: Outgoing) -> None:
         if topic is ALERTS:

@@ -13,6 +13,7 @@ from schemas.notices import NoticeV1
 from schemas.telemetry import Signal
 from schemas.withheld import WithheldV1
 from streams.backtest.chain import Chain
+from streams.backtest.nearness import Heard, Near, near_misses
 from streams.backtest.since import moment
 from streams.detection import holding
 from streams.detection.holding import Phase, Says
@@ -56,9 +57,9 @@ def step_shown(step: StepV1, beginning: datetime) -> str:
 
 
 def why_not(
-    name: str, chain: Chain, signals: Sequence[Signal], beginning: datetime
+    name: str, chain: Chain, heard: Sequence[Heard], beginning: datetime, at: datetime
 ) -> Iterator[str]:
-    """Yield why the rule called *name* does not fire: where its series stand, or why it has none."""
+    """Yield why the rule called *name* does not fire *at* a moment: where its series stand and what came nearest, or why it has none."""
     rule = next((each for each in chain.policy.rules if each.name == name), None)
     if rule is None:
         known = [each.name for each in chain.policy.rules]
@@ -66,12 +67,20 @@ def why_not(
         return
     standing = chain.detector.series_of(name)
     if not standing:
-        yield _unheard(rule, signals)
+        yield _unheard(rule, [each.signal for each in heard])
         return
     nearest = min(
         standing, key=lambda each: (_DISTANCE[each.held.phase], -each.heard_at.timestamp())
     )
-    yield _stands(rule, nearest, beginning)
+    missed = _missed(chain, heard, nearest, at) if nearest.held.phase is Phase.QUIET else None
+    stands = _stands(rule, nearest, beginning)
+    if missed is not None and (missed.found or missed.value is not None):
+        yield stands
+        yield f"nearest at {moment(missed.at, beginning)}: {missed.reason}"
+    elif nearest.held.phase is Phase.QUIET:
+        yield f"{stands}; remembers {remembered(nearest.memory, beginning)}"
+    else:
+        yield stands
     if len(standing) > 1:
         yield f"and {len(standing) - 1} more series, none nearer"
 
@@ -92,9 +101,20 @@ def _stands(rule: Rule, series: Series, beginning: datetime) -> str:
     if held.phase is not Phase.QUIET:
         parts.append(rule.evidence(series.memory, Says.BAD).reason)
     heard = moment(series.heard_at, beginning)
-    return (
-        f"{whom}: {', '.join(parts)}; last heard at {heard}; "
-        f"remembers {remembered(series.memory, beginning)}"
+    return f"{whom}: {', '.join(parts)}; last heard at {heard}"
+
+
+def _missed(chain: Chain, heard: Sequence[Heard], series: Series, at: datetime) -> Near | None:
+    """Return what of a *series* came nearest to what its rule finds; None where it has fired before."""
+    found = near_misses(chain.policy.rules, heard, at, {series.rule})
+    return next(
+        (
+            each
+            for each in found
+            if (each.service, each.environment, each.labels)
+            == (series.service, series.environment, series.labels)
+        ),
+        None,
     )
 
 

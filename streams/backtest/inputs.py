@@ -33,6 +33,7 @@ from streams.backtest.since import NO_MOMENT, is_moment, moments_of, numbered, r
 from streams.detection.fingerprint import fingerprint
 from streams.durations import Duration, read_duration
 from streams.matchers import read_matchers
+from streams.policy_faults import meant
 
 #: Moments that one ``at`` may stand for.
 MOMENTS: Final = 100_000
@@ -53,7 +54,7 @@ COMMANDS_KNOWN: Final[Mapping[str, type[Command]]] = {
     each.model_fields["action"].default: each for each in AnyCommand.__args__[0].__args__
 }
 #: As the command line calls them.
-_SHORT: Final = {"ack": "acknowledge", "unack": "unacknowledge"}
+SHORT: Final = {"ack": "acknowledge", "unack": "unacknowledge"}
 _COMMAND: TypeAdapter[Any] = TypeAdapter(AnyCommand)
 
 
@@ -65,8 +66,15 @@ class _Series(BaseModel):
     every: Annotated[Duration, Field(gt=timedelta(0))]
 
 
+_SERIES: Final = ("from", "to", "every")
+
+
 def _moments(written: Any) -> tuple[timedelta, ...]:
     if isinstance(written, Mapping):
+        for name in written:
+            if name not in _SERIES:
+                message = f"has {name!r}, which is not known here; {meant(str(name), _SERIES)}"
+                raise ValueError(message)
         try:
             series = _Series.model_validate(written)
         except ValidationError as error:
@@ -162,7 +170,7 @@ class Happening:
     def action(self) -> str:
         """Of a command: what it asks, in full."""
         action = str(self.fields.get("action"))
-        return _SHORT.get(action, action)
+        return SHORT.get(action, action)
 
     @property
     def kind(self) -> type[Contract] | None:

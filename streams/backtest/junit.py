@@ -1,12 +1,12 @@
 """
 Results of cases in the XML that CI systems read.
 
-Source: the JUnit format as Jenkins and GitLab document it: suites of cases, with ``failure`` and ``error``.
+Source: the schema by which Jenkins checks it (junit-10.xsd of its xUnit plugin), which knows the file of a suite, and neither file nor line of a
+case; GitHub's and GitLab's readers take the same. So what went wrong begins with its file and line, where readers look for them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 
@@ -32,9 +32,10 @@ class Result:
 def junit(results: Sequence[Result]) -> str:
     """Return *results* as a document: one suite for each file."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {_counts(results)}>"]
-    for file, together in groupby(results, key=lambda each: each.file):
-        suite = list(together)
-        lines.append(f"  <testsuite name={_attribute(file)} {_counts(suite)}>")
+    for file in dict.fromkeys(each.file for each in results):
+        suite = [each for each in results if each.file == file]
+        named = f"name={_attribute(file)} file={_attribute(file)}"
+        lines.append(f"  <testsuite {named} {_counts(suite)}>")
         for each in suite:
             lines += _case(each)
         lines.append("  </testsuite>")
@@ -44,13 +45,14 @@ def junit(results: Sequence[Result]) -> str:
 def _case(result: Result) -> list[str]:
     head = (
         f"    <testcase classname={_attribute(result.file)} name={_attribute(result.name)} "
-        f'file={_attribute(result.file)} line="{result.line}" time="{result.seconds:.3f}"'
+        f'time="{result.seconds:.3f}"'
     )
     if result.passed:
         return [f"{head}/>"]
     tag, text = ("error", result.error) if result.error else ("failure", result.failure)
     first = text.partition("\n")[0]
-    told = f"      <{tag} message={_attribute(first)}>{escape(_printable(text))}</{tag}>"
+    told = escape(_printable(f"{result.file}:{result.line}\n{text}"))
+    told = f'      <{tag} type="{tag}" message={_attribute(first)}>{told}</{tag}>'
     return [f"{head}>", told, "    </testcase>"]
 
 
@@ -67,4 +69,7 @@ def _attribute(text: str) -> str:
 
 def _printable(text: str) -> str:
     # XML 1.0 has no way to write other control characters.
-    return "".join(mark if mark >= " " or mark in "\n\t" else " " for mark in text)
+    return "".join(
+        mark if mark in "\n\t" or " " <= mark < "\ufffe" or mark > "\uffff" else " "
+        for mark in text
+    )

@@ -46,6 +46,8 @@ class Near:
     value: float | None
     #: Why it told nothing.
     reason: str
+    #: Whether the rule found something that did not hold long enough.
+    found: bool = False
 
 
 @dataclass(slots=True)
@@ -102,6 +104,7 @@ def _compare(
             heard.origin,
             value,
             _reason(rule, series, value, heard.signal.occurred_at),
+            pending,
         )
         nearest[name] = known = _Nearest(near, rank, known.count if known else 0)
     known.count += 1

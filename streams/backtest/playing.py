@@ -6,13 +6,14 @@ A tick comes each second, or as often as the case says, after the inputs until t
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from schemas.contract import Contract
 from schemas.lifecycle import StepV1
+from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.backtest.cases import SECOND, TOLD, Case, Expectation
 from streams.backtest.chain import Chain, Refused, Told
@@ -25,6 +26,7 @@ from streams.backtest.explaining import (
     withheld_shown,
 )
 from streams.backtest.inputs import OUTAGE, Happening
+from streams.backtest.nearness import Heard
 from streams.durations import written
 from streams.incidents.schedules import on_call
 from streams.policy import Policy
@@ -32,6 +34,10 @@ from streams.policy_faults import meant
 
 #: Steps that are told where incidents or notices are not as expected.
 _STEPS_TOLD = 8
+#: What is told at one moment, and not how things stand.
+_OF_A_MOMENT: Final = ("alerts", "steps", "notices", "withheld")
+#: Other moments that are told of what was not seen.
+_MOMENTS_TOLD: Final = 3
 
 
 @dataclass(frozen=True)
@@ -47,16 +53,31 @@ class Difference:
         return "\n".join([f"at {written(self.at)}: {self.what}", *(f"  {it}" for it in self.lines)])
 
 
+@dataclass(frozen=True)
+class _Unmet:
+    """What was expected to be told at a moment, and was not."""
+
+    at: timedelta
+    word: str
+    wanted: Mapping[str, Any]
+    line: str
+
+
 def play(case: Case, policy: Policy) -> list[Difference]:
     """Play *case* under *policy* and return whatever was not as expected."""
-    return list(_Play(case, policy).run())
+    playing = _Play(case, policy)
+    differences = list(playing.run())
+    return [playing.with_other_moments(each) for each in differences]
 
 
 class _Play:
     def __init__(self, case: Case, policy: Policy) -> None:
         self._case = case
         self._chain = Chain(policy, watched=case.watched)
-        self._signals: list[Signal] = []
+        self._heard: list[Heard] = []
+        #: Whatever was told, and when, and what was expected to be and was not.
+        self._told: list[tuple[timedelta, str, Contract]] = []
+        self._unmet: list[_Unmet] = []
         self._steps: list[StepV1] = []
         self._now = timedelta(0)
         #: Until when the workers are out.
@@ -79,10 +100,33 @@ class _Play:
                 chain.tick(case.beginning + self._now)
             said = chain.take_told()
             self._steps += said.steps
+            for word in _OF_A_MOMENT:
+                self._told += [(now, word, each) for each in getattr(said, word)]
             due = expected.get(self._now, ())
             yield from self._refusals(said.refused, due)
             for each in due:
                 yield from self._compare(each, said)
+
+    def with_other_moments(self, difference: Difference) -> Difference:
+        """Return *difference* with when else there was what was expected then."""
+        lines = list(difference.lines)
+        for unmet in self._unmet:
+            if (unmet.at, unmet.word) != (
+                difference.at,
+                difference.what,
+            ) or unmet.line not in lines:
+                continue
+            place = lines.index(unmet.line) + 1
+            lines[place:place] = [
+                f"    seen at {written(at)}: {self._shown(word, found)}"
+                for at, word, found in self._told
+                if word == unmet.word and at != unmet.at and self._is_wanted(unmet.wanted, found)
+            ][:_MOMENTS_TOLD]
+        return replace(difference, lines=tuple(lines))
+
+    def _is_wanted(self, wanted: Mapping[str, Any], found: Contract) -> bool:
+        beginning = self._case.beginning
+        return all(alike(it, value(found, name), beginning) for name, it in wanted.items())
 
     def _moments(self, expected: Mapping[timedelta, Any]) -> list[timedelta]:
         """Return when time is told."""
@@ -104,7 +148,8 @@ class _Play:
             return
         topic, message = happening.message(self._case.beginning, self)
         if isinstance(message, Signal):
-            self._signals.append(message)
+            where = Origin(topic=topic.name, partition=0, offset=self.ordinal)
+            self._heard.append(Heard(message, where))
         self._chain.hear(topic, message, self._case.beginning + self._now)
 
     def latest_incident(self) -> str:
@@ -185,7 +230,8 @@ class _Play:
             yield f"    {alert_shown(alert, self._case.beginning)}"
 
     def _why_not(self, rule: str) -> Iterator[str]:
-        for line in why_not(rule, self._chain, self._signals, self._case.beginning):
+        begun = self._case.beginning
+        for line in why_not(rule, self._chain, self._heard, begun, begun + self._now):
             yield f"    {line}"
 
     # -- who is on call ---------------------------------------------------------------------------
@@ -215,7 +261,10 @@ class _Play:
                     seen_as = shown(want[name], has, beginning)
                     yield f"    {name}: expected {told(want[name])}, seen {seen_as}"
         for want in missing:
-            yield f"- {told(want)}: expected, not seen"
+            line = f"- {told(want)}: expected, not seen"
+            if word in _OF_A_MOMENT:
+                self._unmet.append(_Unmet(self._now, word, want, line))
+            yield line
             rule = want.get("rule")
             if word == "alerts" and isinstance(rule, str):
                 yield from self._why_not(rule)

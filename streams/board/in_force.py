@@ -43,6 +43,8 @@ class InForce:
         #: None as long as none was published.
         self.published: PolicyV1 | None = None
         self.channels: Mapping[str, Channel] = _Channels(self)
+        # There from the start: growth from nothing is no growth to Prometheus.
+        metrics.POLICY_REFUSED.labels(HOP)
 
     @property
     def sha256(self) -> str:

@@ -19,10 +19,20 @@ PartT = TypeVar("PartT", bound=Part)
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 TENANT = click.option("--tenant", default="default", show_default=True, help="The tenant.")
+
+
+def logged_in() -> str:
+    """Return who is logged in; nobody where the machine does not know, as in a container with a user of its own."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
 AUTHOR = click.option(
     "--author",
     envvar="TOCSIN_AUTHOR",
-    default=getpass.getuser,
+    default=logged_in,
     show_default="TOCSIN_AUTHOR, else who is logged in",
     help="Who gives the command.",
 )

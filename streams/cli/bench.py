@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from streams.cli.brokers import broker_option
 from streams.cli.choosing import Choice
 from streams.errors import TocsinError
 
@@ -15,7 +16,7 @@ def bench() -> None:
 
 
 @bench.command("idle")
-@click.option("--broker", default="auto", show_default=True, metavar="auto|apache|wheel|HOST:PORT")
+@broker_option()
 @click.option("--seconds", type=click.FloatRange(5, 3_600), default=60.0, show_default=True)
 def idle(broker: str, seconds: float) -> None:
     """CPU that `tocsin up` uses when nothing happens."""
@@ -29,7 +30,7 @@ def idle(broker: str, seconds: float) -> None:
 
 
 @bench.command("notify")
-@click.option("--broker", default="auto", show_default=True, metavar="auto|apache|wheel|HOST:PORT")
+@broker_option()
 @click.option("--alerts", type=click.IntRange(10, 10_000), default=50, show_default=True)
 @click.option("--burst", type=click.IntRange(1, 10_000), default=200, show_default=True)
 @click.option("--every", type=click.FloatRange(0, 60), default=0.25, show_default=True)
@@ -44,7 +45,7 @@ def notify(broker: str, alerts: int, burst: int, every: float) -> None:
 
 
 @bench.command("detect")
-@click.option("--broker", default="auto", show_default=True, metavar="auto|apache|wheel|HOST:PORT")
+@broker_option()
 @click.option(
     "--signals", type=click.IntRange(50_000, 20_000_000), default=1_000_000, show_default=True
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from streams.cli.brokers import broker_option
 from streams.errors import TocsinError
 
 if TYPE_CHECKING:
@@ -15,13 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("demo")
-@click.option(
-    "--broker",
-    default="auto",
-    show_default=True,
-    metavar="auto|apache|wheel|HOST:PORT",
-    help="As for `tocsin up`.",
-)
+@broker_option("As for `tocsin up`.")
 @click.option("--keep", is_flag=True, help="Stay up afterwards and print the addresses.")
 def demo(*, broker: str, keep: bool) -> None:
     """

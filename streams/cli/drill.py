@@ -1,7 +1,6 @@
 """``tocsin drill``: who is told of an incident, through what, and after how long; with real receivers."""
 
 import asyncio
-import getpass
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +10,7 @@ import click
 
 from schemas.commands import CommandSource, Declare, Report, Resolve
 from schemas.notices import Outcome
-from streams.cli.asking import pair
+from streams.cli.asking import logged_in, pair
 from streams.cli.commanding import REFUSED, UNANSWERED
 from streams.errors import TocsinError
 from streams.gateways import clock
@@ -25,7 +24,7 @@ from streams.settings import Settings, read_settings
 @click.option("--service", default="drill", show_default=True, help="The service it is about.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Can be repeated.")
 @click.option("--tenant", default="default", show_default=True, help="The tenant.")
-@click.option("--author", envvar="TOCSIN_AUTHOR", default=getpass.getuser, help="Who exercises.")
+@click.option("--author", envvar="TOCSIN_AUTHOR", default=logged_in, help="Who exercises.")
 @click.option(
     "--within",
     type=click.FloatRange(min=1, max=3_600),

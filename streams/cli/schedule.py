@@ -17,11 +17,12 @@ from streams.durations import read_duration
 from streams.errors import TocsinError
 from streams.gateways import clock
 from streams.incidents.ical import NoCalendar, exported, imported
-from streams.incidents.local_time import instant, read_moment, zone
+from streams.incidents.local_time import instant, read_moment
 from streams.incidents.schedules import Schedule, Turn, gaps, on_call, turns
 from streams.policy import Policy, read_policy
 from streams.policy_faults import meant
 from streams.settings import read_settings
+from streams.time_zones import zone
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -45,15 +45,22 @@ def test(paths: tuple[Path, ...], policy: Path | None, chosen_by: str, report: P
     problems = [problem for each in read for problem in each.problems]
     cases = [case for each in read for case in each.cases]
     chosen = [case for case in cases if chosen_by.lower() in case.name.lower()]
+    if report is not None and not report.parent.is_dir():
+        raise click.UsageError(f"--junit: there is no folder {report.parent}")
     results = [*_unread(problems), *_played(chosen, policy)]
     if report is not None:
         report.write_text(junit(results), encoding="utf-8")
     if not chosen and not problems:
         raise click.UsageError(_nothing(paths, cases, chosen_by))
-    failed = sum(not each.passed for each in results)
+    passed = sum(each.passed for each in results)
+    failed = sum(bool(each.failure) for each in results)
+    unusable = len(results) - passed - failed
     seconds = sum(each.seconds for each in results)
-    click.echo(f"{len(results) - failed} passed, {failed} failed in {seconds:.1f} s")
-    if any(each.error for each in results):
+    told = f"{passed} passed, {failed} failed" + (
+        f", {unusable} cannot be used" if unusable else ""
+    )
+    click.echo(f"{told} in {seconds:.1f} s")
+    if unusable:
         raise SystemExit(UNUSABLE)
     if failed:
         raise SystemExit(FAILED)
@@ -70,24 +77,30 @@ def _unread(problems: Sequence[Problem]) -> Iterator[Result]:
     for problem in problems:
         by_file.setdefault(problem.file, []).append(problem)
     for file, found in by_file.items():
-        lines = [str(each) for each in sorted(found, key=lambda each: each.line)]
+        found.sort(key=lambda each: each.line)
+        lines = [str(each) for each in found]
         told = "\n".join([f"{file} cannot be used:", *(f"  {line}" for line in lines)])
         click.echo(told)
-        yield Result(file, Path(file).stem, 1, 0.0, error=told)
+        yield Result(file, Path(file).stem, found[0].line or 1, 0.0, error=told)
 
 
 def _played(cases: Sequence[Case], policy: Path | None) -> Iterator[Result]:
+    #: Why policies cannot be used: of several cases once.
+    before: set[str] = set()
     for case in cases:
         began = perf_counter()
         failure = error = ""
         try:
             otherwise = policy or read_settings().policy
             failure = "\n".join(map(str, play(case, policy_of(case, otherwise))))
-        except PolicyError as refusal:
-            error = str(refusal)
+        except PolicyError as refused:
+            error = str(refused)
         except TocsinError as refusal:
             raise click.ClickException(str(refusal)) from None
         told = failure or error
+        if error and error in before:
+            told = f"{error.partition(chr(10))[0].rstrip(':')}, as told above"
+        before.add(error)
         click.echo(f"{'FAIL' if told else 'ok  '}  {case.name}  {case.file}:{case.line}")
         for line in told.splitlines():
             click.echo(f"  {line}")

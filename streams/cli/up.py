@@ -6,18 +6,13 @@ from pathlib import Path
 
 import click
 
+from streams.cli.brokers import broker_option
 from streams.errors import TocsinError
 from streams.settings import Settings
 
 
 @click.command("up")
-@click.option(
-    "--broker",
-    default="auto",
-    show_default=True,
-    metavar="auto|apache|wheel|HOST:PORT",
-    help="Which broker: auto takes Apache Kafka where Java and its jars are there.",
-)
+@broker_option("Which broker: auto takes Apache Kafka where Java and its jars are there.")
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),

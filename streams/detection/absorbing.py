@@ -6,12 +6,13 @@ feeds noted down is absorbed, in the order of each feed: so a series is never lo
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection.agenda import Agenda
-from streams.detection.feeds import Feed, Feeds, Left, narrower
+from streams.detection.feeds import Feed, Feeds, Left, Reader, narrower
 from streams.detection.index import Index
 from streams.detection.ledger import Ledger
 from streams.detection.rule import Calm
@@ -25,7 +26,7 @@ class Absorber:
     """The feeds of one partition and the series that they feed."""
 
     def __init__(self, index: Index[Watch], ledger: Ledger, agenda: Agenda) -> None:
-        self.feeds = Feeds(self.absorb)
+        self.feeds = Feeds(self.absorb, self.heard_before)
         self._index = index
         self._ledger = ledger
         self._agenda = agenda
@@ -48,6 +49,7 @@ class Absorber:
         if not feed.tied:
             self.feeds.keep(feed)
             self._tie(feed, signal, origin)
+        self._find_series(feed, signal, origin)
         feed.open()
 
     def absorb_waiting(self, *, everything: bool) -> None:
@@ -60,20 +62,29 @@ class Absorber:
         feed.tied = True
         bound: list[Watched] = []
         ignored: list[Calm | None] = []
-        for watch in self._index.hearing(signal):
+        hearing = self._index.hearing(signal)
+        readers = [
+            Reader(watch)
+            for watch in hearing
+            if watch.rule.reads_text() and watch.rule.selects(signal)
+        ]
+        for watch in hearing:
             rule = watch.rule
+            if rule.reads_text():
+                continue
             if rule.reads_content():
                 ignored.append(rule.ignores())
             elif rule.concerns(signal):
                 watched = watch.series.get(watch.key_of(signal))
                 if watched is None:
-                    ignored.append(Calm(count=ASKED_AGAIN))
+                    # What was too old to begin a series, or had been heard before it was forgotten, says nothing of what comes next.
+                    ignored.append(None if watch.has_room else Calm(count=ASKED_AGAIN))
                     feed.tied = False
                 else:
                     bound.append(watched)
-        feed.bound, feed.ignored = tuple(bound), tuple(ignored)
+        feed.bound, feed.ignored, feed.readers = tuple(bound), tuple(ignored), tuple(readers)
         heard_to = [watched.heard_to.get(origin.topic, 0) for watched in bound]
-        feed.skip_to = min(heard_to, default=0) if not ignored else 0
+        feed.skip_to = min(heard_to, default=0) if not (ignored or readers) else 0
         for watched in bound:
             watched.feeds[feed] = None
             if watched.apart:
@@ -85,6 +96,45 @@ class Absorber:
             # Read again after a restart: some have heard what others have not.
             feed.tied = False
             feed.ignored = (None,)
+
+    def _find_series(self, feed: Feed, signal: Signal, origin: Origin) -> None:
+        """Look up what series of its readers *feed* belongs to: they begin with the first signal that concerns them."""
+        for reader in feed.readers:
+            if reader.watched is None:
+                watched = reader.watch.series.get(reader.watch.key_of(signal))
+                # What is read again after a restart is in the state of some series.
+                if watched and watched.heard_to.get(origin.topic, 0) <= origin.offset + 1:
+                    reader.watched = watched
+                    watched.feeds[feed] = None
+
+    def heard_before(self, feed: Feed, text: str, at: datetime, level: float, offset: int) -> bool:
+        """Whether a text of *feed* is nothing new to its readers; if so, they remember when it came again."""
+        recalling = []
+        for reader in feed.readers:
+            if reader.rule.passes_over(level, text):
+                continue
+            watched = reader.watched
+            if watched is None or watched.waits:
+                return False
+            recalled = reader.rule.recall(watched.series.memory, text)
+            if recalled is None:
+                return False
+            # Nothing else than silence moves a quiet series of a rule that recalls.
+            if at >= (watched.next_moment if watched.calm is None else watched.forgotten_at):
+                return False
+            recalling.append((watched, recalled))
+        if recalling and at.tzinfo is not UTC:
+            at = at.astimezone(UTC)
+        for watched, recalled in recalling:
+            series = watched.series
+            watched.watch.rule.hear_again(series.memory, recalled, at)
+            if at > series.heard_at:
+                series.heard_at = at
+                series.origin = Origin(topic=feed.topic, partition=feed.partition, offset=offset)
+                self._ledger.change(watched, self._ledger.mark)
+            elif at < series.heard_at:
+                watched.watch.late += 1
+        return True
 
     def absorb(self, feed: Feed) -> None:
         """Let the rules of *feed* remember what it noted down."""
@@ -101,7 +151,12 @@ class Absorber:
             if late < len(batch):
                 newer = batch.part(late) if late else batch
                 rule.absorb(series.memory, series.heard_at, newer, origin)
-                series.heard_at, series.origin = newer.ats[-1], origin
+                series.heard_at = newer.ats[-1]
+            if late < len(batch) or watched.watch.late_counts:
+                before = series.origin
+                if origin.offset > before.offset or origin.topic != before.topic:
+                    # What was heard last may be of another feed.
+                    series.origin = origin
             self._ledger.change(watched, feed.since)
             if watched.calm is None or not (watched.calm.lasts or watched.calm.stands):
                 self.ask(watched)
@@ -122,7 +177,10 @@ class Absorber:
                 self.absorb(feed)
                 feed.shut()
         calm = watched.calm
-        if calm is not None and calm is not before and calm.tops is not None:
+        if calm is None or calm is before:
+            return
+        changed = before is not None and (calm.pool is None) != (before.pool is None)
+        if calm.tops is not None or changed:
             # Asking one of many feeds tells what all may say, and for how long.
             for feed in watched.feeds:
                 if feed.tied and not feed.backlog:
@@ -145,7 +203,8 @@ class Absorber:
         """Let the feeds of a series that is forgotten look up anew who hears them."""
         for feed in list(watched.feeds):
             self.absorb(feed)
-            for other in feed.bound:
+            readers = [reader.watched for reader in feed.readers if reader.watched]
+            for other in (*feed.bound, *readers):
                 other.feeds.pop(feed, None)
                 other.apart = None
             self.feeds.remove(feed)

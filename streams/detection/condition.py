@@ -8,7 +8,7 @@ false, and the rule counts it. CEL has no loops, and its expressions are RE2's, 
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import cel
@@ -31,6 +31,33 @@ NAMES: Final[Mapping[type[Signal], tuple[str, ...]]] = {
         *("source", "alert_id", "state", "severity", "summary", "description", "url"),
     ),
 }
+_EXAMPLE: Final[Mapping[str, Any]] = {
+    "occurred_at": datetime(2024, 3, 1, tzinfo=UTC),
+    "value": 0.0,
+    "critical": False,
+    "latency": 0.0,
+    "severity_number": 9,
+    "severity": 3,
+    **dict.fromkeys(
+        (
+            *(
+                "tenant",
+                "service",
+                "environment",
+                "name",
+                "unit",
+                "check",
+                "status",
+                "message",
+                "body",
+            ),
+            *("trace_id", "source", "alert_id", "state", "summary", "description", "url"),
+        ),
+        "",
+    ),
+}
+#: ``labels.region`` and ``labels["region"]``.
+_LABELS: Final = re.compile(r"""(?:labels|attributes)(?:\.|\[["'])([\w./-]+)""")
 #: The functions of CEL's standard that the library has.
 FUNCTIONS: Final = frozenset(
     {
@@ -39,6 +66,15 @@ FUNCTIONS: Final = frozenset(
         *("getFullYear", "getMonth", "getDayOfYear", "getDayOfMonth", "getDate", "getDayOfWeek"),
         *("getHours", "getMinutes", "getSeconds", "getMilliseconds"),
     }
+)
+#: What the library says of slips that are common, and what is said instead.
+_SAID_INSTEAD: Final = (
+    ("input 'and'", "write && for and"),
+    ("input 'or'", "write || for or"),
+    (r"extraneous input .* in (.*[ (&|])?not\b", "write ! for not"),
+    ("at: '= ?'", "write == to compare"),
+    ("at: '~|at: '=~", 'write labels.region.matches("eu-.*") for an expression'),
+    ("'<EOF>' expecting", "it ends too early"),
 )
 #: ``labels.exists(name, …)`` gives a name of its own to what it goes through.
 _MACRO: Final = re.compile(r"\.(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
@@ -68,8 +104,40 @@ def unknown(source: str, kinds: Collection[type[Signal]]) -> str | None:
             # What operators are called inside the library begins so.
             if what == "function" and name.startswith("_"):
                 continue
-            return f"{what} {name!r} does not exist there; {meant(name, choices)}"
+            return f"has the {what} {name!r}, which there is not; {meant(name, choices)}"
     return None
+
+
+def untellable(source: str, kinds: Collection[type[Signal]]) -> str | None:
+    """Return why *source* can be told of no signal of these *kinds*; None as far as an example of each shows nothing."""
+    program = _program(source)
+    known: Mapping[str, Any] = {
+        **{each: dict.fromkeys(_LABELS.findall(source), "") for each in ("labels", "attributes")},
+        **_EXAMPLE,
+    }
+    named = [name for name in sorted(set(program.variables())) if name in known]
+    for kind in kinds:
+        given = {name: known[name] for name in named if name in NAMES.get(kind, _ALL)}
+        try:
+            answer = program.execute(given)
+        except TypeError:
+            what = ", ".join(f"{name} {_sort(given[name])}" for name in given)
+            return f"puts together what does not fit ({what})"
+        except Exception:  # noqa: BLE001, S112 - another signal can have what this one has not
+            continue
+        if not isinstance(answer, bool):
+            return f"{_sort(answer)} and no condition: compare it"
+    return None
+
+
+def _sort(value: Any) -> str:
+    if isinstance(value, bool):
+        return "is true or false"
+    if isinstance(value, int | float):
+        return "is a number"
+    return {str: "is a text", dict: "are texts by name", datetime: "is a time"}.get(
+        type(value), "is something else"
+    )
 
 
 def condition(source: str, failed: Callable[[], None]) -> Callable[[Signal], bool]:
@@ -97,8 +165,12 @@ def _program(source: str) -> Any:
         return cel.compile(source)
     except ValueError as error:
         found = _WHERE.search(str(error))
-        told = f"column {found[2]}: {found[3]}" if found else "it cannot be read"
-        message = f"is no CEL expression ({told[:200]})"
+        column, problem = (int(found[2]), found[3]) if found else (0, "it cannot be read")
+        instead = next(
+            (hint for said, hint in _SAID_INSTEAD if re.search(said, f"{problem} in {source}")),
+            problem.partition(" expecting ")[0][:200],
+        )
+        message = f"is no CEL expression, from column {column} on: {instead}"
         raise ValueError(message) from None
 
 

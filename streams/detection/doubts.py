@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemas.silences import Matcher
+from streams.detection.bands import Bands
+from streams.detection.condition import untellable
 from streams.detection.rule import Rule
 from streams.detection.wording import named_by
 from streams.matchers import accepts, exclusion, shown
@@ -36,6 +38,10 @@ def doubts(rule: Rule) -> Iterator[Doubt]:
     """Yield what is doubtful about *rule* by itself."""
     yield from _contradictions(rule)
     yield from _cardinality(rule)
+    untold = untellable(rule.when, rule.hears()) if rule.when else None
+    if untold is not None:
+        yield "when", f"{untold}; it can never fire"
+    yield from _severities(rule)
     yield from rule.doubts()
 
 
@@ -85,6 +91,18 @@ def _contradictions(rule: Rule) -> Iterator[Doubt]:
     if excluded is not None:
         one, other = map(shown, excluded)
         yield "match", f"{one} and {other} exclude each other; it can never fire"
+
+
+def _severities(rule: Rule) -> Iterator[Doubt]:
+    begins = rule.begins()
+    if begins is None or not isinstance(rule.severity, Bands):
+        return
+    first = rule.severity.bands[0].beyond
+    if first < begins if rule.rising() else first > begins:
+        yield (
+            "severity",
+            f"default is never used: whenever it fires, the value is beyond {first:g}, where the first band begins",
+        )
 
 
 def _cardinality(rule: Rule) -> Iterator[Doubt]:

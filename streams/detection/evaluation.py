@@ -12,7 +12,7 @@ What is promised, whatever the order in which signals of different series, and t
 * Alerts of one series alternate: firing, any number of changes, resolved. Each firing is a new episode with a start of its own.
   Their times never go back while the series is remembered.
 * A series that is silent for the rule's ``forget_after`` is forgotten; where it fires, its alert is resolved first. What is heard
-  of it then, however old, begins anew.
+  of it then begins anew, unless it is so old that it would be forgotten at once (``clock.py``).
 * What all rules of a feed are calm about is noted down and absorbed later, together: it changes nothing that is told (``feeds.py``).
 * A rule that is gone from the policy, or has become another kind or grouping, ends its alerts with the next tick.
 """
@@ -29,6 +29,7 @@ from schemas.origin import Origin
 from schemas.telemetry import Signal
 from streams.detection import holding
 from streams.detection.absorbing import Absorber, waiting_since
+from streams.detection.clock import Clock
 from streams.detection.feeds import Glance
 from streams.detection.holding import Move, Phase, Says
 from streams.detection.lateness import Queue
@@ -41,8 +42,9 @@ from streams.detection.told import Decided, Told
 from streams.detection.watch import Watch, Watched
 from streams.durations import written
 
-#: Name of the state entry that numbers alerts.
+#: Names of the state entries that number alerts, and tell the time.
 _SEQUENCE: Final = "sequence"
+_CLOCK: Final = "clock"
 
 
 class Detector(Roster):
@@ -52,6 +54,7 @@ class Detector(Roster):
         super().__init__(rules)
         self._decided = Decided(rules)
         self._sequence = 0
+        self._clock = Clock()
         self._absorber = Absorber(self._index, self._ledger, self._agenda)
 
     def skim(
@@ -81,6 +84,7 @@ class Detector(Roster):
     def tick(self, at: datetime) -> list[AlertV1]:
         """Take in the time and return the alerts that are due."""
         at = at.astimezone(UTC)
+        self._clock.tick(at)
         self._end_orphans(at)
         self._combine()
         # What is due can make something else due, in rules that combine it.
@@ -129,6 +133,9 @@ class Detector(Roster):
             self._absorber.absorb_waiting(everything=everything)
             ledger.choose(everything=everything)
         entries = {name: self._entry(name, positions) for name in sorted(ledger.told)}
+        if keep is not Keep.SOME and self._clock.moved:
+            # With whatever else is written; who asks for SOME wants to know whether there is anything.
+            entries[_CLOCK] = self._clock.write_down(positions)
         feeds = self._absorber.feeds
         ledger.write(positions, feeds.noted_since, keep)
         feeds.mark = ledger.mark
@@ -143,7 +150,10 @@ class Detector(Roster):
         sequence = entries.get(_SEQUENCE)
         if sequence is not None:
             self._sequence = int(orjson.loads(sequence))
-        self._remember(entries, besides=_SEQUENCE)
+        clock = entries.get(_CLOCK)
+        if clock is not None:
+            self._clock.restore(clock)
+        self._remember(entries, besides={_SEQUENCE, _CLOCK})
 
     def replace_rules(self, rules: Sequence[Rule]) -> None:
         """
@@ -165,9 +175,8 @@ class Detector(Roster):
         if watched is None:
             name = watch.fingerprint_of(signal)
             watched = self._wake(name)
-        heard_to = watched.heard_to if watched else self._ledger.gone_at(name)
-        if origin.offset < heard_to.get(origin.topic, 0) and not isinstance(signal, Told):
-            return  # Read again after a restart: it is in the state.
+        if not isinstance(signal, Told) and self._is_left_out(watch, watched, name, at, origin):
+            return
         if watch.waits or (watched is not None and watched.waits):
             self._queue(watch, watched, signal, at, origin)
             return
@@ -185,6 +194,21 @@ class Detector(Roster):
                 self._judge(watched, signal, at, origin, newer=newer)
         elif watched is not None and at < watched.series.heard_at:
             watch.late += 1
+
+    def _is_left_out(
+        self, watch: Watch, watched: Watched | None, name: str, at: datetime, origin: Origin
+    ) -> bool:
+        """Whether a signal was heard before a restart, or a series that begins with it, called *name*, would be forgotten at once."""
+        heard_to = watched.heard_to if watched else self._ledger.gone_at(name)
+        if origin.offset < heard_to.get(origin.topic, 0):
+            return True  # Read again: it is in the state.
+        forgotten_at = at + watch.rule.forget_after + watch.rule.lateness
+        if watched is not None or not self._clock.has_passed(forgotten_at, origin):
+            return False
+        watch.late += 1
+        # Read again when the clock is not known yet, it must not count either.
+        self._ledger.forget(name)
+        return True
 
     def _queue(
         self, watch: Watch, watched: Watched | None, signal: Signal, at: datetime, origin: Origin
@@ -291,8 +315,9 @@ class Detector(Roster):
         series.held, move = holding.hold(series.held, says, at, severity, watched.watch.terms)
         if move is not None:
             self._tell(watched, move, at, rule.evidence(series.memory, says))
-        elif series.held.phase is Phase.QUIET:
+        if series.held.phase is Phase.QUIET:
             series.began = None
+            rule.begin_anew(series.memory)
 
     def _combine(self) -> None:
         """Let the rules that combine others hear what these have told."""
@@ -319,12 +344,13 @@ class Detector(Roster):
             if moment == series.heard_at + watch.rule.forget_after:
                 self._forget(watched, moment)
                 return False
-            if moment == holding.due(series.held, watch.terms):
-                self._elapse(watched, moment)
-            else:
+            if moment == watch.rule.next_look(series.memory, series.heard_at):
+                # Before what is waited for: that must still hold at its own moment.
                 says = watch.rule.look(series.memory, series.heard_at, moment)
                 if says is not None:
                     self._hold(watched, says, moment)
+            else:
+                self._elapse(watched, moment)
 
     def _elapse(self, watched: Watched, at: datetime) -> None:
         """Make the move that has been waited for."""
@@ -334,6 +360,8 @@ class Detector(Roster):
         waited = written(watch.terms.wait if pending else watch.terms.keep)
         series.held, move = holding.elapse(series.held, at)
         self._tell(watched, move, at, replace(evidence, reason=f"{evidence.reason}, for {waited}"))
+        if not pending:
+            watch.rule.begin_anew(series.memory)
 
     def _forget(self, watched: Watched, at: datetime) -> None:
         watch, series = watched.watch, watched.series

@@ -21,7 +21,7 @@ from streams.detection.heard import LEVELS, Batch
 from streams.detection.rule import MANY, Calm
 
 if TYPE_CHECKING:
-    from streams.detection.watch import Watched
+    from streams.detection.watch import Watch, Watched
 
 #: Signals that a feed notes down before they are absorbed: bounds memory.
 ROOM: Final = 500
@@ -34,6 +34,8 @@ ABSORBED_PART: Final = 60
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 #: No gap is too long.
 _EVER: Final = timedelta.max
+#: Every level is somebody's business.
+_NOTHING: Final = Calm(low=inf, high=-inf)
 _ZONE: Final = attrgetter("tzinfo")
 
 
@@ -51,6 +53,8 @@ class Feed:
         "low",
         "newest",
         "partition",
+        "pooled",
+        "readers",
         "rising",
         "room",
         "signal",
@@ -59,6 +63,8 @@ class Feed:
         "tied",
         "topic",
         "until",
+        "wide_high",
+        "wide_low",
     )
 
     def __init__(self, topic: str, partition: int, key: bytes, signal: Signal) -> None:
@@ -72,8 +78,14 @@ class Feed:
         self.bound: tuple[Watched, ...] = ()
         #: What is not heard at all by rules that look at more than a level; None where that cannot be said.
         self.ignored: tuple[Calm | None, ...] = ()
+        #: Who reads the texts of its signals.
+        self.readers: tuple[Reader, ...] = ()
+        #: The series that it shares a pool of with other feeds.
+        self.pooled: tuple[Watched, ...] = ()
         self.newest = signal.occurred_at
         self.low, self.high, self.room = inf, -inf, 0
+        #: The levels that nobody has anything to say about but readers, who are asked about the text then, and those who have pools.
+        self.wide_low, self.wide_high = inf, -inf
         #: Whether a level that is lower than the one before must be judged.
         self.rising = False
         #: Until when signals may be noted down, if none more is; at the latest; and by how much later than the one before.
@@ -86,7 +98,7 @@ class Feed:
 
     def shut(self) -> None:
         """Let every signal be judged."""
-        self.low, self.high = inf, -inf
+        self.low, self.high = self.wide_low, self.wide_high = inf, -inf
 
     def open(self) -> None:
         """Let those signals be noted down that nobody has anything to say about."""
@@ -110,13 +122,35 @@ class Feed:
         if room <= 0:
             self.shut()
             return
-        self.low, self.high, self.room, self.last, self.gap = low, high, room, last, gap
+        self._narrow(low, high)
+        self.room, self.last, self.gap = room, last, gap
         self.go_on()
+
+    def _narrow(self, low: float, high: float) -> None:
+        """Leave it to readers and to pools to decide about levels from *low* to *high*, where there are any."""
+        self.wide_low, self.wide_high = low, high
+        self.pooled = tuple(each for each in self.bound if each.calm and each.calm.pool)
+        if self.pooled:
+            low, high = inf, -inf
+        for reader in self.readers:
+            low, high = max(low, reader.ignores.low), min(high, reader.ignores.high)
+        self.low, self.high = low, high
 
     def go_on(self) -> None:
         """Count the gap from the newest signal on."""
         # A series that others feed as well can have heard something newer: then there is more time than this.
         self.until = self.last if self.gap is _EVER else min(self.last, self.newest + self.gap)
+
+
+class Reader:
+    """A rule that reads the texts of a feed, and the series that the feed belongs to there once it is known."""
+
+    __slots__ = ("ignores", "rule", "watch", "watched")
+
+    def __init__(self, watch: "Watch") -> None:
+        self.watch, self.rule = watch, watch.rule
+        self.ignores = watch.rule.ignores() or _NOTHING
+        self.watched: Watched | None = None
 
 
 class Left(NamedTuple):
@@ -139,10 +173,20 @@ class Glance(Protocol):
 
 
 class Feeds:
-    """All feeds of one partition. *absorb* lets the rules of a feed remember what it noted down."""
+    """
+    All feeds of one partition.
 
-    def __init__(self, absorb: Callable[[Feed], None]) -> None:
+    *absorb* lets the rules of a feed remember what it noted down; *heard_before* says whether the readers of a feed have heard a text
+    before, of that moment, level and offset, and lets them remember that it came again.
+    """
+
+    def __init__(
+        self,
+        absorb: Callable[[Feed], None],
+        heard_before: Callable[[Feed, str, datetime, float, int], bool],
+    ) -> None:
         self._absorb = absorb
+        self._heard_before = heard_before
         self._by_key: dict[str, dict[bytes, Feed]] = {}
         #: Feeds with a backlog, in the order in which they began it.
         self._noting: dict[Feed, None] = {}
@@ -226,9 +270,44 @@ class Feeds:
                     continue
                 if record.offset < feed.skip_to:
                     continue
+                if (feed.pooled or feed.readers) and self._noted(feed, seen, latest, record.offset):
+                    continue
             self._left = Left(topic, record.offset, key, at)
             return place
         return len(records)
+
+    def _noted(self, feed: Feed, seen: Any, latest: datetime, offset: int) -> bool:
+        """Note down a signal that a look at its level alone did not allow, if its text is nothing new and pools have enough."""
+        at, level = seen.occurred_at, seen.level
+        if (
+            not feed.newest < at <= latest
+            or (at >= feed.until and not self._goes_on_anew(feed, at))
+            or not feed.wide_low <= level <= feed.wide_high
+            or not all(_takes(watched.calm, at, level) for watched in feed.pooled)
+            or (feed.readers and not self._heard_before(feed, seen.body, at, level, offset))
+        ):
+            return False
+        feed.newest = at
+        if feed.rising:
+            feed.wide_low = level
+        if feed.bound or not feed.tied:
+            if not feed.backlog:
+                self._noting[feed] = None
+                feed.since = self.mark
+            feed.backlog.append((at, level, offset, seen.signal_id))
+            if len(feed.backlog) >= feed.room:
+                self._absorb(feed)
+                if not feed.tied:
+                    feed.shut()
+        return True
+
+    def _goes_on_anew(self, feed: Feed, at: datetime) -> bool:
+        """Whether *feed* may note down a signal of the moment *at* by what its series say by now."""
+        if feed.backlog:
+            self._absorb(feed)
+        elif feed.tied:
+            feed.open()
+        return at < feed.until
 
     def _goes_on(self, feed: Feed, at: datetime, level: float) -> bool:
         """Whether *feed* may note down a signal of the moment *at*, which may be too late for what it noted down so far."""
@@ -278,6 +357,11 @@ class Feeds:
                 self.remove(feed)
 
 
+def _takes(calm: Calm | None, at: datetime, level: float) -> bool:
+    """Take what a signal needs from the pool of *calm*, and return whether there was enough."""
+    return calm is not None and calm.pool is not None and calm.pool.take(at, level)
+
+
 def narrower(calm: Calm | None, before: Calm) -> bool:
     """Whether what was noted down under *before* might not be under *calm*."""
     return (
@@ -286,6 +370,7 @@ def narrower(calm: Calm | None, before: Calm) -> bool:
         or calm.high < before.high
         or calm.rising > before.rising
         or (calm.tops is not before.tops and before.tops is not None)
+        or (calm.pool is not None and before.pool is None)
         or calm.count < before.count
         or (calm.until is not None and (before.until is None or calm.until < before.until))
         or (calm.gap is not None and (before.gap is None or calm.gap < before.gap))

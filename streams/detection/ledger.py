@@ -79,6 +79,8 @@ class Ledger:
         """Remember that a series is gone."""
         self._settle(name)
         self.told.add(name)
+        # It can have begun anew since it was gone before.
+        self._gone.pop(name, None)
 
     def gone(self, name: str, read: dict[str, int]) -> bytes | None:
         """Return the entry of a series that is gone, now that everything before *read* was heard; None where none is needed."""

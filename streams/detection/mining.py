@@ -12,7 +12,8 @@ templates, the one that was not seen for the longest gives way.
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 GAP: Final = "<*>"
 #: Characters and words of a record that are looked at: what comes later tells few records apart.
@@ -24,6 +25,10 @@ DEPTH: Final = 2
 CHILDREN: Final = 40
 #: The share of words that must be the same.
 ALIKE: Final = 0.5
+#: Texts whose words are kept: which digits stand in them makes no other text.
+TEXTS: Final = 4_096
+#: Different records that a tree can recall the template of.
+RECALLED: Final = 1_000
 
 #: What is known to change. What is longest stands first: an address is not four numbers.
 _MASKED: Final = (
@@ -41,6 +46,17 @@ _MASKED: Final = (
 _CHANGING: Final = re.compile("|".join(_MASKED), re.ASCII)
 
 
+#: A digit is as good as another, but before an x.
+_DIGITS: Final = bytes.maketrans(b"023456789", b"111111111")
+
+
+class Shape(NamedTuple):
+    """What a record says, with gaps for what is known to change."""
+
+    text: str
+    words: list[str]
+
+
 @dataclass(slots=True)
 class Template:
     """What records have in common."""
@@ -50,15 +66,38 @@ class Template:
     """When it was seen last."""
 
 
+class _Recalling:
+    """What is known only while it runs: a field would be written down."""
+
+    __slots__ = ("recalled",)
+
+    def __post_init__(self) -> None:
+        #: The template that a record joins without changing it, by the text of the record, since the templates changed.
+        self.recalled: dict[str, Template] = {}
+
+
 @dataclass(slots=True)
-class Tree:
+class Tree(_Recalling):
     """The templates of one series, by the way that leads to them: the number of words, and the first of them."""
 
     leaves: dict[str, list[Template]] = field(default_factory=dict)
     count: int = 0
 
+    def recall(self, shape: Shape) -> Template | None:
+        """Return the template that a record would join, if that would change nothing but when it was seen."""
+        found = self.recalled.get(shape.text)
+        if found is None:
+            found = _most_alike(self.leaves.get(self._way(shape.words), []), shape.words)
+            if found is None or not _covers(found.words, shape.words):
+                return None
+            if len(self.recalled) >= RECALLED:
+                self.recalled.clear()
+            self.recalled[shape.text] = found
+        return found
+
     def learn(self, words: list[str], at: int, most: int) -> bool:
         """Take in a record and return whether it is a template that was not there."""
+        self.recalled.clear()
         way = self._way(words)
         leaf = self.leaves.get(way)
         if leaf is None:
@@ -110,9 +149,29 @@ class Tree:
             self.count -= 1
 
 
+def shape_of(body: str) -> Shape:
+    """Return what a record says."""
+    return _shape_of(_any_digits(body[:CHARACTERS].encode(errors="surrogatepass")))
+
+
 def words_of(body: str) -> list[str]:
     """Return the words of a record, with gaps for what is known to change."""
-    return _CHANGING.sub(GAP, body[:CHARACTERS]).split()[:WORDS]
+    return shape_of(body).words
+
+
+def _any_digits(text: bytes) -> bytes:
+    """Return *text* with other digits: all that have the same words become one."""
+    if b"0x" in text or b"0X" in text:
+        # No character has these bytes.
+        text = text.replace(b"0x", b"\xfe").replace(b"0X", b"\xff").translate(_DIGITS)
+        return text.replace(b"\xfe", b"0x").replace(b"\xff", b"0X")
+    return text.translate(_DIGITS)
+
+
+@lru_cache(TEXTS)
+def _shape_of(text: bytes) -> Shape:
+    words = _CHANGING.sub(GAP, text.decode(errors="surrogatepass")).split()[:WORDS]
+    return Shape(" ".join(words), words)
 
 
 def _most_alike(leaf: list[Template], words: list[str]) -> Template | None:

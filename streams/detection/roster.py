@@ -5,7 +5,7 @@ A series belongs to a rule's name. Under another rule of that name it goes on wh
 nobody watches it any more, and its alert ends with the next tick.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from schemas.alerts import AlertV1
@@ -71,22 +71,27 @@ class Roster:
         """Return how many series each rule watches."""
         return {name: watch.count for name, watch in self._watches.items()}
 
+    def crowded(self) -> list[str]:
+        """Return the names of the rules that have no room for further series."""
+        return [name for name, watch in self._watches.items() if watch.crowd is not None]
+
     def figures(self) -> list[Figures]:
         """Return what was counted of each rule since the last call."""
         figures = []
         for name, watch in self._watches.items():
             late, watch.late = watch.late, 0
-            figures.append(Figures(name, late, watch.rule.new_condition_failures()))
+            rule = watch.rule
+            figures.append(Figures(name, late, rule.new_condition_failures() if rule.when else 0))
         return figures
 
-    def _remember(self, entries: Mapping[str, bytes], *, besides: str) -> None:
-        """Take the entries of series and of crowded rules, which are all *besides* one."""
+    def _remember(self, entries: Mapping[str, bytes], *, besides: Collection[str]) -> None:
+        """Take the entries of series and of crowded rules, which are all *besides* a few."""
         self._restored = True
         moments = []
         for name, entry in entries.items():
             if name.startswith(CROWD):
                 self._restore_crowd(name, AlertV1.from_wire(entry))
-            elif name != besides and not self._ledger.restore_gone(name, entry):
+            elif name not in besides and not self._ledger.restore_gone(name, entry):
                 head = head_of(entry)
                 why = self._why_gone(head.rule, head.kind, head.grouping)
                 if why is not None:
@@ -111,6 +116,8 @@ class Roster:
             name: watch for name, watch in before.items() if self._watches.get(name) is not watch
         }
         for watch in replaced.values():
+            if (heir := self._watches.get(watch.rule.name)) is not None:
+                heir.late = watch.late
             if watch.crowd is not None:
                 self._ledger.told.add(CROWD + watch.rule.name)
                 self._restore_crowd(CROWD + watch.rule.name, watch.crowd)

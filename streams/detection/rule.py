@@ -48,6 +48,31 @@ def _several(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
 
+@dataclass(slots=True)
+class Pool:
+    """
+    What all feeds of a series may still tell together, whatever their levels.
+
+    A signal that happened after ``begin`` takes ``scale`` times its level and ``shift``, or nothing where that is less.
+    """
+
+    left: float
+    count: int
+    begin: datetime
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def take(self, at: datetime, level: float) -> bool:
+        """Take what one signal needs, and return whether there was enough."""
+        price = self.scale * level + self.shift
+        if price > self.left or self.count <= 0 or at <= self.begin:
+            return False
+        self.count -= 1
+        if price > 0:
+            self.left -= price
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Calm:
     """
@@ -69,6 +94,8 @@ class Calm:
     by_source: bool = False
     #: What each source may come to at most; the rule says what that means for a feed. None where all feeds may say the same.
     tops: Mapping[str, float] | None = None
+    #: What feeds take from with each signal.
+    pool: Pool | None = None
     #: Whether it stays good whatever of it was heard; otherwise the series is asked again whenever something was absorbed.
     stands: bool = False
 
@@ -115,6 +142,8 @@ class Rule(BaseModel):
 
     #: The label by which alerts show the subject, such as the name of the check.
     subject_label: ClassVar[str | None] = None
+    #: Whether the subject alone tells series apart, whatever service and environment a signal names.
+    known_by_subject: ClassVar[bool] = False
     #: The setting that holds what ``names`` returns.
     names_setting: ClassVar[str] = ""
 
@@ -232,7 +261,7 @@ class Rule(BaseModel):
     def _condition_is_known(self) -> Self:
         wrong = unknown(self.when, self.hears()) if self.when else None
         if wrong is not None:
-            message = f"when cannot be told: {wrong}"
+            message = f"when {wrong}"
             raise ValueError(message)
         return self
 
@@ -280,9 +309,11 @@ class Rule(BaseModel):
 
     def concerns(self, signal: Any) -> bool:
         """Whether *signal*, whose kind, service and name are right, is one that it is about."""
-        return (self._holds is None or self._holds(signal)) and (
-            self._condition is None or self._condition(signal)
-        )
+        return self.selects(signal) and (self._condition is None or self._condition(signal))
+
+    def selects(self, signal: Any) -> bool:
+        """Whether the labels of *signal* match."""
+        return self._holds is None or self._holds(signal)
 
     def reads_content(self) -> bool:
         """Whether ``concerns`` looks at more of a signal than its kind, name, service, environment and labels."""
@@ -291,6 +322,26 @@ class Rule(BaseModel):
     def ignores(self) -> Calm | None:
         """Return what does not concern it whatever else stands in a signal, where it reads that; None where nothing is."""
         return None
+
+    def reads_text(self) -> bool:
+        """Whether all that it reads of a signal besides, in ``concerns`` and ``judge``, is level and text."""
+        return False
+
+    def passes_over(self, level: float, text: str) -> bool:
+        """Whether a signal with that level and text does not concern it, where it reads text."""
+        del level, text
+        return False
+
+    def recall(self, memory: Any, text: str) -> Any:
+        """
+        Return what it remembers of a text that changes nothing but what ``hear_again`` does, where it reads text; None of other ones.
+
+        Until its next look, such a text changes nothing that it says; while it is calm, it asks for none.
+        """
+        del memory, text
+
+    def hear_again(self, memory: Any, recalled: Any, at: datetime) -> None:
+        """Remember that what was *recalled* came at *at* once more."""
 
     def order_matters(self) -> bool:
         """Whether signals of several feeds must be heard one after the other; otherwise only the newest counts."""
@@ -320,6 +371,11 @@ class Rule(BaseModel):
 
         It may be narrower than need be, never wider: whatever lies in it must not make ``judge`` say ``BAD``.
         """
+        del memory
+        return None
+
+    def pooled(self, memory: Any) -> Calm | None:
+        """Return the same of a series with several feeds, each a source of its own, where ``calm`` is of one; it has a pool."""
         del memory
         return None
 
@@ -375,14 +431,20 @@ class Rule(BaseModel):
         """Whether larger values are worse; None where its alerts have no value that a severity could depend on."""
         return None
 
+    def begins(self) -> float | None:
+        """Return the value from which on it fires; None where that is not one number."""
+        return None
+
     def graded(self, memory: Any, says: Says, value: float) -> Says:
         """Remember as ``memory.band`` how bad *value* is, and return *says*."""
-        if self._bands is not None:
-            if says is Says.BAD:
-                memory.band = entered(self._bands, memory.band, value, rising=self._rising)
-            elif says is Says.CLEAR:
-                memory.band = 0
+        if self._bands is not None and says is Says.BAD:
+            memory.band = entered(self._bands, memory.band, value, rising=self._rising)
         return says
+
+    def begin_anew(self, memory: Any) -> None:
+        """Forget how bad it was: the series is quiet again, and the next alert has a severity of its own."""
+        if self._bands is not None:
+            memory.band = 0
 
     def severity_of(self, memory: Any) -> int:
         """Return how bad it is."""

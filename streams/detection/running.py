@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from math import floor, fsum
+from struct import Struct
 from typing import Final
 from zlib import crc32
 
@@ -22,6 +23,7 @@ from schemas.telemetry import Signal
 
 #: Values are taken for this where they are larger: a thousand of them still have a finite sum.
 LARGEST: Final = 1e300
+_BITS: Final = Struct("<d").pack
 
 
 class Keeps(StrEnum):
@@ -72,12 +74,12 @@ class Running:
         value = min(max(value, -LARGEST), LARGEST)
         place = len(ats)
         if ats and at <= ats[-1]:
-            place = bisect_left(ats, at)
-            while place < len(ats) and ats[place] == at:
-                if self.marks[place] == mark:
-                    return False
-                if self.marks[place] > mark:
-                    break
+            place = first = bisect_left(ats, at)
+            last = bisect_right(ats, at)
+            if mark in self.marks[first:last]:
+                return False
+            # A counter goes up: of one moment, the smaller value was before the larger one, in whatever order they came.
+            while place < last and (self.values[place], self.marks[place]) < (value, mark):
                 place += 1
         if len(ats) >= reach.room:
             if place == 0:
@@ -117,13 +119,25 @@ class Running:
             del self.ats[:gone], self.values[:gone], self.marks[:gone]
         self.ranked, self.partials, self.keeps = [], [], Keeps.COUNT
 
+    def follow(
+        self, ats: Sequence[int], values: Sequence[float], marks: Sequence[int], reach: Reach
+    ) -> None:
+        """Take in samples that need not be newer than all others; what is made of them is made when it is asked for."""
+        only = Reach(reach.span, reach.room, Keeps.COUNT)
+        for at, value, mark in zip(ats, values, marks, strict=True):
+            self.take(at, value, mark, only)
+
     def _begin(self, keeps: Keeps) -> None:
         """Make what is kept up of the samples that are there."""
-        samples = list(zip(self.ats, self.values, self.marks, strict=True))
-        self._drop(len(samples), keeps)
-        self.keeps = keeps
-        for place, (at, value, mark) in enumerate(samples):
-            self._insert(place, at, value, mark, keeps)
+        self.ranked, self.partials, self.keeps = [], [], keeps
+        if keeps is Keeps.GROWTH:
+            for before, after in pairwise(self.values):
+                self._step(before, after, 1.0)
+        elif keeps is Keeps.SUM:
+            for value in self.values:
+                add(self.partials, value)
+        elif keeps is Keeps.RANKS:
+            self.ranked = sorted(self.values)
 
     def steps(self) -> list[float]:
         """Return how much a counter grew from each value to the next: the whole of one that it began anew with."""
@@ -217,5 +231,5 @@ def marked(seed: int, signal_id: str | None, value: float) -> int:
     """Return the mark of one measurement."""
     if signal_id is not None:
         return crc32(signal_id.encode())
-    # Python's hash of a number is the same in every process.
-    return seed ^ (hash(value) & 0xFFFFFFFF)
+    # Of a number's bits, not of Python's hash: that hardly tells 2 from 2.5.
+    return seed ^ crc32(_BITS(value))

@@ -15,6 +15,8 @@ from streams.detection.rule import MANY, Calm, Rule
 from streams.detection.series import Series
 
 Key = tuple[Hashable, ...]
+#: Instead of a service and an environment, where the subject alone tells series apart.
+_ANYWHERE = ("*", "*")
 
 
 class Watched:
@@ -90,11 +92,14 @@ class Watched:
         calm = rule.renewed(memory, self.calm) if given and self.calm else None
         if calm is None:
             calm = rule.calm(memory)
-        if calm is None or len(self.feeds) < 2:  # noqa: PLR2004 - several
+        if len(self.feeds) < 2:  # noqa: PLR2004 - several
+            return calm
+        if calm is not None and calm.count >= MANY and not calm.by_source:
             return calm
         # Several feeds would each spend the whole of a budget.
-        shared = calm.count < MANY or (calm.by_source and not self._apart())
-        return None if shared else calm
+        if not self._apart():
+            return None
+        return calm if calm is not None and calm.count >= MANY else rule.pooled(memory)
 
     def calm_of(self, feed: Feed) -> Calm | None:
         """Return what it is calm about when *feed* says it."""
@@ -139,8 +144,7 @@ class Watch:
         """Return what tells the series of *signal* from the others."""
         return (
             signal.tenant,
-            signal.service,
-            signal.environment,
+            *self._place(signal),
             self.rule.subject(signal),
             self._label_key(signal.labels),
         )
@@ -149,8 +153,7 @@ class Watch:
         """Return the key of a series that was remembered."""
         return (
             series.tenant,
-            series.service,
-            series.environment,
+            *self._place(series),
             series.subject,
             self._label_key(series.labels),
         )
@@ -181,14 +184,19 @@ class Watch:
 
     def fingerprint_of(self, signal: Signal) -> str:
         """Return the identity of the series of *signal*."""
+        service, environment = self._place(signal)
         return fingerprint(
             tenant=signal.tenant,
-            service=signal.service,
-            environment=signal.environment,
+            service=service,
+            environment=environment,
             rule=self.rule.name,
             subject=self.rule.subject(signal),
             labels=self.labels_of(signal),
         )
+
+    def _place(self, of: Signal | Series) -> tuple[str, str]:
+        """Return the service and the environment as far as they tell series apart."""
+        return _ANYWHERE if self.rule.known_by_subject else (of.service, of.environment)
 
     def begin(self, signal: Signal, name: str, at: datetime, origin: Origin) -> Series:
         """Return the series of *signal*, whose identity is *name*, as nobody has heard it yet."""

@@ -5,6 +5,7 @@ A template never stops an alert: where it fails, the rule's name and reason are 
 templates.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
@@ -30,6 +31,8 @@ WORDS: Final = (
     "started_at",
 )
 
+#: How Prometheus and Alertmanager name what there is to say.
+_PROMETHEUS: Final = re.compile(r"\{\{-? *(\$|\.[A-Z])")
 _SANDBOX: Final = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
 Template = Callable[[Mapping[str, Any]], str | None]
@@ -47,7 +50,10 @@ def _readable(source: str) -> str:
         named = meta.find_undeclared_variables(_SANDBOX.parse(source))
         _SANDBOX.from_string(source)
     except TemplateError as error:
-        message = f"is no Jinja2 template: {error}"
+        told = (error.message or "it cannot be read").rstrip(".")
+        if _PROMETHEUS.search(source):
+            told = "write {{ labels.region }} and {{ value }}, not $labels, $value or .Labels"
+        message = f"is no Jinja2 template: {told}"
         raise ValueError(message) from None
     for name in sorted(named - set(WORDS)):
         message = f"names {name!r}, which templates do not have; {meant(name, WORDS)}"

@@ -67,7 +67,7 @@ class Polling:
         )
         self._latency = Histogram(
             "tocsin_probe_latency_seconds",
-            "How long health checks took.",
+            "Seconds that health checks took.",
             ["service", "check"],
             registry=self.registry,
         )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 
 from schemas.contract import Labels, Name
 from schemas.telemetry import HealthStatus, HealthV1
-from streams.durations import Duration
+from streams.durations import Duration, written
 
 #: Bytes of an answer that are read.
 BODY_BYTES: Final = 64 * 1024
@@ -90,7 +90,7 @@ class Probe(BaseModel):
     def _answered_before_asked_again(self) -> "Probe":
         # Questions of one probe never overlap, so a longer limit would silently stretch the period.
         if self.within > self.every and "within" in self.model_fields_set:
-            message = f"within ({self.within}) must not be longer than every ({self.every})"
+            message = f"within ({written(self.within)}) must not be longer than every ({written(self.every)})"
             raise ValueError(message)
         return self
 

@@ -1,12 +1,14 @@
 """``/livez``, ``/readyz`` and ``/metrics`` of every process that does work."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
 
 from streams.errors import SettingsError
 
@@ -14,6 +16,26 @@ from streams.errors import SettingsError
 POLICY_HEADER: Final = "Tocsin-Policy"
 #: How long open connections are waited for at the end.
 _GOODBYE_SECONDS: Final = 0.5
+
+
+class Ready(Collector):
+    """What ``/readyz`` answers, for Prometheus."""
+
+    def __init__(self, unready: Callable[[], str | None]) -> None:
+        self._unready = unready
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Return what there is, without asking for it."""
+        yield GaugeMetricFamily(
+            "tocsin_ready",
+            "1 where the process does its work, 0 while it waits: /readyz says for what.",
+        )
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return whether the process does its work."""
+        for family in self.describe():
+            family.add_metric([], self._unready() is None)
+            yield family
 
 
 @asynccontextmanager
@@ -72,6 +94,11 @@ async def vital_signs(
                 "choose another by TOCSIN_WEB_HOST and TOCSIN_WEB_PORT"
             )
             raise SettingsError(message) from None
-        yield int(runner.addresses[0][1])
+        ready = Ready(unready)
+        registry.register(ready)
+        try:
+            yield int(runner.addresses[0][1])
+        finally:
+            registry.unregister(ready)
     finally:
         await runner.cleanup()

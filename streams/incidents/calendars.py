@@ -16,15 +16,8 @@ import holidays
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from schemas import limits
-from streams.incidents.local_time import (
-    Hours,
-    Week,
-    ZoneName,
-    on_day,
-    read_week,
-    wall_clock,
-    zone,
-)
+from streams.incidents.local_time import Hours, Week, on_day, read_week, wall_clock
+from streams.time_zones import ZoneName, zone
 
 _DAY: Final = timedelta(days=1)
 
@@ -97,6 +90,9 @@ class OpeningHours:
 
 def _country(written: str) -> str:
     country, _, subdivision = written.partition("-")
+    if country.isdecimal():
+        message = "is a day, and no country whose holidays are free: write it under closed"
+        raise ValueError(message)
     known = holidays.list_supported_countries()
     if country not in known or (subdivision and subdivision not in known[country]):
         message = (

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.contract import Name, Severity
 from streams.durations import Duration
 from streams.incidents.calendars import OpeningHours
-from streams.incidents.local_time import Hours, zone
+from streams.incidents.local_time import Hours
 from streams.incidents.people import Reached, Roster, Targets
+from streams.time_zones import zone
 
 _SETTINGS: Final = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

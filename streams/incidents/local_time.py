@@ -7,12 +7,12 @@ time. So a later clock time never stands for an earlier instant, and hours that 
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from difflib import get_close_matches
-from functools import cache
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
+
+from streams.policy_faults import meant
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MIDNIGHT: Final = 24 * 60
@@ -25,31 +25,6 @@ _CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})")
 Span = tuple[int, int]
 #: The hours of Monday to Sunday: sorted, without overlaps.
 Week = tuple[tuple[Span, ...], ...]
-
-
-@cache
-def zone(name: str) -> ZoneInfo:
-    """
-    Return the time zone called *name*.
-
-    Raises:
-        ValueError: There is none.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        close = get_close_matches(name, sorted(available_timezones()), n=1)
-        instead = f"did you mean {close[0]!r}?" if close else "write one such as Europe/Berlin"
-        message = f"is no time zone; {instead}"
-        raise ValueError(message) from None
-
-
-def _zone_name(name: str) -> str:
-    zone(name)
-    return name
-
-
-ZoneName = Annotated[str, AfterValidator(_zone_name)]
 
 
 def instant(local: datetime, at: ZoneInfo) -> datetime:
@@ -153,9 +128,8 @@ def _days(named: str) -> list[int]:
         first, dash, last = part.partition("-")
         for name in (first, last if dash else first):
             if name not in DAYS:
-                close = get_close_matches(name, DAYS, n=1)
-                instead = f"did you mean {close[0]!r}?" if close else f"write {', '.join(DAYS)}"
-                message = f"names the day {name!r}, which there is not; {instead}"
+                hint = meant(name, DAYS, f"write {', '.join(DAYS)}")
+                message = f"names the day {name!r}, which there is not; {hint}"
                 raise ValueError(message)
         start, end = DAYS.index(first), DAYS.index(last if dash else first)
         found += [

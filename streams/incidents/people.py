@@ -8,8 +8,8 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.contract import Name
-from streams.incidents.local_time import ZoneName
 from streams.incidents.schedules import Schedule, on_call
+from streams.time_zones import ZoneName
 
 _SETTINGS: Final = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

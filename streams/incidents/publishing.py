@@ -8,7 +8,6 @@ out. An exercise is never told of.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Final
 
 from schemas import limits
@@ -18,6 +17,7 @@ from schemas.lifecycle import IncidentV1
 from schemas.public import PublicImpact, PublicStatus, PublicUpdate, PublicV1
 from streams.errors import IllegalTrigger
 from streams.incidents.lifecycle import Asked, Trigger
+from streams.policy_faults import meant
 
 #: What people notice, where nobody has said so.
 IMPACTS: Final[Mapping[int, PublicImpact]] = {
@@ -164,18 +164,11 @@ def _components(incident: IncidentV1, command: Publish, outside: Outside) -> tup
         return outside.showing(incident.tenant, (incident.service, *incident.services))
     for name in command.components:
         if name not in outside.of(incident.tenant):
-            hint = _meant(name, outside.of(incident.tenant))
+            known = outside.of(incident.tenant)
+            hint = meant(name, known, None if known else "the policy has none under status_page")
             message = f"{name!r} is no component of the status page; {hint}"
             raise IllegalTrigger(message)
     return tuple(dict.fromkeys(command.components))
-
-
-def _meant(name: str, components: Iterable[str]) -> str:
-    known = sorted(components)
-    close = get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there are {', '.join(known)}" if known else "the policy has none under status_page"
 
 
 def _listed(update: PublicUpdate, before: tuple[PublicUpdate, ...]) -> tuple[PublicUpdate, ...]:

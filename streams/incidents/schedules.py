@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.contract import Name
 from streams.durations import Duration
 from streams.incidents.calendars import OpeningHours
-from streams.incidents.local_time import Hours, LocalMoment, ZoneName, instant, wall_clock, zone
+from streams.incidents.local_time import Hours, LocalMoment, instant, wall_clock
+from streams.time_zones import ZoneName, zone
 
 #: What a schedule says that wants people to be told of every handover.
 ALWAYS: Final = "always"
@@ -112,7 +113,7 @@ class Schedule(BaseModel):
         for shift in (*self.overrides, *(each for layer in self.layers for each in layer.shifts)):
             start, end = shift.span(where)
             if start >= end:
-                message = f"has a shift of {shift.person} that ends before it begins: {shift.start}"
+                message = f"has a shift of {shift.person} that does not end after it begins: {shift.start:%Y-%m-%d %H:%M}"
                 raise ValueError(message)
         for layer in self.layers:
             ordered = sorted(layer.shifts, key=lambda shift: shift.span(where))

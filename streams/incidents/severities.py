@@ -18,8 +18,8 @@ def _within(written: Any) -> timedelta | NextBusinessDay:
         return NEXT_BUSINESS_DAY
     try:
         return read_duration(written)
-    except ValueError:
-        message = f"is neither a duration, such as 30m or 4h, nor {NEXT_BUSINESS_DAY!r}"
+    except ValueError as error:
+        message = f"{error}, or {NEXT_BUSINESS_DAY}"
         raise ValueError(message) from None
 
 

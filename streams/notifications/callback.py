@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.lifecycle import INCIDENT_ID
+from schemas.lifecycle import INCIDENT_ID, INCIDENT_ID_LENGTH
 
 #: How old a signature may be, and how far a provider's clock may be ahead (Slack API, "Verifying requests from Slack").
 FRESH_FOR: Final = timedelta(minutes=5)
@@ -89,7 +89,11 @@ def hmac_sha256(secret: str, signed: bytes) -> str:
 def incident_of(reference: object) -> tuple[str, str] | None:
     """Return tenant and incident of a *reference* that a channel gave away; None where it is none."""
     found = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
-    return (found["tenant"], found["incident"]) if found else None
+    # What nobody's tenant or incident can be called is none of ours.
+    if found is None or len(found["incident"]) > INCIDENT_ID_LENGTH:
+        return None
+    tenant = found["tenant"].strip()
+    return (tenant, found["incident"]) if tenant and tenant.isprintable() else None
 
 
 def person(*names: object) -> str:

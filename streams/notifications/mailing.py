@@ -7,6 +7,7 @@ In-Reply-To, References); RFC 3834, section 5 (Auto-Submitted); RFC 2047, sectio
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.message import EmailMessage
@@ -14,7 +15,7 @@ from email.policy import SMTP
 from html import escape
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from schemas.notices import NoticeV1
 from streams.notifications.channel import Channel, Judgement, Verdict, trimmed
@@ -27,10 +28,17 @@ _FORM: Final = SMTP.clone(max_line_length=990)
 _ENCODED: Final = SMTP.clone(max_line_length=76)
 
 # Deliberately narrower than RFC 5322: no quotes, comments or characters beyond ASCII.
-Address = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+$", max_length=254),
-]
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+
+
+def _address(text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        message = "must be an address such as tocsin@example.org, without a name before it"
+        raise ValueError(message)
+    return text
+
+
+Address = Annotated[str, Field(max_length=254), AfterValidator(_address)]
 
 
 class Mailing(Channel):

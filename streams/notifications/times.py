@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.contract import Name
+from streams.time_zones import ZoneName
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS: Final = tuple(calendar.month_name[number].lower() for number in range(1, 13))
@@ -92,15 +93,6 @@ def minutes(written: Any) -> int:
     return gone
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        message = f"{name!r} is no time zone: write it as Europe/Berlin or UTC"
-        raise ValueError(message) from None
-    return name
-
-
 class Times(BaseModel):
     """A part of the day, from its start to just before its end."""
 
@@ -134,7 +126,7 @@ class Interval(BaseModel):
     """Months, by name or number."""
     years: tuple[Annotated[Range, _reader(int, "year")], ...] = ()
     """Years."""
-    location: Annotated[str, AfterValidator(_zone)] = "UTC"
+    location: ZoneName = "UTC"
     """Time zone of all of it."""
 
     def contains(self, at: datetime) -> bool:

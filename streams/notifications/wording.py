@@ -7,11 +7,12 @@ in proportion to its length, which is bounded; what it makes is bounded as well.
 """
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Annotated, Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from streams.policy_faults import meant
 
 #: Characters of a template.
 TEMPLATE_LENGTH: Final = 4_000
@@ -141,11 +142,11 @@ def _faults(node: nodes.Node, known: frozenset[str], *, looping: bool = False) -
 
 def _own_faults(node: nodes.Node, known: frozenset[str], *, looping: bool) -> Iterator[str]:
     if isinstance(node, nodes.Name) and node.name not in known:
-        yield f"{node.name!r} is no word; {_meant(node.name, known)}"
+        yield f"{node.name!r} is no word; {meant(node.name, known)}"
     elif isinstance(node, nodes.Filter) and node.name not in _FILTERS:
-        yield f"there is no filter {node.name!r}; {_meant(node.name, _FILTERS)}"
+        yield f"there is no filter {node.name!r}; {meant(node.name, _FILTERS)}"
     elif isinstance(node, nodes.Test) and node.name not in _TESTS:
-        yield f"there is no test {node.name!r}; {_meant(node.name, _TESTS)}"
+        yield f"there is no test {node.name!r}; {meant(node.name, _TESTS)}"
     elif isinstance(node, nodes.Getattr) and not _of_a_loop(node):
         yield f"a template has no attributes: write labels[{node.attr!r}]"
     elif isinstance(node, nodes.For):
@@ -156,8 +157,3 @@ def _own_faults(node: nodes.Node, known: frozenset[str], *, looping: bool) -> It
 
 def _of_a_loop(node: nodes.Getattr) -> bool:
     return isinstance(node.node, nodes.Name) and node.node.name == "loop"
-
-
-def _meant(name: str, known: frozenset[str]) -> str:
-    close = get_close_matches(name, sorted(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"

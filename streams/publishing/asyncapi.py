@@ -156,10 +156,13 @@ def _dead_headers() -> dict[str, Any]:
         "tocsin_partition": "Its partition there.",
         "tocsin_offset": "Its offset there.",
     }
+    also = {
+        "tocsin_unread": "Of a batch of which the rest counts: the places of what could not be read."
+    }
     return {
         "type": "object",
         "required": list(told),
         "properties": {
-            name: {"type": "string", "description": about} for name, about in told.items()
+            name: {"type": "string", "description": about} for name, about in (told | also).items()
         },
     }

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas import limits
 from schemas.contract import Line, Name, Severity
 from schemas.public import PageV1
+from streams.time_zones import ZoneName
 
 #: Tenants that can stand in an address, below ``/status``.
 PATH: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -27,13 +28,6 @@ def _address(text: str) -> str:
         message = "must be an address that starts with http:// or https://"
         raise ValueError(message)
     return text.rstrip("/")
-
-
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        message = "is no time zone: write it as Europe/Berlin or UTC"
-        raise ValueError(message)
-    return name
 
 
 class Component(BaseModel):
@@ -83,7 +77,7 @@ class StatusPage(BaseModel):
     """The channels through which people outside are told of what is published."""
     since: date | None = None
     """The first day that is known of; days before are shown as unknown, and count in no uptime."""
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    time_zone: ZoneName = "UTC"
     """Whose days its uptime counts, and whose clock its times are of."""
     tenant: Name = "default"
     """The tenant whose incidents it shows."""

@@ -4,25 +4,31 @@ The document in which Prometheus Alertmanager, and Grafana after it, tell of a g
 Sources: Prometheus, Alertmanager configuration, ``webhook_config``; Grafana, "Configure webhook notifications".
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
 
 import msgspec
 
 from schemas.telemetry import Signal
+from streams.errors import Rejected
 from streams.telemetry.documents import Part, read_document
 from streams.telemetry.external import AlertFormat, Told, digest, first_of
 from streams.telemetry.moments import from_text
 from streams.telemetry.payload import Payload
+
+_TRUNCATED: Final = (
+    "truncatedAlerts: some alerts were left out, and nobody hears of them: "
+    "must be 0, as it is where the webhook's max_alerts is 0"
+)
 
 
 class _Alert(Part):
     status: Literal["firing", "resolved"]
     labels: Mapping[str, str]
     starts_at: str = msgspec.field(name="startsAt")
-    annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
-    ends_at: str = msgspec.field(name="endsAt", default="")
-    fingerprint: str = ""
+    annotations: Mapping[str, str] | None = None
+    ends_at: str | None = msgspec.field(name="endsAt", default=None)
+    fingerprint: str | None = None
     generator_url: str | None = msgspec.field(name="generatorURL", default=None)
     # Grafana's own.
     dashboard_url: str | None = msgspec.field(name="dashboardURL", default=None)
@@ -30,7 +36,8 @@ class _Alert(Part):
 
 
 class _Group(Part):
-    alerts: list[_Alert]
+    alerts: list[msgspec.Raw]
+    truncated_alerts: Any = msgspec.field(name="truncatedAlerts", default=0)
 
 
 class AlertGroups(AlertFormat):
@@ -44,18 +51,22 @@ class AlertGroups(AlertFormat):
             Unreadable: It is no such document.
         """
         group = read_document(_Group, payload.body)
-        return [
-            self._alert(payload, alert, f"alerts[{number}]")
-            for number, alert in enumerate(group.alerts)
-        ]
+        for number, alert in enumerate(group.alerts):
+            place = f"alerts[{number}]"
+            payload.batch.add(place, self._alert(payload, alert, place))
+        if isinstance(group.truncated_alerts, int) and group.truncated_alerts > 0:
+            # They, and their ends, would be missed without a word.
+            payload.batch.put_aside("truncatedAlerts", Rejected(_TRUNCATED))
+        return payload.batch.signals
 
-    def _alert(self, payload: Payload, told: _Alert, place: str) -> Signal:
+    def _alert(self, payload: Payload, alert: msgspec.Raw, place: str) -> Iterator[Signal]:
+        told = read_document(_Alert, alert, place)
         firing = told.status == "firing"
         began = from_text(told.starts_at, f"{place}.startsAt")
         ended = from_text(told.ends_at, f"{place}.endsAt") if told.ends_at and not firing else None
-        notes = told.annotations
+        notes = told.annotations or {}
         described = notes.get("description") or notes.get("message") or ""
-        return self.alert(
+        yield self.alert(
             place,
             Told(
                 alert_id=told.fingerprint or digest(told.labels.items()),

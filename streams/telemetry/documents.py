@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 from pydantic import ValidationError
 
-from schemas.contract import Unreadable, faults
+from schemas.contract import CUT_OFF, Unreadable, faults
 from schemas.telemetry import Signal
 
 DocumentT = TypeVar("DocumentT")
@@ -19,6 +19,7 @@ _FAULT: Final = re.compile(
 )
 #: A step of such a place: a field, or an element of a list.
 _STEP: Final = re.compile(r"\[[^]]*\]|[^.\[\]]+")
+_TRUNCATED: Final = "Input data was truncated"
 _MISSING: Final = re.compile(r"^Object missing required field `([A-Za-z_]+)`$")
 
 
@@ -41,9 +42,10 @@ def read_document(
         raise Unreadable(_said(str(error), within, cast("Any", kind))) from None
     except RecursionError:
         raise Unreadable(f"{within or 'value'}: is nested too deep") from None
-    except ValueError:
+    except ValueError as error:
         # The parser's own message can repeat characters of the input.
-        raise Unreadable(f"{within or 'value'}: is not JSON") from None
+        said = CUT_OFF if str(error).startswith(_TRUNCATED) else "is not JSON"
+        raise Unreadable(f"{within or 'value'}: {said}") from None
     return document
 
 

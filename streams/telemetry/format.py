@@ -63,7 +63,7 @@ class Format(BaseModel):
     @abstractmethod
     def read(self, payload: Payload) -> Sequence[Signal]:
         """
-        Return the signals of *payload*.
+        Return the signals of *payload*; a batch adds each of its elements to ``payload.batch``, whose signals they are.
 
         Raises:
             Unreadable: It is not in this format; the text names the field and quotes nothing.
@@ -100,8 +100,3 @@ def _first(labels: Mapping[str, str], names: Iterable[str], otherwise: str) -> t
             if cleaned:
                 return cleaned, name
     return otherwise, ""
-
-
-def too_many() -> str:
-    """Return what is said of a batch that holds too many signals."""
-    return f"holds more than {limits.BATCH_SIGNALS} signals: send smaller batches"

@@ -4,32 +4,37 @@ Quantiles of histograms, estimated as Prometheus' ``histogram_quantile`` does: i
 Source: OpenTelemetry Metrics Data Model, "Histogram" and "ExponentialHistogram".
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import inf
 
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """Buckets from the lowest to the highest: bounds, and how many values are in each."""
+    """Buckets from the lowest to the highest: how many values are in each, and up to each; their bounds are reckoned when asked for."""
 
-    lower: Sequence[float]
-    upper: Sequence[float]
     counts: Sequence[int]
+    totals: Sequence[int]
+    bounds: Callable[[int], tuple[float, float]]
+    """Return the lower and the upper bound of the bucket at an index: a stranger can send a million of them."""
 
     def cumulative(self) -> Iterator[tuple[float | None, int]]:
         """Yield each upper bound and how many values are at most it; the last has no bound, and is all of them."""
-        total = 0
-        for bound, count in zip(self.upper, self.counts, strict=True):
-            total += count
+        for index, total in enumerate(self.totals):
+            bound = self.bounds(index)[1]
+            if bound == inf:
+                break  # So are all that follow.
             if bound < inf:
                 yield bound, total
-        yield None, total
+        yield None, self.totals[-1] if self.totals else 0
 
 
 def explicit(counts: Sequence[int], bounds: Sequence[float]) -> Buckets:
     """Return the buckets whose bounds are given."""
-    return Buckets((-inf, *bounds), (*bounds, inf), counts) if counts else Buckets((), (), ())
+    ends = (-inf, *bounds, inf)
+    return _buckets(counts, lambda index: (ends[index], ends[index + 1]))
 
 
 def exponential(
@@ -40,39 +45,44 @@ def exponential(
 
     *positive* and *negative* are the first bucket's index and the buckets' counts.
     """
-    above = [
-        (*_bounds(scale, positive[0] + index), count) for index, count in enumerate(positive[1])
-    ]
-    below = [
-        (*_bounds(scale, negative[0] + index), count) for index, count in enumerate(negative[1])
-    ]
-    rows = [
-        *((-upper, -lower, count) for lower, upper, count in reversed(below)),
-        *([(0.0, 0.0, zeros)] if zeros else []),
-        *above,
-    ]
-    return Buckets(*zip(*rows, strict=True)) if rows else Buckets((), (), ())
+    (first_above, above), (first_below, below) = positive, negative
+    middle = [zeros] if zeros else []
+    # Below zero, the bucket with the highest index is the lowest.
+    last_below = first_below + len(below) - 1
+
+    def bounds(index: int) -> tuple[float, float]:
+        if index < len(below):
+            lower, upper = _bounds(scale, last_below - index)
+            return -upper, -lower
+        beyond = index - len(below) - len(middle)
+        return (0.0, 0.0) if beyond < 0 else _bounds(scale, first_above + beyond)
+
+    return _buckets([*reversed(below), *middle, *above], bounds)
 
 
 def quantile(
     buckets: Buckets, share: float, lowest: float | None, highest: float | None
 ) -> float | None:
     """Return below which value the *share* of all values is; None where nothing can be said."""
-    total = sum(buckets.counts)
-    if total <= 0:
+    totals = buckets.totals
+    if not totals or totals[-1] <= 0:
         return None
-    rank, before = share * total, 0
-    for lower, upper, count in zip(buckets.lower, buckets.upper, buckets.counts, strict=True):
-        if before + count >= rank and count:
-            low = lower if lowest is None else max(lower, lowest)
-            high = upper if highest is None else min(upper, highest)
-            if low == -inf:
-                low = min(0.0, high)  # Where nothing else is said, values begin at zero.
-            if high == inf:
-                return low if lower > -inf else None
-            return low + (high - low) * (rank - before) / count
-        before += count
-    return None
+    rank = share * totals[-1]
+    # The first bucket that has values, and with it enough of them.
+    index = bisect_left(totals, rank) if rank > 0 else bisect_right(totals, 0)
+    lower, upper = buckets.bounds(index)
+    low = lower if lowest is None else max(lower, lowest)
+    high = upper if highest is None else min(upper, highest)
+    if low == -inf:
+        low = min(0.0, high)  # Where nothing else is said, values begin at zero.
+    if high == inf:
+        return low if lower > -inf else None
+    count = buckets.counts[index]
+    return low + (high - low) * (rank - (totals[index] - count)) / count
+
+
+def _buckets(counts: Sequence[int], bounds: Callable[[int], tuple[float, float]]) -> Buckets:
+    return Buckets(counts, list(accumulate(counts)), bounds)
 
 
 def quantile_name(share: float) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.topics import TopicDeclaration
+from streams.telemetry.batch import Batch
 
 _TOP: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -27,6 +28,8 @@ class Payload:
     """By name in small letters; of several with one name, the last."""
     stamped: int | None = None
     """The record's own time as Kafka has it, in milliseconds."""
+    batch: Batch = field(default_factory=Batch)
+    """What its elements become, where it has several."""
 
     @property
     def body(self) -> bytes:
@@ -39,12 +42,20 @@ class Payload:
         if not self.value:
             message = "the value is empty: this topic carries no tombstones"
             raise Unreadable(message)
-        if len(self.value) > limits.BATCH_BYTES:
-            message = (
-                f"the value has {len(self.value)} bytes: at most {limits.BATCH_BYTES} are read"
-            )
-            raise Unreadable(message)
+        self.check_size()
         return self.value
+
+    def check_size(self) -> None:
+        """
+        Refuse a value that no format reads.
+
+        Raises:
+            Unreadable: It is larger.
+        """
+        size = len(self.value or b"")
+        if size > limits.BATCH_BYTES:
+            message = f"the value has {size} bytes: at most {limits.BATCH_BYTES} are read"
+            raise Unreadable(message)
 
     @cached_property
     def top(self) -> Mapping[str, msgspec.Raw]:

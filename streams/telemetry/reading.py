@@ -14,24 +14,26 @@ What says which format it is, in this order:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from schemas import limits
-from schemas.contract import Unreadable
+from schemas.contract import CUT_OFF, Unreadable
 from schemas.telemetry import Signal
 from schemas.topics import TopicDeclaration
 from streams.discovery import declared_in, kind_of
-from streams.errors import Rejected
 from streams.telemetry import formats as folder
+from streams.telemetry.batch import AHEAD, Batch, check_time
 from streams.telemetry.format import Format
+from streams.telemetry.formats.cloudevents import STRUCTURED
 from streams.telemetry.payload import Payload
 
 #: The header by which a producer says in which format a record is.
 FORMAT: Final = "tocsin_format"
-#: How far a producer's clock may be ahead of the time that its record bears.
-AHEAD: Final = timedelta(minutes=5)
+#: The header of a dead letter of which only these places were not read: sent again, it gives no more than them.
+UNREAD: Final = "tocsin_unread"
 
 _TYPE: Final = "ce_type"
 #: How our own JSON begins when we write it.
@@ -68,17 +70,10 @@ class Formats:
             Unreadable: Its header names none that there is.
         """
         of_topic = self._of_topic.get(payload.topic.name)
-        if payload.headers:
-            named = payload.header(FORMAT)
-            if named:
-                return self._named(named, of_topic)
-            event_type = payload.header(_TYPE)
-            if event_type == payload.topic.contract.event_type:
-                return self._last
-            if event_type and self._by_name[_CLOUD_EVENTS].recognises(payload):
-                return self._by_name[_CLOUD_EVENTS]
-        if of_topic is not None:
-            return of_topic
+        marked = self._marked(payload, of_topic) if payload.headers else None
+        chosen = marked or of_topic
+        if chosen is not None:
+            return chosen
         if (
             payload.value is None
             or payload.value.startswith(_OURS)
@@ -86,6 +81,19 @@ class Formats:
         ):
             return self._last
         return next((each for each in self._asked if each.recognises(payload)), self._last)
+
+    def _marked(self, payload: Payload, of_topic: Format | None) -> Format | None:
+        """Return what the headers of *payload* say; None where they say nothing."""
+        named = payload.header(FORMAT).strip().lower()
+        if named:
+            return self._named(named, of_topic)
+        # An event in one piece may have the headers of one in parts beside it (Kafka Protocol Binding, 3.3.3).
+        event_type = payload.header(_TYPE)
+        if event_type == payload.topic.contract.event_type and payload.media_type != STRUCTURED:
+            return self._last
+        events = self._by_name[_CLOUD_EVENTS]
+        mentioned = event_type or payload.media_type == STRUCTURED
+        return events if mentioned and events.recognises(payload) else None
 
     def _named(self, name: str, of_topic: Format | None) -> Format:
         if of_topic is not None and kind_of(type(of_topic)) == name:
@@ -102,6 +110,55 @@ def _as_they_are() -> Formats:
     return Formats()
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a record gave."""
+
+    signals: Sequence[Signal]
+    wrong: str = ""
+    """What is wrong with those elements of a batch that gave none, while the others count."""
+    unread: Sequence[str] = ()
+    """Their places in it."""
+
+
+def read_record(
+    topic: TopicDeclaration,
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]] = (),
+    *,
+    stamped: int | None = None,
+    formats: Formats | None = None,
+) -> Read:
+    """
+    Return what a record of *topic* gives; *stamped* is the record's own time as Kafka has it, in milliseconds.
+
+    Raises:
+        Unreadable: The value is not what its topic carries, in none of its elements.
+        Rejected: The signal's time cannot be true.
+    """
+    # Kafka lets a header have no value.
+    given: Mapping[str, bytes] = {name.lower(): each or b"" for name, each in headers}
+    batch = Batch(latest_of(stamped), _unread(given))
+    payload = Payload(topic, value, given, stamped, batch)
+    payload.check_size()
+    chosen = (formats or _as_they_are()).chosen(payload)
+    try:
+        signals = chosen.read(payload)
+    except RecursionError:
+        raise Unreadable("value: is nested too deep") from None
+    except Unreadable as refusal:
+        if not _guessed(chosen, payload) or CUT_OFF in str(refusal):
+            raise
+        message = f"{refusal}; it looks like no other format: a header {FORMAT} would name one"
+        raise Unreadable(message) from None
+    if signals is not batch.signals:
+        for signal in signals:
+            check_time(signal, batch.latest)
+    elif batch.faults and not signals:
+        raise batch.refusal()
+    return Read(signals, batch.said(), tuple(batch.faults))
+
+
 def read_signals(
     topic: TopicDeclaration,
     value: bytes | None,
@@ -110,30 +167,17 @@ def read_signals(
     stamped: int | None = None,
     formats: Formats | None = None,
 ) -> Sequence[Signal]:
-    """
-    Return the signals of a record of *topic*; *stamped* is the record's own time as Kafka has it, in milliseconds.
+    """Return the signals of ``read_record``, which see."""
+    return read_record(topic, value, headers, stamped=stamped, formats=formats).signals
 
-    A record is read whole or not at all: where one of its signals is none, none is returned.
 
-    Raises:
-        Unreadable: The value is not what its topic carries.
-        Rejected: A signal's time cannot be true.
-    """
-    # Kafka lets a header have no value.
-    given: Mapping[str, bytes] = {name.lower(): each or b"" for name, each in headers}
-    payload = Payload(topic, value, given, stamped)
-    chosen = (formats or _as_they_are()).chosen(payload)
-    try:
-        signals = chosen.read(payload)
-    except RecursionError:
-        raise Unreadable("value: is nested too deep") from None
-    except Unreadable as refusal:
-        if not _guessed(chosen, payload):
-            raise
-        message = f"{refusal}; it looks like no other format: a header {FORMAT} would name one"
-        raise Unreadable(message) from None
-    _check_times(signals, stamped)
-    return signals
+def _unread(headers: Mapping[str, bytes]) -> Sequence[str]:
+    named = headers.get(UNREAD, b"").decode(errors="replace")
+    places = [place for each in named.split(",") if (place := each.strip())]
+    if len(places) > limits.BATCH_FAULTS:
+        # Ours never does, and each element would be compared with all of them.
+        raise Unreadable(f"{UNREAD}: names more than {limits.BATCH_FAULTS} places")
+    return places
 
 
 def _guessed(chosen: Format, payload: Payload) -> bool:
@@ -148,13 +192,3 @@ def latest_of(stamped: int | None) -> datetime:
     if stamped is None or not 0 <= stamped < _LAST_STAMP:
         return limits.LATEST
     return limits.EARLIEST + stamped * _MILLISECOND + AHEAD
-
-
-def _check_times(signals: Sequence[Any], stamped: int | None) -> None:
-    latest = latest_of(stamped)
-    if any(signal.occurred_at > latest for signal in signals):
-        message = (
-            f"occurred_at: is more than {AHEAD.seconds // 60} minutes ahead of the record's own time; "
-            "is the producer's clock right?"
-        )
-        raise Rejected(message)

@@ -38,6 +38,7 @@ _LEVELS: Final[Mapping[str, int]] = {
     "emergency": 21,
     "emerg": 21,
 }
+_STEPS: Final = {"2": 1, "3": 2, "4": 3}
 #: By the severity of RFC 5424: emergency, alert, critical, error, warning, notice, informational, debug.
 SYSLOG: Final = (21, 19, 18, 17, 13, 10, 9, 5)
 #: What a log record without a level is: informational.
@@ -53,4 +54,7 @@ def alert_severity(word: str, words: Mapping[str, int] | None = None) -> int | N
 
 def level(word: str) -> int:
     """Return the OpenTelemetry severity number that *word* stands for; informational where nobody knows."""
-    return _LEVELS.get(word.strip().lower(), NO_LEVEL)
+    plain = word.strip().lower()
+    # OpenTelemetry's own names go on with a step: ``WARN``, ``WARN2`` to ``WARN4``.
+    step = _STEPS.get(plain[-1:], 0)
+    return _LEVELS.get(plain[:-1], NO_LEVEL - step) + step if step else _LEVELS.get(plain, NO_LEVEL)

@@ -17,9 +17,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from schemas.contract import Name
 from streams.discovery import declared_in
+from streams.time_zones import ZoneName
 from streams.warehouse import reports
 from streams.warehouse.report import Report
-from streams.warehouse.zones import Zone
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WRITTEN: Final = re.compile(r"(?P<day>[a-z]+) (?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d)")
@@ -112,7 +112,7 @@ class Digest(BaseModel):
 
     every: Annotated[Every, BeforeValidator(read_every)]
     """When: day, a day of the week or month (its first day), and a time, such as monday 08:00."""
-    time_zone: Zone = "UTC"
+    time_zone: ZoneName = "UTC"
     """Where it is that time; days of the reports begin at midnight there."""
     to: Name
     """The channel of kind email whose receivers get it."""

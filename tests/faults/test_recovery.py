@@ -100,7 +100,9 @@ async def detection_is_what_its_signals_say(settings: Settings) -> None:
         for record in theirs:
             recomputed.extend(AlertV1.from_wire(each.value) for each in desk.hear(METRICS, record))
         state = {name: entry for name, entry in desk.changes().items() if entry is not None}
-        assert values(journal.entries) == values(state)
+        # No tick is heard again here.
+        kept = {name: entry for name, entry in journal.entries.items() if name != "clock"}
+        assert values(kept) == values(state)
     # After a kill some are sent again, under the same id and the same in every field.
     assert {(alert.event_id, alert.to_wire()) for alert in sent} == {
         (alert.event_id, alert.to_wire()) for alert in recomputed

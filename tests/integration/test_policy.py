@@ -191,12 +191,12 @@ async def test_what_is_published_can_be_looked_at_and_what_is_wrong_is_not_publi
     assert await command(settings, "policy", "show") == (0, nothing)
     assert await command(settings, "policy", "log") == (0, nothing)
 
-    def publishing(reason: str, *more: str) -> Any:
+    def publishing(reason: str) -> Any:
         return command(
-            settings, "policy", "publish", str(folder), "--author", "ana", "--reason", reason, *more
+            settings, "policy", "publish", str(folder), "--author", "ana", "--reason", reason
         )
 
-    code, said = await publishing("first", "--dry-run")
+    code, said = await command(settings, "policy", "diff", str(folder))
     assert code == 0
     assert "+  - {name: load, kind: threshold, metric: load, threshold: 5, severity: 2}\n" in said
     assert await read_topic(settings, POLICIES.name) == []
@@ -233,3 +233,7 @@ async def test_what_is_published_can_be_looked_at_and_what_is_wrong_is_not_publi
     ]
     code, said = await command(settings, "policy", "show")
     assert said.endswith(f"# rules.yaml\n{AFTER.lstrip()}")
+    code, said = await command(settings, "policy", "rollback", "--author", "ben", "--reason", "b")
+    assert (code, "published, +2 -1 lines" in said) == (0, True)
+    code, said = await command(settings, "policy", "show")
+    assert said.endswith(f"# rules.yaml\n{BEFORE.lstrip()}")

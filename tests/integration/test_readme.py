@@ -88,9 +88,8 @@ async def folder(broker: BrokerUnderTest, tmp_path: Path) -> AsyncIterator[Folde
         )
         for name, value in broker.client_settings.items()
     }
-    heard: list[str] = []
     async with Installation(
-        tmp_path / ".tocsin", broker=broker.bootstrap, given=settings, hear=heard.append
+        tmp_path / ".tocsin", broker=broker.bootstrap, given=settings, hear=print
     ) as installation:
         running = await installation.ready(timedelta(seconds=WITHIN))
         warehouse = urlsplit(running.warehouse.get_secret_value())

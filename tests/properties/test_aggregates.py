@@ -5,10 +5,10 @@ from itertools import pairwise
 from math import fsum
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.detection.running import LARGEST, Keeps, Reach, Running, quantile
+from streams.detection.running import LARGEST, Keeps, Reach, Running, marked, quantile
 
 SPAN, ROOM = 30, 12
 
@@ -20,16 +20,17 @@ samples = st.lists(st.tuples(st.integers(0, 100), numbers, st.integers(0, 3)), m
 
 
 def naive(heard: list[tuple[int, float, int]]) -> list[tuple[int, float]]:
-    """The window as its words say: newest moments, no copy twice, the newest of too many."""
-    held: list[tuple[int, int, float]] = []
+    """The window as its words say: newest moments, smaller values before larger ones, no copy twice, the newest of too many."""
+    held: list[tuple[int, float, int]] = []
     end = None
     for at, value, mark in heard:
         end = at if end is None else max(end, at)
         held = [each for each in held if each[0] > end - SPAN]
-        if at <= end - SPAN or (at, mark) in [each[:2] for each in held]:
+        if at <= end - SPAN or (at, mark) in [each[::2] for each in held]:
             continue
-        held = sorted([*held, (at, mark, min(max(value, -LARGEST), LARGEST))])[-ROOM:]
-    return [(at, value) for at, _, value in held]
+        # Of one moment, the smaller value was before the larger one.
+        held = sorted([*held, (at, min(max(value, -LARGEST), LARGEST), mark)])[-ROOM:]
+    return [(at, value) for at, value, _ in held]
 
 
 def kept(heard: list[tuple[int, float, int]], keeps: Keeps) -> Running:
@@ -109,3 +110,11 @@ def test_a_percentile_is_never_beyond_what_was_measured(values, share):
     """Otherwise a rule could fire on a value that never was."""
     ranked = sorted(min(max(value, -LARGEST), LARGEST) for value in values)
     assert ranked[0] <= quantile(ranked, share) <= ranked[-1]
+
+
+@given(st.lists(numbers, min_size=2, max_size=40, unique=True), st.sampled_from([0, 7_123_456]))
+@example([2.0, 2.5, 2.25, -1.0, -2.0, 0.5, 0.0], 0)
+def test_different_values_are_no_copies(values, seed):
+    """Otherwise one of two measurements of a moment would be left out."""
+    assert len({marked(seed, None, value) for value in values}) == len(values)
+    assert len({marked(seed, None, value) for value in [*values, *values]}) == len(values)

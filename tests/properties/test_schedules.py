@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.incidents.ical import exported, imported
-from streams.incidents.local_time import zone
 from streams.incidents.schedules import Schedule, gaps, in_layer, on_call, turns
+from streams.time_zones import zone
 
 PEOPLE = ("ada", "grace", "lin")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")

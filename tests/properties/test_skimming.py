@@ -35,6 +35,11 @@ from tests.recording import Event, ListJournal, Record, RecordingEmitter, chunk_
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 TOPICS = {HealthV1: HEALTH, MetricV1: METRICS, LogV1: LOGS, TickV1: TICKS}
 
+
+def by_service(name: str, **settings) -> Threshold:
+    return Threshold(**{"name": name, "metric": "load", "severity": 3, "group_by": []} | settings)
+
+
 RULES = (
     Health(name="check", failures=2, of=3, successes=2, severity={"critical": 1, "otherwise": 3}),
     Threshold(name="high", metric="load", threshold=5, clear=3, severity=2, **{"for": "20s"}),
@@ -57,6 +62,9 @@ RULES = (
         severity=3,
         group_by=[],
     ),
+    by_service("many", aggregate="count", over="30s", threshold=9),
+    by_service("little", aggregate="sum", compare="<", over="20s", threshold=3, clear=5),
+    by_service("below", aggregate="avg", compare="<=", over="30s", threshold=1),
     Threshold(
         name="few",
         service="database",
@@ -164,6 +172,22 @@ RULES = (
         windows=[{"long": "2m", "short": "40s", "burn": 1.4}],
     ),
     LogNovelty(name="new", learn="30s", within="20s", severity=3),
+    LogNovelty(
+        name="words",
+        level="info",
+        learn="3s",
+        within="9s",
+        max_templates=2,
+        match=["host!=c"],
+        severity={"default": 3, "bands": [{"beyond": 1, "severity": 2}]},
+        keep_firing_for="4s",
+        **{"for": "2s"},
+    ),
+    LogNovelty(
+        name="lines", level="info", learn="0s", within="5s", group_by=None, severity=3, max_series=2
+    ),
+    LogNovelty(name="later", level="info", learn="2s", within="5s", lateness="3s", severity=3),
+    LogPattern(name="slow", pattern="[5-9] ms", level="info", within="9s", severity=3),
     # Never calm: what it hears waits.
     Threshold(
         name="patient",
@@ -209,13 +233,16 @@ metrics = st.builds(
     hosts,
 )
 logs = st.builds(
-    lambda service, body, level: (
+    lambda service, body, level, labels: (
         LogV1,
-        {"service": service, "body": body, "severity_number": level},
+        {"service": service, "body": body, "severity_number": level, "labels": labels},
     ),
     services,
-    st.sampled_from(["refused 1", "refused 2", "fine"]),
-    st.sampled_from([9, 9, 9, 17]),
+    st.sampled_from(
+        ["refused 1", "refused 2", "fine", "took 3 ms", "took 7 ms", "took long ms", "refused b"]
+    ),
+    st.sampled_from([9, 9, 9, 17, 5]),
+    st.sampled_from([{}, {"host": "a"}, {"host": "c"}]),
 )
 # How long after the one before it happened: some are late, some the same again.
 steps = st.sampled_from([1, 1, 1, 2, 5, 5, 0, -3, 30])
@@ -239,7 +266,8 @@ turns = st.lists(
     ),
     max_size=30,
 )
-inputs = st.one_of(everything, everything, turns)
+lines = st.lists(st.tuples(logs, steps), max_size=60)
+inputs = st.one_of(everything, everything, turns, lines)
 
 
 def records_of(given_inputs: list[Any]) -> list[Record]:

@@ -11,16 +11,15 @@ from urllib.parse import urlsplit
 import click
 import pytest
 import yaml
-from prometheus_client import Counter, Gauge, Histogram
 
 from schemas.topics import DECLARED
 from streams.__main__ import main
-from streams.agents import metrics
 from streams.cli.worker import ROLES
 from streams.durations import read_duration
 from streams.laptop.brokers.jars import KAFKA
 from streams.settings import Settings
 from tests.brokers import IMAGE
+from tests.exposed import exposed
 
 TEXT = Path("docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -138,35 +137,25 @@ def test_panels_ask_a_source_that_is_provided() -> None:
 
 def test_panels_name_metrics_that_workers_have() -> None:
     """A panel would be empty for ever, and an empty panel looks as if all were well."""
-    labels = {
-        sample: {*labels, *(["le"] if sample.endswith("_bucket") else [])}
-        for it in vars(metrics).values()
-        if isinstance(it, Counter | Gauge | Histogram)
-        for name, labels in [(it._name, it._labelnames)]
-        for sample in _samples(it, name)
-    }
+    labels = {name: by for it in exposed() for name, by in it.samples.items()}
     asked = {}
     for panel in PANELS:
         for expression in (it.get("expr", "") for it in panel["targets"]):
             for by, rest in re.findall(r"by \(([\w, ]+)\) (.*)", expression):
                 [name] = re.findall(r"\btocsin_\w+|\bup\b", rest)
                 asked[name] = set(by.split(", "))
-    assert asked.pop("up") == {"role"}
+    # Every target has a role.
+    assert asked.pop("up") == asked["tocsin_ready"] == {"role"}
+    labels["tocsin_ready"].add("role")
     assert asked.keys() <= labels.keys()
     assert {name: by - labels[name] for name, by in asked.items() if by - labels[name]} == {}
     assert asked["tocsin_lag_records"] == {"hop", "topic"}
     # And what workers tell is looked at.
-    assert {it._name for it in vars(metrics).values() if isinstance(it, Counter | Gauge)} == {
-        name.removesuffix("_total") for name in asked if not name.endswith("_bucket")
+    assert asked.keys() == {
+        f"{it.name}_bucket" if it.kind == "histogram" else it.name
+        for it in exposed()
+        if not it.name.startswith(("tocsin_probe_", "tocsin_digests_"))
     }
-
-
-def _samples(metric: Any, name: str) -> set[str]:
-    if isinstance(metric, Counter):
-        return {f"{name}_total"}
-    if isinstance(metric, Histogram):
-        return {f"{name}_bucket", f"{name}_sum", f"{name}_count"}
-    return {name}
 
 
 def test_every_role_is_asked_for_its_metrics() -> None:
@@ -179,6 +168,15 @@ def test_every_role_is_asked_for_its_metrics() -> None:
     assert sorted(found["names"]) == ROLE_NAMES
     ports = {OURS[name]["environment"]["TOCSIN_WEB_PORT"] for name in ROLE_NAMES}
     assert {str(found["port"])} == ports
+
+
+def test_alerts_are_there_for_whoever_asks() -> None:
+    """They would be a file that nobody reads."""
+    [pattern] = yaml.safe_load(Path("deploy/prometheus/prometheus.yml").read_text())["rule_files"]
+    [mounted] = [it for it in SERVICES["prometheus"]["volumes"] if it.startswith("./deploy/alerts")]
+    source, target, mode = mounted.split(":")
+    assert (pattern, mode) == (f"{target}/*.yaml", "ro")
+    assert [path.name for path in Path(source).glob("*.yaml")] == ["tocsin.yaml"]
 
 
 def test_its_broker_is_the_one_that_tests_run_on() -> None:

@@ -452,9 +452,9 @@ def test_channels_of_branches_and_fallbacks_are_reached(tmp_path: Path) -> None:
     """Otherwise a warning would tell an operator to remove who is paged in the end."""
     text = """
 channels:
-  chat: {kind: slack, fallback: mail}
-  mail: {kind: ntfy}
-  pager: {kind: pagerduty}
+  chat: {kind: slack, fallback: mail, url: "${CHAT:-}"}
+  mail: {kind: ntfy, topic: "${TOPIC:-}"}
+  pager: {kind: pagerduty, routing_key: ""}
 routes:
   - channels: [chat]
     routes:
@@ -471,7 +471,7 @@ def test_people_whom_no_channel_tells_of_handovers(tmp_path: Path) -> None:
         """
         channels:
           pager: {kind: pagerduty, routing_key: a-routing-key, fallback: chat}
-          chat: {kind: slack}
+          chat: {kind: slack, url: "${CHAT:-}"}
         routes: [{channels: [pager, chat]}]
         people: {ada: {channels: [pager]}, grace: {channels: [pager, chat]}}
         schedules:

@@ -89,7 +89,7 @@ def test_every_name_that_is_nowhere_is_said_with_what_was_meant(tmp_path: Path) 
         "bad.yaml:9: schedules.primary.layers[0].rotation[1]: 'grace' is not defined under people; there are ada\n"
         "bad.yaml:10: schedules.primary.layers[1].shifts[0].person: 'lin' is not defined under people; there are ada\n"
         "bad.yaml:11: schedules.primary.overrides[0].person: 'bob' is not defined under people; there are ada\n"
-        "bad.yaml:14: escalations.critical.steps[0].teams: 'platform2' must be a list\n"
+        "bad.yaml:14: escalations.critical.steps[0].teams: 'platform2' must be a list: write [platform2]\n"
         "bad.yaml:14: escalations.critical.steps[0].schedules[0]: 'primry' is not defined under schedules; did you mean 'primary'?\n"
         "bad.yaml:14: escalations.critical.steps[0].teams: 'platform2' is not defined under teams; did you mean 'platform'?\n"
         "bad.yaml:16: severities[1].calendar: 'offce' is not defined under calendars; there are business"
@@ -110,8 +110,6 @@ def test_a_team_that_belongs_to_itself_is_refused_with_the_way(tmp_path: Path) -
         """,
     ) == (
         "bad.yaml:2: teams.a.teams: belongs to itself: a -> b -> c -> a\n"
-        "bad.yaml:3: teams.b.teams: belongs to itself: b -> c -> a -> b\n"
-        "bad.yaml:4: teams.c.teams: belongs to itself: c -> a -> b -> c\n"
         "bad.yaml:6: teams.e.teams: belongs to itself: e -> e"
     )
 
@@ -133,16 +131,16 @@ def test_what_is_wrong_within_a_part_is_said_with_its_place(tmp_path: Path) -> N
         """,
     ) == (
         "bad.yaml:1: calendars: must be a map of names to calendars\n"
-        "bad.yaml:3: people.ada.channels: must have at least 1 item after validation, not 0\n"
+        "bad.yaml:3: people.ada.channels: must have at least one entry\n"
         "bad.yaml:3: people.ada.timezone: is not known here; did you mean 'time_zone'?\n"
         "bad.yaml:5: schedules.primary.layers[0]: must have either rotation or shifts\n"
-        "bad.yaml:7: escalations.critical.steps: must have at least 1 item after validation, not 0\n"
+        "bad.yaml:7: escalations.critical.steps: must have at least one entry\n"
         "bad.yaml:7: escalations.critical.repeat: -1 must be greater than or equal to 0\n"
         "bad.yaml:8: escalations.other.steps[0].after: 'soon' is not a duration: "
         "write a number and a unit, such as 30s, 5m, 1h or 7d\n"
         "bad.yaml:8: escalations.other.steps[0].during: has the hours '9-5': write them as 09:00-17:00\n"
-        "bad.yaml:10: severities[1].respond_within: 'tomorrow' is neither a duration, "
-        "such as 30m or 4h, nor 'next business day'"
+        "bad.yaml:10: severities[1].respond_within: 'tomorrow' is not a duration: "
+        "write a number and a unit, such as 30s, 5m, 1h or 7d, or next business day"
     )
 
 

@@ -105,7 +105,7 @@ def test_settings_are_checked_with_their_place(tmp_path: Path) -> None:
           components: {Checkout: {descripton: x}}
         """,
     ).split("\n") == [
-        "bad.yaml:2: status_page.name: is missing; it says: Whose status it is",
+        "bad.yaml:1: status_page.name: is missing; it says: Whose status it is",
         "bad.yaml:2: status_page.url: must be an address that starts with http:// or https://",
         "bad.yaml:3: status_page.components.Checkout.descripton: is not known here; did you mean 'description'?",
     ]
@@ -165,7 +165,7 @@ def test_a_page_of_a_tenant_is_checked_with_its_place(tmp_path: Path) -> None:
         "bad.yaml:2: status_pages.history: stands in the page's address: it must be of letters, digits, `-` and `_`, and not one of api, history",
         "bad.yaml:3: status_pages.a b: stands in the page's address: it must be of letters, digits, `-` and `_`, and not one of api, history",
         "bad.yaml:4: status_pages.c.tenant: is the name that the page stands under: leave it out",
-        "bad.yaml:5: status_pages.e.time_zone: 'Vienna' is no time zone: write it as Europe/Berlin or UTC",
+        "bad.yaml:5: status_pages.e.time_zone: 'Vienna' is no time zone; did you mean 'Europe/Vienna'?",
         "bad.yaml:6: status_pages.f.name: is missing; it says: Whose status it is",
     ]
     assert refused(tmp_path, "status_pages: [a]") == (

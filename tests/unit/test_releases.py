@@ -100,14 +100,21 @@ def test_what_a_worker_cannot_use_is_said_with_its_place() -> None:
 
 def test_the_files_of_a_folder_are_those_that_workers_would_read(tmp_path: Path) -> None:
     """Notes beside the policy would be published, or a part of it left out."""
-    for name in ("a.yaml", "b.yml", "notes.txt"):
+    for name in ("a.yaml", "b.yml", "notes.txt", ".#a.yaml"):
         (tmp_path / name).write_text(name)
     assert texts_of(tmp_path) == {"a.yaml": "a.yaml", "b.yml": "b.yml"}
     (tmp_path / "b.yml").write_bytes(b"\xff")
-    with pytest.raises(PolicyError, match=r"cannot be read: one of its files is not UTF-8 text"):
+    with pytest.raises(PolicyError) as refused:
         texts_of(tmp_path)
-    with pytest.raises(PolicyError, match=r"gone cannot be read: No such file or directory"):
+    assert str(refused.value) == (
+        f"{tmp_path} cannot be used:\n  b.yml:1: is not UTF-8 text: save the file as UTF-8"
+    )
+    with pytest.raises(PolicyError) as refused:
         texts_of(tmp_path / "gone")
+    assert str(refused.value) == (
+        f"{tmp_path / 'gone'} cannot be used:\n"
+        "  gone: cannot be read: No such file or directory; name the policy's folder, or set TOCSIN_POLICY to it"
+    )
 
 
 def test_an_empty_folder_is_no_policy() -> None:

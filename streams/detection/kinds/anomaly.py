@@ -3,14 +3,13 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from functools import cached_property
 from math import inf
 from statistics import median
 from typing import Annotated, Final, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from schemas.contract import Name
 from schemas.origin import Origin
@@ -21,6 +20,7 @@ from streams.detection.moments import microseconds, moment_of, number_of
 from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
 from streams.detection.running import LARGEST
 from streams.durations import Duration
+from streams.time_zones import ZoneName
 
 #: Of normally distributed values, the standard deviation is so many times the median of the distances from the median.
 NORMAL: Final = 1.4826
@@ -32,16 +32,6 @@ _HOUR: Final = microseconds(timedelta(hours=1))
 _HOURS: Final = {"hour_of_day": 24, "hour_of_week": 168}
 #: A little more than what arithmetic in floating point can lose.
 _SLACK: Final = 1e-12
-
-
-def _zone(name: str) -> str:
-    known = available_timezones()
-    if name not in known:
-        close = get_close_matches(name, sorted(known), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "write one such as Europe/Berlin"
-        message = f"is no time zone; {hint}"
-        raise ValueError(message)
-    return name
 
 
 @dataclass(slots=True)
@@ -119,7 +109,7 @@ class Anomaly(Rule):
     """With the others: how many days or weeks do; 14 days or 6 weeks where it is left out."""
     learn: Annotated[int, Field(ge=4, le=1_000)] | None = None
     """How many values must be known: 30 with ``recent``, 8 of the same hour with the others, where it is left out."""
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    zone: ZoneName = "UTC"
     """The time zone of the hours, such as ``Europe/Berlin``."""
     floor: Annotated[FiniteFloat, Field(ge=0)] = 0
     """A deviation is at least this, in the metric's unit."""
@@ -324,7 +314,7 @@ class Anomaly(Rule):
             return self.graded(memory, Says.BAD, size)
         if self.clear is not None and size > self.clear:
             return Says.BETWEEN
-        return self.graded(memory, Says.CLEAR, size)
+        return Says.CLEAR
 
 
 def _bounded(value: float) -> float:

@@ -30,6 +30,9 @@ def _share(given: Any) -> Any:
             return float(f"{given.strip().removesuffix('%').strip()}e-2")
         except ValueError:
             pass
+    if isinstance(given, int | float) and given >= 1:
+        message = f"must be a share: write {given:g}% or {given / 100:g}"
+        raise ValueError(message)
     return given
 
 
@@ -82,7 +85,7 @@ class BurnRate(Rule):
 
     The burn rate is the share of what was bad, divided by the share that the objective allows. Of several pairs the worst severity
     counts; it is kept until the burn rate of its long window is back, as that moves slowly. With less than *minimum* in a long window,
-    its pair does not begin an alert. Windows move in steps of a sixtieth of their length, and end *settle* before the newest signal.
+    its pair neither begins an alert nor makes it worse. Windows move in steps of a sixtieth of their length, and end *settle* before the newest signal.
     """
 
     model_config = ConfigDict(
@@ -370,7 +373,8 @@ class BurnRate(Rule):
             rate = self._rate(steps)
             if rate <= burn:
                 continue
-            enough = before is not None or rounded(steps.whole) >= self.minimum
+            worse = before is None or self._worse(before, number) != before
+            enough = not worse or rounded(steps.whole) >= self.minimum
             if enough and self._rate(tally.window(short)) > burn:
                 burning = self._worse(burning, number)
         if burning is None:

@@ -1,6 +1,6 @@
 """Several rules fire at once, or some without others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
@@ -73,6 +73,11 @@ class Composite(Rule):
 
     def counts_late(self) -> bool:
         return True
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        for name in self.none:
+            if name in self.all or set(self.any) == {name}:
+                yield "none", f"{name!r} must fire and must not; it can never fire"
 
     def hears(self) -> tuple[type[Signal], ...]:
         return (Told,)

@@ -131,7 +131,7 @@ class Health(Rule):
             return self.graded(memory, Says.BAD, failures)
         good = memory.results[-self.successes :]
         if len(good) == self.successes and not any(result.failed for result in good):
-            return self.graded(memory, Says.CLEAR, failures)
+            return Says.CLEAR
         return Says.BETWEEN
 
     def absorb(self, memory: Memory, heard_at: datetime, batch: Batch, origin: Origin) -> None:

@@ -12,7 +12,7 @@ from schemas.origin import Origin
 from schemas.telemetry import LogV1, Signal
 from streams.detection.holding import Says
 from streams.detection.levels import LEVELS, Level
-from streams.detection.mining import Tree, words_of
+from streams.detection.mining import Template, Tree, shape_of
 from streams.detection.moments import microseconds, moment_of, number_of
 from streams.detection.rule import Calm, Evidence, Rule
 from streams.durations import Duration, written
@@ -108,22 +108,45 @@ class LogNovelty(Rule):
     def fresh(self) -> Memory:
         return Memory()
 
+    def reads_text(self) -> bool:
+        return self.when is None
+
+    def passes_over(self, level: float, text: str) -> bool:
+        del text
+        return level < self.level
+
+    def recall(self, memory: Memory, text: str) -> Template | None:
+        return memory.tree.recall(shape_of(text))
+
+    def hear_again(self, memory: Memory, recalled: Template, at: datetime) -> None:
+        now = number_of(at)
+        # Perhaps a copy: it must leave no trace.
+        if now > memory.heard:
+            recalled.seen = memory.heard = now
+
     def judge(self, memory: Memory, signal: LogV1, at: datetime, origin: Origin) -> Says | None:
-        now, words = number_of(at), words_of(signal.body)
+        now, shape = number_of(at), shape_of(signal.body)
         if memory.begun is None:
             memory.begun = now
-        elif now <= memory.heard and memory.tree.covers(words):
-            # Perhaps a copy: it must leave no trace.
+        late, recalled = now <= memory.heard, memory.tree.recall(shape)
+        if recalled is not None:
+            self.hear_again(memory, recalled, at)
+            return None if late else self._says(memory)
+        if late and memory.tree.covers(shape.words):
             return None
         memory.heard = max(memory.heard, now)
-        if memory.tree.learn(words, now, self.max_templates) and now >= memory.begun + self._learn:
+        new = memory.tree.learn(shape.words, now, self.max_templates)
+        if new and now >= memory.begun + self._learn:
             if memory.first_at is None:
                 memory.first_at, memory.first, memory.count = now, origin, 0
             memory.latest_at = max(memory.latest_at, now)
             memory.count += 1
-            memory.template = " ".join(words)[:_QUOTED]
+            memory.template = shape.text[:_QUOTED]
             memory.message = signal.body[:_QUOTED]
         return self._says(memory)
+
+    def calm(self, memory: Memory) -> Calm | None:
+        return self.ignores() if memory.first_at is None else None
 
     def next_look(self, memory: Memory, heard_at: datetime) -> datetime | None:
         del heard_at

@@ -135,6 +135,12 @@ class LogPattern(Rule):
     def ignores(self) -> Calm:
         return Calm(high=self.level - 1)
 
+    def reads_text(self) -> bool:
+        return self.when is None
+
+    def passes_over(self, level: float, text: str) -> bool:
+        return level < self.level or self._search(text) is None
+
     def fresh(self) -> Memory:
         return Memory()
 

@@ -31,8 +31,8 @@ class Passthrough(Rule):
     """
     Fires while another system says that its alert does; resolves when it says that it is over.
 
-    Source and alert id are the alert's identity, so that its end is recognised whatever its labels are by then; the labels that
-    it fired with are kept. An end without a beginning is nothing.
+    Source and alert id are the alert's identity, so that its end is recognised whatever its labels, service and environment are by
+    then; those that it fired with are kept. An end without a beginning is nothing.
     """
 
     model_config = ConfigDict(
@@ -44,6 +44,7 @@ class Passthrough(Rule):
     )
 
     subject_label = "alert"
+    known_by_subject = True
 
     kind: Literal["passthrough"] = "passthrough"
     severity: Severity

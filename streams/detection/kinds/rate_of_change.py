@@ -215,7 +215,7 @@ class RateOfChange(Rule):
             return self.graded(memory, Says.BAD, size)
         if self.clear is not None and size >= self.clear:
             return Says.BETWEEN
-        return self.graded(memory, Says.CLEAR, size)
+        return Says.CLEAR
 
 
 def _clipped(value: float) -> float:

@@ -1,5 +1,6 @@
 """A share of one amount in another: errors of requests, hits of look-ups."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -161,11 +162,10 @@ class Ratio(Rule):
         )
 
     def calm(self, memory: Memory) -> Calm | None:
-        # A band that is entered is left by the first value that is clear.
-        return None if memory.band else self._budget.calm(memory.tally)
+        return self._budget.calm(memory.tally)
 
     def renewed(self, memory: Memory, calm: Calm) -> Calm | None:
-        return None if memory.band else self._budget.renewed(memory.tally, calm)
+        return self._budget.renewed(memory.tally, calm)
 
     def calm_of(self, memory: Memory, calm: Calm, source: str) -> Calm | None:
         return self._budget.of_source(memory.tally, calm, tuple(source.split()))
@@ -208,14 +208,19 @@ class Ratio(Rule):
             value=value,
         )
 
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        if self.compare == "<" and self.threshold == 0:
+            yield "threshold", "a ratio is never less than 0; it can never fire"
+
+    def begins(self) -> float | None:
+        return self.threshold
+
     def rising(self) -> bool:
         return self.compare == ">"
 
     def _look(self, memory: Memory, now: int) -> Says:
         self._count(memory, now)
-        says = self._found(memory)
-        if says is not Says.BETWEEN:
-            self.graded(memory, says, self._value(memory))
+        says = self.graded(memory, self._found(memory), self._value(memory))
         memory.clear = says is Says.CLEAR
         return says
 

@@ -1,10 +1,12 @@
 """A metric compared with a number: its latest value, or an aggregate of the last so many minutes."""
 
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import accumulate
 from math import fsum, inf, nextafter
 from typing import Annotated, Final, Literal, Self
 
@@ -15,8 +17,9 @@ from schemas.origin import Origin
 from schemas.telemetry import MetricV1, Signal
 from streams.detection.heard import Batch
 from streams.detection.holding import Says
+from streams.detection.measure import source_of
 from streams.detection.moments import microseconds, moment_of, number_of
-from streams.detection.rule import ONE_FEED, Calm, Evidence, Rule
+from streams.detection.rule import ONE_FEED, Calm, Evidence, Pool, Rule
 from streams.detection.running import Keeps, Reach, Running, mark, quantile
 from streams.durations import Duration, written
 
@@ -46,6 +49,9 @@ _AT_ONCE: Final = 64
 #: Values that a growth needs.
 _PAIR: Final = 2
 _SLACK: Final = 1e-12
+#: How far the window may move while feeds take from a pool, as parts of it.
+_AHEAD: Final = (2, 4, 8, 16, 32)
+_LOST: Final = 1e-9
 
 
 @dataclass(slots=True)
@@ -224,6 +230,45 @@ class Threshold(Rule):
                 batch.numbers(begin), batch.levels[begin:], batch.marks(begin), self._reach
             )
 
+    def absorb_late(self, memory: Memory, batch: Batch, origin: Origin) -> None:
+        del origin
+        memory.unit = batch.signal.unit
+        memory.running.follow(batch.numbers(), batch.levels, batch.marks(), self._reach)
+
+    def pooled(self, memory: Memory) -> Calm | None:
+        running, span = memory.running, self._reach.span
+        if (
+            running.end is None
+            or self.aggregate not in {"avg", "sum", "count"}
+            or self.compare in {"==", "!="}
+        ):
+            return None
+        sign = 1.0 if self.compare in {">", ">="} else -1.0
+        scale, shift, limit = sign, 0.0, sign * self.threshold
+        if self.aggregate == "avg":
+            shift, limit = -sign * self.threshold, 0.0
+        elif self.aggregate == "count":
+            scale, shift = 0.0, sign
+        prices = [scale * value + shift for value in running.values]
+        # More than what arithmetic in floating point can lose.
+        slack = _LOST * (abs(self.threshold) * (len(prices) + 1) + fsum(map(abs, prices)))
+        now = limit - fsum(prices) - slack
+        if now <= 0:
+            return None
+        for part in _AHEAD:
+            until = running.end + span // part
+            gone = bisect_right(running.ats, until - span)
+            left = min(accumulate(prices[:gone], initial=now))
+            if left >= now / 2:
+                # Whatever is older may fall out; nothing new may, of nothing too much.
+                count = ROOM - len(prices) + gone
+                pool = Pool(left, count, moment_of(until - span), scale, shift)
+                return Calm(until=moment_of(until), by_source=True, pool=pool, stands=True)
+        return None
+
+    def source_for(self, signal: MetricV1) -> str:
+        return source_of(signal)
+
     def _calm_growth(self, memory: Memory) -> Calm | None:
         """Let a counter go on from where it is: what leaves the window takes its growth along, what comes adds at most the way to the top."""
         running = memory.running
@@ -298,6 +343,9 @@ class Threshold(Rule):
             f"{made}{self.metric} {memory.value:.6g}{unit} {holds} {limit:g}", value=memory.value
         )
 
+    def begins(self) -> float | None:
+        return self.threshold
+
     def rising(self) -> bool | None:
         return None if self.compare in {"==", "!="} else self.compare in {">", ">="}
 
@@ -327,4 +375,4 @@ class Threshold(Rule):
             return self.graded(memory, Says.BAD, value)
         if self.clear is not None and self._compares(value, self.clear):
             return Says.BETWEEN
-        return self.graded(memory, Says.CLEAR, value)
+        return Says.CLEAR

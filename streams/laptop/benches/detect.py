@@ -30,7 +30,7 @@ from streams.detection.ledger import WRITTEN_PART
 from streams.errors import Unavailable
 from streams.gateways.topics import create_topics
 from streams.laptop.benches.figures import Figures
-from streams.laptop.benches.rules import of_one_kind, rules
+from streams.laptop.benches.rules import OF_COUNTERS, of_one_kind, rules
 from streams.laptop.benches.stage import Worker, Writer, stage, ticking
 from streams.laptop.benches.telemetry import METRICS as METRIC_NAMES
 from streams.laptop.benches.telemetry import OFTEN_BAD_OF, Signals
@@ -82,6 +82,8 @@ class Load:
     only: str | None = None
     #: Names of metrics.
     metrics: int = METRIC_NAMES
+    #: Whether they are counters.
+    counters: bool = False
 
     @property
     def settling(self) -> int:
@@ -93,7 +95,14 @@ class Load:
         _say(f"writing {self.signals} signals of {self.series} sets of labels")
         apart = timedelta(seconds=_INTERVAL * 0.8 / self.series)
         begin = datetime.now(UTC) - self.signals * apart
-        made = Signals(self.series, begin=begin, apart=apart, only=self.only, metrics=self.metrics)
+        made = Signals(
+            self.series,
+            begin=begin,
+            apart=apart,
+            only=self.only,
+            metrics=self.metrics,
+            counters=self.counters,
+        )
         async with Writer(settings) as writer:
             return await writer.write(made.between(0, self.signals))
 
@@ -173,7 +182,8 @@ async def sweeps(figures: Figures, broker: str, *, signals: int, partitions: int
         for count in _PARTITIONS:
             await tell(f"{count} partitions", replace(base, partitions=count))
         for name, (topic, policy) in of_one_kind().items():
-            await tell(f"only {name}", replace(base, policy=policy, only=topic))
+            counters = name in OF_COUNTERS
+            await tell(f"only {name}", replace(base, policy=policy, only=topic, counters=counters))
 
 
 async def latency(figures: Figures, broker: str, *, series: int, partitions: int) -> None:

@@ -37,18 +37,34 @@ _OF_ALL: Final = (
 _OF_METRICS: Final[Mapping[str, dict[str, Any]]] = {
     "threshold": {"threshold": 300},
     "threshold of an average": {"threshold": 150, "aggregate": "avg", "over": "1m"},
+    "threshold of a sum by service": {
+        "threshold": 10_000,
+        "aggregate": "sum",
+        "over": "1m",
+        "group_by": [],
+    },
     "threshold of a quantile": {"threshold": 200, "aggregate": "p95", "over": "1m"},
     "threshold of a rate": {"threshold": 300, "aggregate": "rate", "over": "1m"},
     "rate_of_change": {"change": 390, "over": "1m"},
     "anomaly": {"baseline": "recent"},
     "anomaly by the hour": {"baseline": "hour_of_day"},
 }
+_OF_TWO_METRICS: Final[Mapping[str, dict[str, Any]]] = {
+    "ratio": {"over": "5m", "threshold": 100, "counters": False},
+    "ratio of counters": {"over": "5m", "threshold": 100},
+    "burn_rate of counters": {"objective": 0.5},
+}
+#: What is told by counters: of values that go up and down, each second one would be a counter that began anew.
+OF_COUNTERS: Final = frozenset(
+    {"threshold of a rate", "ratio of counters", "burn_rate of counters"}
+)
 _OF_OTHERS: Final[Mapping[str, tuple[topics.TopicDeclaration, dict[str, Any]]]] = {
     "absence": (topics.METRICS, {"signal": "metrics", "within": "5m"}),
     "health": (topics.HEALTH, {"failures": 2}),
     "burn_rate": (topics.HEALTH, {"signal": "health", "objective": 0.99}),
     "log_pattern": (topics.LOGS, {"pattern": "(?i)connection (refused|reset)"}),
     "log_novelty": (topics.LOGS, {"level": "info", "learn": "1h"}),
+    "passthrough": (topics.EXTERNAL, {"source": "grafana"}),
 }
 
 
@@ -61,28 +77,37 @@ def of_one_kind() -> dict[str, tuple[str, str]]:
         kind = name.split()[0]
         some = [{"kind": kind, "metric": f"metric_{number}", **rule} for number in range(METRICS)]
         made[name] = topics.METRICS.name, some
-    made["ratio"] = topics.METRICS.name, [_ratio(number) for number in range(0, METRICS, 2)]
+    for name, rule in _OF_TWO_METRICS.items():
+        kind = name.split()[0]
+        pairs = [_of_two(kind, number, rule) for number in range(0, METRICS, 2)]
+        made[name] = topics.METRICS.name, pairs
+    both = [_both(number) for number in range(METRICS)]
+    made["composite"] = topics.METRICS.name, [rule for three in both for rule in three]
     return {
         name: (
             topic,
             _policy(
-                {"name": f"rule-{number}", "severity": 3, **rule}
-                for number, rule in enumerate(some)
+                {"name": f"rule-{number}", "severity": 3} | rule for number, rule in enumerate(some)
             ),
         )
         for name, (topic, some) in made.items()
     }
 
 
-def _ratio(number: int) -> dict[str, Any]:
-    return {
-        "kind": "ratio",
-        "numerator": f"metric_{number}",
-        "denominator": f"metric_{number + 1}",
-        "counters": False,
-        "over": "5m",
-        "threshold": 100,
-    }
+def _of_two(kind: str, number: int, rule: dict[str, Any]) -> dict[str, Any]:
+    part, whole = ("numerator", "denominator") if kind == "ratio" else ("good", "total")
+    two = {part: f"metric_{number}", whole: f"metric_{number + 1}"}
+    return {"kind": kind, **two, **rule}
+
+
+def _both(number: int) -> list[dict[str, Any]]:
+    metric = {"kind": "threshold", "metric": f"metric_{number}"}
+    high, higher = f"high-{number}", f"higher-{number}"
+    return [
+        {"name": high, "threshold": 300, **metric},
+        {"name": higher, "threshold": 350, **metric},
+        {"name": f"both-{number}", "kind": "composite", "all": [high, higher]},
+    ]
 
 
 def _policy(made: Iterable[dict[str, Any]]) -> str:

@@ -21,6 +21,8 @@ BAD_OF: Final = 1_999
 OFTEN_BAD_OF: Final = 53
 #: What a good value is at most, and what a bad one is.
 GOOD: Final = 90
+#: By how much a counter grows while each series is heard once.
+GROWTH: Final = 50
 BAD: Final = 400.0
 
 
@@ -29,7 +31,7 @@ class Signals:
     Signals of *series* metrics, and the health checks and logs that go with them.
 
     Of ten signals eight are metrics, one is a health check and one a log record, unless all are of *only* one topic. Number ``n``
-    happens ``n * apart`` after *begin*.
+    happens ``n * apart`` after *begin*. Values go up and down, or, with *counters*, up alone.
     """
 
     def __init__(  # noqa: PLR0913 - a setting each
@@ -41,11 +43,13 @@ class Signals:
         bad_of: int = BAD_OF,
         only: str | None = None,
         metrics: int = METRICS,
+        counters: bool = False,
     ) -> None:
         self._bad_of = bad_of
         self._topics = _MIX if only is None else (only,) * len(_MIX)
         self._series = series
         self._metrics = metrics
+        self._counters = counters
         #: Hosts of each service: it has as many series however many metrics each host has.
         self._hosts = HOSTS * METRICS // metrics
         self._services = max(series // (HOSTS * METRICS), 1)
@@ -79,14 +83,26 @@ class Signals:
 
     def _said(self, topic: str, number: int, place: int) -> tuple[str, Mapping[str, Any]]:
         if topic == topics.METRICS.name:
-            bad = number % (10 * self._bad_of) == 0
-            value = BAD if bad else float(number * 31 % GOOD)
             name = f"metric_{place % self._metrics}"
-            return topic, {"name": name, "value": value, "unit": "ms"}
+            return topic, {"name": name, "value": self._value(number), "unit": "ms"}
         if topic == topics.HEALTH.name:
             return topic, {"check": "Database", "status": "healthy", "latency": 0.02}
+        if topic == topics.EXTERNAL.name:
+            # It says ten times what its alert is, the last time that it is over.
+            over = number // self._series % 10 == 9  # noqa: PLR2004
+            return topic, {
+                "source": "grafana",
+                "alert_id": f"alert-{place}",
+                "state": "resolved" if over else "firing",
+                "summary": "Something is slow",
+            }
         return topic, {
             "severity_number": 9,
             "body": f"GET /api/orders/{number} 200 in 12 ms",
             "attributes": {"http.method": "GET", "http.status": "200"},
         }
+
+    def _value(self, number: int) -> float:
+        if self._counters:
+            return float(number * GROWTH // self._series)
+        return BAD if number % (10 * self._bad_of) == 0 else float(number * 31 % GOOD)

@@ -4,6 +4,7 @@ Brokers that run on one machine.
 * ``apache.py``    Apache Kafka, one KRaft node
 * ``wheel.py``     a Kafka-compatible broker from a Python wheel, in memory
 * ``address.py``   one that somebody else runs
+* ``naming.py``    how one is asked for
 * ``choosing.py``  which of them it is
 * ``jars.py``      how Apache Kafka comes to this machine
 """

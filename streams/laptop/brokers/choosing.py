@@ -6,6 +6,7 @@ from streams.errors import SettingsError
 from streams.laptop.brokers import Broker
 from streams.laptop.brokers.address import AddressedBroker
 from streams.laptop.brokers.apache import ApacheBroker
+from streams.laptop.brokers.naming import check_name
 from streams.laptop.brokers.wheel import WheelBroker
 
 
@@ -20,8 +21,9 @@ def choose(wanted: str, state: Path, port: int, log: Path) -> tuple[Broker, str]
         log: File for what it says.
 
     Raises:
-        SettingsError: It cannot be run here.
+        SettingsError: It asks for none, or for one that cannot be run here.
     """
+    check_name(wanted)
     if wanted == "apache":
         return ApacheBroker(state, port, log), "asked for"
     if wanted == "wheel":

@@ -16,8 +16,6 @@ from streams.errors import TocsinError
 from streams.laptop.children import Child
 from streams.settings import RUN_FILE, Settings, read_settings
 
-#: Lines of `tocsin up` that are repeated where it fails.
-_LINES: Final = 40
 #: How long `tocsin up` may take to end everything it started.
 _ENDS_WITHIN: Final = 40.0
 #: Errors of one log that are repeated where the story fails.
@@ -106,7 +104,7 @@ class Installation:
             message = (
                 f"`tocsin up` ready within {within.total_seconds():g} s, waiting for {waiting_for}"
             )
-            raise InstallationFailed(self._with_lines(message)) from None
+            raise InstallationFailed(message) from None
 
     def still_runs(self) -> None:
         """
@@ -117,7 +115,9 @@ class Installation:
         """
         if not self._up.running:
             message = f"`tocsin up` to run, it ended with code {self._up.code}"
-            raise InstallationFailed(self._with_lines(message))
+            # What it said last is told before that, and once.
+            self.listen()
+            raise InstallationFailed(message)
 
     async def command(self, *arguments: str, within: timedelta = timedelta(seconds=30)) -> Said:
         """
@@ -168,9 +168,6 @@ class Installation:
             errors = [line for line in lines if " ERROR " in line or "Error:" in line]
             found.extend(f"{log.stem}: {line}" for line in errors[-_ERRORS:])
         return found
-
-    def _with_lines(self, message: str) -> str:
-        return "\n".join([message, *(f"  up: {line}" for line in self._up.last_lines(_LINES))])
 
 
 async def _unready(client: httpx.AsyncClient, run: Mapping[str, Any]) -> str:

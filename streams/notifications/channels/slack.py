@@ -163,9 +163,11 @@ class Slack(Channel):
         actions = payload.get("actions")
         heard = []
         for each in actions if isinstance(actions, list) else []:
-            about = incident_of(each.get("value")) if isinstance(each, dict) else None
-            if about is not None and each.get("action_id") in set(Action):
-                action = Action(each["action_id"])
+            if not isinstance(each, dict):
+                continue
+            about, button = incident_of(each.get("value")), str(each.get("action_id"))
+            if about is not None and button in set(Action):
+                action = Action(button)
                 pressed = command_id("slack", action, *about, author, str(each.get("action_ts")))
                 heard.append(Heard(action, *about, author, pressed))
         return heard

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from urllib.parse import parse_qs, quote
 
 import httpx
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, ConfigDict, SecretStr, model_validator
 
 from schemas.notices import NoticeV1
 from streams.notifications.callback import (
@@ -52,7 +52,17 @@ _UCS2_COUNTS: Final = 306 / 134
 _REPLY: Final = re.compile(r"\s*ack\s+(?P<incident>INC-\d{4}-\d{2}-\d{2}-\d{3,})\W*", re.IGNORECASE)
 _TENANT: Final = "default"
 
-Number = Annotated[str, Field(pattern=r"^\+[1-9]\d{5,14}$")]
+_NUMBER: Final = re.compile(r"\+[1-9]\d{5,14}")
+
+
+def _number(text: str) -> str:
+    if not _NUMBER.fullmatch(text):
+        message = "must be a number with its country and without spaces, such as +4930123456"
+        raise ValueError(message)
+    return text
+
+
+Number = Annotated[str, AfterValidator(_number)]
 
 
 class Sms(Channel):

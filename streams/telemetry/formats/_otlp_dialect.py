@@ -25,6 +25,14 @@ class Dialect:
     """What an ``AnyValue`` holds, as labels and messages show it."""
     trace: Callable[[Any], str]
     """A trace id in hexadecimal digits."""
+    severity: Callable[[Any], int]
+    """The severity number of a log record."""
+    temporality: Callable[[Any], int]
+    """Since when histograms count."""
+    metric: Callable[[Any, str], Any]
+    """A metric at some place, which may not have been read yet; raises ``Unreadable``."""
+    record: Callable[[Any, str], Any]
+    """The same of a log record."""
 
 
 def text_of(value: Any) -> str:

@@ -1,65 +1,85 @@
 """OTLP's log records as ours."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import LogV1, Signal
+from streams.telemetry.batch import Batch, too_many
 from streams.telemetry.documents import made
 from streams.telemetry.external import first_of
-from streams.telemetry.format import Translated, too_many
+from streams.telemetry.format import Translated
 from streams.telemetry.formats._otlp_dialect import Dialect
 from streams.telemetry.formats._otlp_resources import Whose, by_resource, pairs
 from streams.telemetry.labelling import fitting
 from streams.telemetry.moments import from_nanoseconds
 from streams.telemetry.severities import level
 
-_TRACE_DIGITS: Final = 32
+_TRACE: Final = re.compile(r"[0-9a-f]{32}")
 _NUMBERS: Final = range(1, 25)
 
 
 def read_logs(
-    resources: Any, dialect: Dialect, settings: Translated, arrived: datetime | None
-) -> Sequence[Signal]:
+    resources: Any, dialect: Dialect, settings: Translated, batch: Batch, arrived: datetime | None
+) -> None:
     """
-    Return the records of *resources*.
+    Add the records of *resources* to *batch*.
 
     Raises:
-        Unreadable: One of them is none.
+        Unreadable: There are too many, or too many are wrong.
     """
-    signals: list[Signal] = []
     for number, each, of in by_resource(resources, dialect, settings):
         for scope_number, scope in enumerate(each.scope_logs):
-            place = f"resourceLogs[{number}].scopeLogs[{scope_number}]"
-            if len(signals) + len(scope.log_records) > limits.BATCH_SIGNALS:
+            within = f"resourceLogs[{number}].scopeLogs[{scope_number}]"
+            if len(scope.log_records) > limits.BATCH_SIGNALS:
                 raise Unreadable(too_many())
-            signals.extend(
-                _record(record, dialect, of, f"{place}.logRecords[{index}]", arrived)
-                for index, record in enumerate(scope.log_records)
-            )
-    return signals
+            said = _scope(scope.scope, dialect)
+            for index, record in enumerate(scope.log_records):
+                place = f"{within}.logRecords[{index}]"
+                batch.add(place, _read(record, dialect, of, said, place, arrived))
 
 
-def _record(
-    record: Any, dialect: Dialect, of: Whose, place: str, arrived: datetime | None
-) -> Signal:
+def _scope(scope: Any, dialect: Dialect) -> Sequence[tuple[str, str]]:
+    """Return what *scope* says of its records: the name of whoever logs, and attributes."""
+    named = [("otel.scope.name", scope.name)] if scope.name else []
+    return [*named, *pairs(scope.attributes, dialect)]
+
+
+def _read(  # noqa: PLR0913, PLR0917 - what a record, its scope and its resource say
+    record: Any,
+    dialect: Dialect,
+    of: Whose,
+    scope: Sequence[tuple[str, str]],
+    place: str,
+    arrived: datetime | None,
+) -> Iterator[Signal]:
+    record = dialect.record(record, place)
     # The time of whoever saw it first stands in for the time of its source (Logs Data Model, "Timestamp").
     nanoseconds = record.time_unix_nano or record.observed_time_unix_nano
     field = f"{place}.timeUnixNano"
     at = from_nanoseconds(nanoseconds, field) if nanoseconds else None
-    number = record.severity_number
+    number = dialect.severity(record)
     trace = dialect.trace(record.trace_id)
-    return made(
+    event = record.event_name
+    text = dialect.text(record.body) or event
+    if at is None and not text and not record.attributes:
+        # So does a metric look to who takes it for a log record.
+        raise Unreadable(f"{place}: has neither time nor body nor attributes")
+    attributes = fitting(
+        pairs(record.attributes, dialect), [("event.name", event)] if event else [], scope
+    )
+    yield made(
         LogV1,
         place,
         **of.every,
         occurred_at=first_of(at, arrived, place=field),
         labels=of.labels,
         severity_number=number if number in _NUMBERS else level(record.severity_text),
-        body=dialect.text(record.body)[: limits.TEXT_LENGTH],
-        attributes=fitting(pairs(record.attributes, dialect)),
-        # All zeros stand for none (W3C Trace Context, "trace-id").
-        trace_id=trace if len(trace) == _TRACE_DIGITS and trace.strip("0") else None,
+        body=text[: limits.TEXT_LENGTH],
+        attributes=attributes,
+        # What is no trace id stands for none (W3C Trace Context, "trace-id").
+        trace_id=trace if _TRACE.fullmatch(trace) and trace.strip("0") else None,
     )

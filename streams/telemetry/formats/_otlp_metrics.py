@@ -8,8 +8,9 @@ from typing import Any, Final
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import MetricV1, Signal
+from streams.telemetry.batch import Batch
 from streams.telemetry.documents import made
-from streams.telemetry.format import Translated, too_many
+from streams.telemetry.format import Translated
 from streams.telemetry.formats._otlp_dialect import Dialect
 from streams.telemetry.formats._otlp_resources import Whose, by_resource, pairs
 from streams.telemetry.histograms import Buckets, explicit, exponential, quantile, quantile_name
@@ -38,52 +39,83 @@ class Reading:
     """Whether histograms' buckets become metrics."""
 
 
-def read_metrics(resources: Any, how: Reading, settings: Translated) -> Sequence[Signal]:
+def read_metrics(resources: Any, how: Reading, settings: Translated, batch: Batch) -> None:
     """
-    Return the points of *resources*.
+    Add the points of *resources* to *batch*.
 
     Raises:
-        Unreadable: One of them is none.
+        Unreadable: There are too many, or too many are wrong.
     """
-    signals: list[Signal] = []
     for number, each, of in by_resource(resources, how.dialect, settings):
         for scope_number, scope in enumerate(each.scope_metrics):
             within = f"resourceMetrics[{number}].scopeMetrics[{scope_number}]"
+            scoped = of.in_scope(scope.scope, how.dialect)
             for index, metric in enumerate(scope.metrics):
-                for signal in _points(metric, how, of, f"{within}.metrics[{index}]"):
-                    signals.append(signal)
-                    if len(signals) > limits.BATCH_SIGNALS:
-                        raise Unreadable(too_many())
-    return signals
+                _read_metric(metric, how, scoped, f"{within}.metrics[{index}]", batch)
 
 
-def _points(metric: Any, how: Reading, of: Whose, place: str) -> Iterator[Signal]:
-    dialect = how.dialect
-    kind = dialect.kind(metric)
+def _read_metric(metric: Any, how: Reading, of: Whose, place: str, batch: Batch) -> None:
+    try:
+        metric = _named(how.dialect.metric(metric, place), place)
+    except Unreadable as fault:
+        batch.put_aside(place, fault)
+        return
+    kind = how.dialect.kind(metric)
     if kind is None:
         return
-    data = getattr(metric, kind)
-    every = {**of.every, "unit": metric.unit[: limits.UNIT_LENGTH]}
-    for index, point in enumerate(data.data_points):
-        if point.flags & _NO_VALUE:
-            continue
-        where = f"{place}.{kind}.dataPoints[{index}]"
-        every["occurred_at"] = from_nanoseconds(point.time_unix_nano or -1, f"{where}.timeUnixNano")
-        every["labels"] = of.with_own(fitting(pairs(point.attributes, dialect)))
-        if kind in _NUMBERS:
-            value = dialect.number(point)
+    series = _Series(metric, kind, getattr(metric, kind), how, of)
+    for index, point in enumerate(series.data.data_points):
+        if not point.flags & _NO_VALUE:
+            where = f"{place}.{kind}.dataPoints[{index}]"
+            batch.add(where, series.signals(point, where))
+
+
+def _named(metric: Any, place: str) -> Any:
+    if not metric.name:
+        # So does a log record look to who takes it for a metric.
+        raise Unreadable(f"{place}.name: is missing")
+    return metric
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """What the points of one metric have in common."""
+
+    metric: Any
+    kind: str
+    data: Any
+    how: Reading
+    of: Whose
+
+    def signals(self, point: Any, place: str) -> Iterator[Signal]:
+        """Yield what *point* becomes."""
+        at = from_nanoseconds(point.time_unix_nano or -1, f"{place}.timeUnixNano")
+        name = self.metric.name
+        labels = self.of.with_own(fitting(pairs(point.attributes, self.how.dialect)))
+        every = {
+            **self.of.every,
+            "occurred_at": at,
+            "unit": self.metric.unit[: limits.UNIT_LENGTH],
+            "labels": labels,
+        }
+        if self.kind in _NUMBERS:
+            value = self.how.dialect.number(point)
             if value is not None and isfinite(value):
-                yield made(MetricV1, where, name=metric.name, value=value, **every)
-            continue
-        found = _summary(point) if kind == "summary" else _histogram(point, data, how, where)
-        for suffix, value, bound in found:
+                yield made(MetricV1, place, name=name, value=value, **every)
+            return
+        for suffix, value, bound in self._values(point, place):
             if isfinite(value):
-                own = {**every, "name": f"{metric.name}.{suffix}", "value": value}
+                own = {**every, "name": f"{name}.{suffix}", "value": value}
                 if suffix in _COUNTS:
                     own["unit"] = "1"
                 if bound is not None:
-                    own["labels"] = fitting([("le", bound)], own["labels"].items())
-                yield made(MetricV1, where, **own)
+                    own["labels"] = fitting([("le", bound)], labels.items())
+                yield made(MetricV1, place, **own)
+
+    def _values(self, point: Any, place: str) -> Iterator[_Value]:
+        if self.kind == "summary":
+            return _summary(point)
+        return _histogram(point, self.data, self.how, place)
 
 
 def _summary(point: Any) -> Iterator[_Value]:
@@ -101,7 +133,7 @@ def _histogram(point: Any, data: Any, how: Reading, place: str) -> Iterator[_Val
         if value is not None:
             yield name, value, None
     buckets = _buckets(point, place)
-    if data.aggregation_temporality == _DELTA:
+    if how.dialect.temporality(data) == _DELTA:
         for share in how.quantiles:
             found = quantile(buckets, share, known["min"], known["max"])
             if found is not None:

@@ -38,19 +38,19 @@ def framed(value: bytes) -> bool:
 
 def parse_metrics(value: bytes) -> Any:
     """Return the request; raises ``Unreadable``."""
-    return _parsed(ExportMetricsServiceRequest(), value).resource_metrics
+    return _parsed(ExportMetricsServiceRequest(), value, "metrics").resource_metrics
 
 
 def parse_logs(value: bytes) -> Any:
     """Return the request; raises ``Unreadable``."""
-    return _parsed(ExportLogsServiceRequest(), value).resource_logs
+    return _parsed(ExportLogsServiceRequest(), value, "logs").resource_logs
 
 
-def _parsed(message: Any, value: bytes) -> Any:
+def _parsed(message: Any, value: bytes, what: str) -> Any:
     try:
         message.ParseFromString(value)
     except DecodeError:
-        raise Unreadable("value: is no OTLP request in protobuf") from None
+        raise Unreadable(f"value: is no OTLP request for {what} in protobuf") from None
     return message
 
 
@@ -91,4 +91,28 @@ def _trace(identity: bytes) -> str:
     return identity.hex()
 
 
-DIALECT: Final = Dialect(_kind, _number, _given, _text, _trace)
+def _severity(record: Any) -> int:
+    number: int = record.severity_number
+    return number
+
+
+def _temporality(data: Any) -> int:
+    named: int = data.aggregation_temporality
+    return named
+
+
+def _read(part: Any, _place: str) -> Any:
+    return part
+
+
+DIALECT: Final = Dialect(
+    kind=_kind,
+    number=_number,
+    given=_given,
+    text=_text,
+    trace=_trace,
+    severity=_severity,
+    temporality=_temporality,
+    metric=_read,
+    record=_read,
+)

@@ -1,12 +1,13 @@
 """Whose metrics and logs they are: what OTLP's resources and attributes become."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from schemas import limits
 from schemas.contract import Unreadable
-from streams.telemetry.format import Translated, too_many
+from streams.telemetry.batch import too_many
+from streams.telemetry.format import Translated
 from streams.telemetry.formats._otlp_dialect import Dialect
 from streams.telemetry.labelling import fitting
 
@@ -37,6 +38,11 @@ class Whose:
     """The resource's labels."""
     instance: Mapping[str, str]
     """Those of them that tell the service's instances from each other."""
+
+    def in_scope(self, scope: Any, dialect: Dialect) -> "Whose":
+        """Return the same for what *scope* says more of: its attributes tell series from each other too."""
+        own = fitting(pairs(scope.attributes, dialect)) if scope.attributes else None
+        return replace(self, labels=self.with_own(own)) if own else self
 
     def with_own(self, own: Mapping[str, str]) -> Mapping[str, str]:
         """Return the labels of a point that has *own* ones."""

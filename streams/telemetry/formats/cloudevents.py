@@ -7,23 +7,26 @@ contract its data is, whatever the topic; its id and time stand in where the dat
 
 import binascii
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 from pydantic import ConfigDict
 
-from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import Signal
 from schemas.topics import TELEMETRY
 from streams.telemetry.documents import Part, read_document
 from streams.telemetry.external import shown
-from streams.telemetry.format import Format, too_many
+from streams.telemetry.format import Format
+from streams.telemetry.moments import from_text
 from streams.telemetry.payload import Payload
 
-_STRUCTURED: Final = "application/cloudevents+json"
+#: The media type that says so, whatever other headers say.
+STRUCTURED: Final = "application/cloudevents+json"
 _BATCH: Final = "application/cloudevents-batch+json"
+#: Bytes at whose beginning a batch is recognised.
+_LOOKED_AT: Final = 1_000
 #: Our contracts, by the type that names them.
 CONTRACTS: Final[Mapping[str, Any]] = {
     topic.contract.event_type: topic.contract for topic in TELEMETRY
@@ -51,8 +54,9 @@ class CloudEvents(Format):
         """Whether *payload* is such an event, or a batch of them."""
         return (
             payload.header("ce_type") in CONTRACTS
-            or payload.media_type in {_STRUCTURED, _BATCH}
+            or payload.media_type in {STRUCTURED, _BATCH}
             or shown(payload, "specversion", "id", "source", "type")
+            or _listed(payload.value or b"")
         )
 
     def read(self, payload: Payload) -> Sequence[Signal]:
@@ -64,15 +68,27 @@ class CloudEvents(Format):
         """
         body = payload.body
         if payload.media_type == _BATCH or body.lstrip()[:1] == b"[":
-            events = read_document(list[_Event], body)
-            if len(events) > limits.BATCH_SIGNALS:
-                raise Unreadable(too_many())
-            return [_signal(event, f"[{number}].") for number, event in enumerate(events)]
+            for number, event in enumerate(read_document(list[msgspec.Raw], body)):
+                place = f"[{number}]"
+                payload.batch.add(place, _one(event, place))
+            return payload.batch.signals
         kind = payload.header("ce_type")
-        if kind and payload.media_type != _STRUCTURED:
+        if kind and payload.media_type != STRUCTURED:
+            if payload.header("ce_specversion") not in {"1.0", ""}:
+                raise Unreadable("ce_specversion: must be 1.0")
             contract = _contract(kind, "ce_type")
             return (_read(contract, body, payload.header("ce_id"), payload.header("ce_time"), ""),)
         return (_signal(read_document(_Event, body), ""),)
+
+
+def _listed(value: bytes) -> bool:
+    """Whether *value* begins as a batch does."""
+    begins = value[:_LOOKED_AT].lstrip()
+    return begins.startswith(b"[") and b'"specversion"' in begins
+
+
+def _one(event: msgspec.Raw, place: str) -> Iterator[Signal]:
+    yield _signal(read_document(_Event, event, place), f"{place}.")
 
 
 def _signal(event: _Event, within: str) -> Signal:
@@ -88,6 +104,8 @@ def _signal(event: _Event, within: str) -> Signal:
         data = bytes(event.data)
     else:
         raise Unreadable(f"{within}data: is missing")
+    if event.time:
+        from_text(event.time, f"{within}time")
     return _read(contract, data, event.id, event.time or "", f"{within}data: ")
 
 

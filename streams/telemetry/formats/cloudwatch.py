@@ -22,6 +22,12 @@ from streams.telemetry.payload import Payload
 _ALARM = ("AlarmName", "NewStateValue")
 _EVENT = ("detail-type", "source", "detail")
 _STATE_CHANGE = "CloudWatch Alarm State Change"
+_CONTRIBUTOR = "CloudWatch Alarm Contributor State Change"
+#: What is said of the envelopes of SNS that bring no notification.
+_REQUESTS = {
+    "SubscriptionConfirmation": "asks to confirm a subscription: open the SubscribeURL of this record",
+    "UnsubscribeConfirmation": "says that the subscription has ended: open the SubscribeURL of this record to have it back",
+}
 _StateValue = Literal["ALARM", "OK", "INSUFFICIENT_DATA"]
 
 
@@ -65,6 +71,9 @@ class _Alarm(Part, rename="pascal"):
     region: str | None = None
     account: str | None = msgspec.field(name="AWSAccountId", default=None)
     trigger: _Trigger | None = None
+    alarm_contributor_id: str | None = None
+    """Which of the time series that one alarm watches this is about."""
+    alarm_contributor_attributes: dict[str, str] | None = None
 
 
 class _EventMetric(Part):
@@ -92,10 +101,16 @@ class _State(Part):
     reason: str | None = None
 
 
+class _Contributor(Part):
+    id: str
+    attributes: dict[str, str] | None = None
+
+
 class _Detail(Part, rename="camel"):
     alarm_name: str
     state: _State
     configuration: _Configuration = msgspec.field(default_factory=_Configuration)
+    alarm_contributor: _Contributor | None = None
 
 
 class _Event(Part):
@@ -144,16 +159,15 @@ class CloudWatch(AlertFormat):
 
         Raises:
             Unreadable: It is no alarm.
-            Rejected: It asks to confirm a subscription, which is for a person to do; or it is an event of another kind.
+            Rejected: It is about a subscription, which is for a person to do; or it is an event of another kind.
         """
         if shown(payload, *_ALARM):
             return self._alarm(payload, read_document(_Alarm, payload.body), None)
         if shown(payload, *_EVENT):
             return self._event(payload, payload.body)
         envelope = read_document(_Envelope, payload.body)
-        if envelope.type == "SubscriptionConfirmation":
-            message = "Type: asks to confirm a subscription: open the SubscribeURL of this record"
-            raise Rejected(message)
+        if envelope.type in _REQUESTS:
+            raise Rejected(f"Type: {_REQUESTS[envelope.type]}")
         inner = envelope.message.encode()
         if shown(Payload(payload.topic, inner), *_EVENT):
             # EventBridge can deliver to SNS.
@@ -163,7 +177,7 @@ class CloudWatch(AlertFormat):
 
     def _event(self, payload: Payload, body: bytes, within: str = "") -> Sequence[Signal]:
         event = read_document(_Event, body, within)
-        if event.detail_type != _STATE_CHANGE:
+        if event.detail_type not in {_STATE_CHANGE, _CONTRIBUTOR}:
             message = (
                 f"{'.'.join(_known(within, 'detail-type'))}: is not {_STATE_CHANGE}: "
                 "let EventBridge's rule select that"
@@ -173,7 +187,10 @@ class CloudWatch(AlertFormat):
         detail = read_document(_Detail, event.detail, place)
         stated, configured = detail.state, detail.configuration
         metrics = [each.metric_stat.metric for each in configured.metrics or () if each.metric_stat]
+        contributor = detail.alarm_contributor
         told = _Alarm(
+            alarm_contributor_id=contributor.id if contributor else None,
+            alarm_contributor_attributes=contributor.attributes if contributor else None,
             alarm_name=detail.alarm_name,
             new_state_value=stated.value,
             state_change_time=stated.timestamp,
@@ -217,8 +234,14 @@ class CloudWatch(AlertFormat):
         alert = self.alert(
             "alarm",
             Told(
-                alert_id=told.alarm_arn
-                or "/".join(_known(told.account, told.region, told.alarm_name)),
+                alert_id="/".join(
+                    _known(
+                        told.alarm_arn
+                        or "/".join(_known(told.account, told.region, told.alarm_name)),
+                        # Each series that the alarm watches fires and ends by itself.
+                        told.alarm_contributor_id,
+                    )
+                ),
                 firing=firing,
                 at=first_of(at, payload.arrived, place=timed),
                 labels=dict(_labels(told)),
@@ -241,6 +264,7 @@ def _labels(told: _Alarm) -> Iterator[tuple[str, str]]:
     for metric in metrics:
         for dimension in metric.dimensions or ():
             yield dimension.name, dimension.value
+    yield from (told.alarm_contributor_attributes or {}).items()
     # Of an expression's metrics, the first names the alarm's.
     named = next((metric for metric in metrics if metric.metric_name), trigger)
     for name, value in (

@@ -6,6 +6,7 @@ Source: Datadog documentation, "Webhooks". README.md beside this file has a payl
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Final, Literal
 
 from pydantic import ConfigDict
@@ -18,9 +19,9 @@ from streams.telemetry.format import Names
 from streams.telemetry.moments import from_any_unit
 from streams.telemetry.payload import Payload
 
-#: Datadog begins titles with what happened: ``[Triggered on {host:web-1}] CPU is high``.
-_TITLE: Final = re.compile(r"^\s*(?:\[(?P<happened>[^\]]*)\]\s*)?(?P<rest>.*)$", re.DOTALL)
-_OVER: Final = ("recovered", "success")
+_PRIORITIES: Final = ("P1", "P2", "P3", "P4", "P5")
+#: Of a warning and of missing data too, Datadog says "recovered".
+_OVER: Final = re.compile(r"\brecovered\b|^success$|^ok$", re.IGNORECASE)
 
 _Text = str | int | None
 
@@ -39,8 +40,9 @@ class _Event(Part):
     alert_cycle_key: _Text = None
     aggreg_key: _Text = None
     priority: str | None = None
-    date: int | None = None
-    last_updated: int | None = None
+    # Datadog leaves what it does not know as it is: ``$LAST_UPDATED``.
+    date: int | str | None = None
+    last_updated: int | str | None = None
     link: str | None = None
     tags: str | list[str] | None = None
     hostname: str | None = None
@@ -71,13 +73,12 @@ class Datadog(AlertFormat):
             Unreadable: It is no such notification.
         """
         told = read_document(_Event, payload.body, lax=True)
-        titled = _TITLE.match(told.title or told.alert_title or "")
-        happened, title = (titled["happened"], titled["rest"]) if titled else (None, "")
+        priority, happened, scope, title = _parts(told.title or told.alert_title or "")
         transition = _known(told.alert_transition) or happened or _known(told.alert_type)
         if not transition:
             message = "alert_transition: is missing, and the title does not begin with it"
             raise Unreadable(message)
-        at = told.last_updated or told.date
+        updated, date = _moment(told.last_updated, "last_updated"), _moment(told.date, "date")
         labels = dict(_tags(told))
         scoped = (_known(told.alert_id), _known(told.alert_scope))
         alert = self.alert(
@@ -88,21 +89,15 @@ class Datadog(AlertFormat):
                     if scoped[0]
                     else _known(told.aggreg_key)
                     or _known(told.alert_cycle_key)
-                    or digest([("title", title)])
+                    or digest([("title", title), ("scope", scope)])
                 ),
-                firing=not transition.lower().startswith(_OVER),
-                at=first_of(
-                    from_any_unit(at, "last_updated" if told.last_updated else "date")
-                    if at
-                    else None,
-                    payload.arrived,
-                    place="last_updated",
-                ),
+                firing=not _OVER.search(transition),
+                at=first_of(updated, date, payload.arrived, place="last_updated"),
                 labels=labels,
                 summary=title,
                 description=_known(told.text_only_msg) or _known(told.body),
                 url=told.link,
-                severity=(told.alert_priority, told.priority, told.alert_type),
+                severity=(told.alert_priority, priority, told.priority, told.alert_type),
                 signal_id=_known(told.id),
             ),
         )
@@ -113,6 +108,38 @@ def _known(value: _Text) -> str:
     """Return *value* unless Datadog had none: it leaves variables empty, as they are, or says null."""
     text = "" if value is None else str(value)
     return "" if text == "null" or text.startswith("$") else text
+
+
+def _parts(title: str) -> tuple[str, str, str, str]:
+    """
+    Return what *title* tells, as far as it does: priority, what happened, to what, and the monitor's own title.
+
+    Datadog writes ``[P2] [Triggered on {host:web-1}] CPU is high``.
+    """
+    first, rest = _bracketed(title)
+    priority = first if first in _PRIORITIES else ""
+    said, rest = _bracketed(rest) if priority else (first, rest)
+    happened, _, scope = said.partition(" on ")
+    return priority, happened.strip(), scope, rest
+
+
+def _bracketed(text: str) -> tuple[str, str]:
+    """Return what stands in the brackets with which *text* begins, and what comes after them."""
+    text = text.strip()
+    end = text.find("]") if text.startswith("[") else -1
+    if "{" in text[: max(end, 0)]:
+        # A scope can have brackets of its own.
+        end = max(end, text.find("}]") + 1)
+    return (text[1:end], text[end + 1 :].strip()) if end > 0 else ("", text)
+
+
+def _moment(value: _Text, field: str) -> datetime | None:
+    text = _known(value)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise Unreadable(f"{field}: must be a number of milliseconds")
+    return from_any_unit(int(text[:20]), field)
 
 
 def _tags(told: _Event) -> Iterator[tuple[str, str]]:

@@ -12,17 +12,20 @@ histogram                 which over a whole process' life would say nothing of 
 summary                   ``name.count``, ``name.sum``, and its quantiles as ``name.p50`` and so on
 ========================  ==========================================================================================
 
-A point's attributes are labels, and its resource's as far as there is room. Points without a value are passed over.
+A point's attributes are labels, and its scope's and its resource's as far as there is room. Points without a value are passed over.
 """
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import ConfigDict, Field
 
 from schemas.contract import Unreadable
 from schemas.telemetry import Signal
 from schemas.topics import LOGS, METRICS
+from streams.errors import Rejected
+from streams.telemetry.documents import read_document
 from streams.telemetry.external import shown
 from streams.telemetry.format import Names, Translated
 from streams.telemetry.formats import _otlp_json, _otlp_proto
@@ -31,8 +34,7 @@ from streams.telemetry.formats._otlp_logs import read_logs
 from streams.telemetry.formats._otlp_metrics import Reading, read_metrics
 from streams.telemetry.payload import Payload
 
-_JSON = ("resourceMetrics", "resourceLogs")
-_PROTOBUF = "application/x-protobuf"
+_JSON = ("resourceMetrics", "resourceLogs", "resourceSpans")
 
 
 class Otlp(Translated):
@@ -74,19 +76,31 @@ class Otlp(Translated):
             Unreadable: It is no such message, or one of its parts is none.
         """
         body = payload.body
-        if payload.media_type != _PROTOBUF and body.lstrip()[:1] == b"{":
-            if shown(payload, "resourceMetrics"):
-                return self._metrics(_otlp_json.parse_metrics(body), _otlp_json.DIALECT)
-            logs = _otlp_json.parse_logs(body)
-            return read_logs(logs, _otlp_json.DIALECT, self, payload.arrived)
+        # No request in protobuf begins so.
+        if body.lstrip()[:1] == b"{":
+            return self._json(payload, body)
         if payload.topic is METRICS:
-            return self._metrics(_otlp_proto.parse_metrics(body), _otlp_proto.DIALECT)
+            return self._metrics(payload, _otlp_proto.parse_metrics(body), _otlp_proto.DIALECT)
         if payload.topic is LOGS:
-            return read_logs(
-                _otlp_proto.parse_logs(body), _otlp_proto.DIALECT, self, payload.arrived
-            )
+            return self._logs(payload, _otlp_proto.parse_logs(body), _otlp_proto.DIALECT)
         message = f"value: OTLP in protobuf is read from {METRICS.name} and {LOGS.name} only"
         raise Unreadable(message)
 
-    def _metrics(self, resources: Any, dialect: Dialect) -> Sequence[Signal]:
-        return read_metrics(resources, Reading(dialect, self.quantiles, self.buckets), self)
+    def _json(self, payload: Payload, body: bytes) -> Sequence[Signal]:
+        if shown(payload, "resourceMetrics"):
+            return self._metrics(payload, _otlp_json.parse_metrics(body), _otlp_json.DIALECT)
+        if shown(payload, "resourceLogs"):
+            return self._logs(payload, _otlp_json.parse_logs(body), _otlp_json.DIALECT)
+        if shown(payload, "resourceSpans"):
+            raise Rejected("resourceSpans: traces are not read: export metrics and logs")
+        read_document(dict[str, msgspec.Raw], body)
+        raise Unreadable("value: has neither resourceMetrics nor resourceLogs")
+
+    def _metrics(self, payload: Payload, resources: Any, dialect: Dialect) -> Sequence[Signal]:
+        how = Reading(dialect, self.quantiles, self.buckets)
+        read_metrics(resources, how, self, payload.batch)
+        return payload.batch.signals
+
+    def _logs(self, payload: Payload, resources: Any, dialect: Dialect) -> Sequence[Signal]:
+        read_logs(resources, dialect, self, payload.batch, payload.arrived)
+        return payload.batch.signals

@@ -5,8 +5,8 @@ Sources: Prometheus Remote-Write 1.0 and 2.0 specifications; the Snappy format d
 histogram becomes ``name_count`` and ``name_sum``. What is no number, such as the mark of a series that ended, is passed over.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
+from collections.abc import Iterator, Sequence
+from math import isfinite, isnan
 from typing import Any, Final, Literal
 
 import cramjam
@@ -17,18 +17,22 @@ from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import MetricV1, Signal
 from schemas.topics import METRICS
+from streams.telemetry.batch import too_many
 from streams.telemetry.documents import made
-from streams.telemetry.format import Names, Translated, too_many
+from streams.telemetry.format import Names, Translated
 from streams.telemetry.formats._remote_write_messages import Request, WriteRequest
 from streams.telemetry.labelling import fitting
 from streams.telemetry.moments import from_microseconds
 from streams.telemetry.payload import Payload
 
 _NAME: Final = "__name__"
-_VERSION_2: Final = "io.prometheus.write.v2.request"
-#: With what an unpacked message begins: its first field's number and kind.
-_SERIES_1: Final = 0x0A
-_SYMBOLS_2: Final = 0x22
+#: With what an unpacked message begins, its first field's number and kind: series or metadata in version 1; symbols or series in
+#: version 2, which has none of the fields of version 1, so that the one cannot pass for the other.
+_VERSION_1: Final = frozenset({0x0A, 0x1A})
+_VERSION_2: Final = frozenset({0x22, 0x2A})
+_PROTOBUF: Final = "application/x-protobuf"
+#: With what the framing format of Snappy begins, which is not the one of remote write.
+_FRAMED: Final = b"\xff\x06\x00\x00sNaPpY"
 _VARINT_BYTES: Final = 5
 
 
@@ -49,9 +53,9 @@ class PrometheusRemoteWrite(Translated):
         """Whether *payload* says so in its headers, or is a snappy block that begins as such a message."""
         if "x-prometheus-remote-write-version" in payload.headers:
             return True
-        if payload.header("content-encoding").lower() == "snappy":
-            return payload.media_type == "application/x-protobuf"
-        return payload.topic is METRICS and _begins(payload.value or b"") in {_SERIES_1, _SYMBOLS_2}
+        if payload.header("content-encoding"):
+            return payload.media_type == _PROTOBUF
+        return payload.topic is METRICS and _begins(payload.value or b"") in _VERSION_1 | _VERSION_2
 
     def read(self, payload: Payload) -> Sequence[Signal]:
         """
@@ -60,10 +64,16 @@ class PrometheusRemoteWrite(Translated):
         Raises:
             Unreadable: It is no such message, or a part of it is none.
         """
+        packed = payload.header("content-encoding").lower()
+        if packed not in {"snappy", ""}:
+            raise Unreadable("content-encoding: must be snappy")
         unpacked = _unpacked(payload.body)
-        second = _VERSION_2 in payload.header("content-type").lower() or unpacked[:1] == bytes(
-            [_SYMBOLS_2]
-        )
+        begins = next(iter(unpacked), None)
+        if begins is None:
+            return ()
+        if begins not in _VERSION_1 | _VERSION_2:
+            raise Unreadable("value: is no remote write message")
+        second = begins in _VERSION_2
         message = (Request if second else WriteRequest)()
         try:
             message.ParseFromString(unpacked)
@@ -75,26 +85,20 @@ class PrometheusRemoteWrite(Translated):
         symbols = (
             [symbol[: limits.LABEL_VALUE_LENGTH] for symbol in message.symbols] if second else []
         )
-        signals: list[Signal] = []
         for number, series in enumerate(message.timeseries):
             place = f"timeseries[{number}]"
-            if (
-                len(signals) + len(series.samples) + 2 * len(series.histograms)
-                > limits.BATCH_SIGNALS
-            ):
+            if len(series.samples) + 2 * len(series.histograms) > limits.BATCH_SIGNALS:
                 raise Unreadable(too_many())
-            if second:
-                labels, unit = _referred(symbols, series, place)
-            else:
-                labels, unit = {label.name: label.value for label in series.labels}, ""
-            signals.extend(self._samples(series, labels, unit, place))
-        return signals
+            payload.batch.add(place, self._samples(series, symbols if second else None, place))
+        return payload.batch.signals
 
-    def _samples(
-        self, series: Any, labels: Mapping[str, str], unit: str, place: str
-    ) -> Iterator[Signal]:
+    def _samples(self, series: Any, symbols: Sequence[str] | None, place: str) -> Iterator[Signal]:
         if not series.samples and not series.histograms:
             return
+        if symbols is None:
+            labels, unit = {label.name: label.value for label in series.labels}, ""
+        else:
+            labels, unit = _referred(symbols, series, place)
         name = labels.get(_NAME)
         if not name:
             raise Unreadable(f"{place}.labels: have no {_NAME}")
@@ -117,6 +121,8 @@ def _values(series: Any, name: str) -> Iterator[tuple[str, int, float]]:
     for sample in series.samples:
         yield name, sample.timestamp, sample.value
     for histogram in series.histograms:
+        if isnan(histogram.sum) and not histogram.count_float and not histogram.count_int:
+            continue  # The mark of a series that ended is its sum: such a count would look like a counter that began anew.
         yield f"{name}_count", histogram.timestamp, histogram.count_float or histogram.count_int
         yield f"{name}_sum", histogram.timestamp, histogram.sum
 
@@ -138,6 +144,8 @@ def _referred(symbols: Sequence[str], series: Any, place: str) -> tuple[dict[str
 
 
 def _unpacked(value: bytes) -> bytes:
+    if value.startswith(_FRAMED):
+        raise Unreadable("value: is in Snappy's framing format: must be one block without it")
     size = _declared(value)[0]
     # Said before it is unpacked: a few bytes can stand for gigabytes.
     if size is None or size > limits.UNPACKED_BYTES:

@@ -8,7 +8,7 @@ it, so both have the issue as their identity.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from pydantic import ConfigDict
@@ -43,6 +43,7 @@ class _Issue(Part):
     project: _Project
     last_seen: str | None = msgspec.field(name="lastSeen", default=None)
     level: str | None = None
+    priority: str | None = None
     culprit: str | None = None
     permalink: str | None = None
     web_url: str | None = None
@@ -79,6 +80,7 @@ class _Data(Part):
     issue: _Issue | None = None
     event: _Event | None = None
     metric_alert: _MetricAlert | None = None
+    activity: Any = None
     triggered_rule: str = ""
     description_title: str = ""
     description_text: str = ""
@@ -116,9 +118,13 @@ class Sentry(AlertFormat):
         """
         told = read_document(_Webhook, payload.body)
         data = told.data
-        if data.metric_alert is not None and told.action in _METRIC:
+        if data.metric_alert is not None:
+            if told.action not in _METRIC:
+                raise Unreadable(f"action: must be {' or '.join(_METRIC)}")
             return (self._metric_alert(payload, told, data.metric_alert),)
         if told.action == "triggered":
+            if data.activity is not None:
+                return ()  # What Sentry's own helper does about an issue.
             if data.event is None:
                 raise Unreadable("data.event: is missing")
             return (self._event(payload, told, data.event),)
@@ -144,6 +150,7 @@ class Sentry(AlertFormat):
                         ("project", issue.project.slug),
                         ("issue", issue.short_id),
                         ("level", issue.level),
+                        ("priority", issue.priority),
                     )
                     if value
                 },

@@ -6,7 +6,7 @@ gives them.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from pydantic import ConfigDict
@@ -22,7 +22,7 @@ from streams.telemetry.moments import from_text
 from streams.telemetry.payload import Payload
 from streams.telemetry.severities import SYSLOG
 
-_START: Final = re.compile(rb"<\d{1,3}>\d{1,2} ")
+_START: Final = re.compile(rb"<\d{1,3}>")
 #: Section 6.2, in its order: names and their longest values.
 _FIELDS: Final = (
     ("TIMESTAMP", 64),
@@ -56,7 +56,7 @@ class Syslog(Translated):
     """What names the service, the first that is there: ``app_name``, ``hostname``, ``proc_id``, ``msg_id`` or a parameter of structured data, such as ``origin.software``."""
 
     def recognises(self, payload: Payload) -> bool:
-        """Whether *payload* begins as a syslog message does."""
+        """Whether *payload* begins as a syslog message does, also as one of RFC 3164, which is told what to be instead."""
         return payload.value is not None and _START.match(payload.value) is not None
 
     def read(self, payload: Payload) -> Sequence[Signal]:
@@ -72,6 +72,10 @@ class Syslog(Translated):
         if pri is None or int(pri[1]) > _HIGHEST_PRI:
             raise Unreadable("PRI: must be a number from 0 to 191 in angle brackets")
         version, _, rest = text[pri.end() :].partition(" ")
+        if not version.isdecimal():
+            raise Unreadable(
+                "VERSION: is missing: RFC 3164 is not read, let the sender write RFC 5424"
+            )
         if version != "1":
             raise Unreadable("VERSION: must be 1")
         fields = {}
@@ -82,7 +86,7 @@ class Syslog(Translated):
                     f"{name}: must be 1 to {longest} printable ASCII characters and a space"
                 )
             fields[name] = "" if value == _NIL else value
-        structured, message = _structured(rest)
+        parameters, message = _structured(rest)
         stamp = fields["TIMESTAMP"]
         at = from_text(stamp, "TIMESTAMP") if stamp else None
         named = {
@@ -91,7 +95,6 @@ class Syslog(Translated):
             "proc_id": fields["PROCID"],
             "msg_id": fields["MSGID"],
         }
-        parameters = dict(structured)
         service, environment, _ = self.placed(named | parameters)
         number = int(pri[1])
         facility, severity = divmod(number, len(SYSLOG))
@@ -116,10 +119,10 @@ class Syslog(Translated):
         )
 
 
-def _structured(text: str) -> tuple[Iterator[tuple[str, str]], str]:
+def _structured(text: str) -> tuple[dict[str, str], str]:
     """Return the parameters of the structured data that *text* begins with, and the message after it."""
     if text == _NIL or text.startswith("- "):
-        return iter(()), text[2:]
+        return {}, text[2:]
     end = 0
     elements = []
     while found := _ELEMENT.match(text, end):
@@ -128,9 +131,10 @@ def _structured(text: str) -> tuple[Iterator[tuple[str, str]], str]:
     if not elements or text[end : end + 1] not in {"", " "}:
         message = 'STRUCTURED-DATA: must be "-" or elements in square brackets, with quotes and brackets escaped'
         raise Unreadable(message)
-    parameters = (
-        (f"{element[1]}.{parameter[1]}", _ESCAPED.sub(r"\1", parameter[2]))
-        for element in elements
-        for parameter in _PARAMETER.finditer(element[2])
-    )
+    parameters: dict[str, str] = {}
+    for element in elements:
+        for parameter in _PARAMETER.finditer(element[2]):
+            name, value = f"{element[1]}.{parameter[1]}", _ESCAPED.sub(r"\1", parameter[2])
+            # One name can come several times in an element: the addresses of a host, for one (section 7.2.1).
+            parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
     return parameters, text[end + 1 :]

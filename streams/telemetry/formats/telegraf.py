@@ -2,11 +2,11 @@
 Telegraf's JSON output, one metric or a batch.
 
 Source: Telegraf documentation, "JSON output data format". Each field that is a number becomes a metric called
-``name.field``; a field called ``value`` bears the name alone, a truth value is 1 or 0, and texts are passed over.
+``name.field``; a field called ``value`` bears the name alone, a truth value is 1 or 0, and texts and nested fields are passed over.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from pydantic import ConfigDict
@@ -14,9 +14,10 @@ from pydantic import ConfigDict
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import MetricV1, Signal
+from streams.telemetry.batch import too_many
 from streams.telemetry.documents import Part, made, read_document
 from streams.telemetry.external import first_of, shown
-from streams.telemetry.format import Names, Translated, too_many
+from streams.telemetry.format import Names, Translated
 from streams.telemetry.labelling import fitting
 from streams.telemetry.moments import from_any_unit, from_text
 from streams.telemetry.payload import Payload
@@ -26,13 +27,14 @@ _VALUE = "value"
 
 class _Metric(Part):
     name: str
-    fields: Mapping[str, bool | float | str | None]
+    # Nested ones are written where ``json_nested_fields_include`` names them.
+    fields: Mapping[str, bool | float | str | list[Any] | dict[str, Any] | None]
     timestamp: int | float | str
     tags: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class _Batch(Part):
-    metrics: list[_Metric]
+    metrics: list[msgspec.Raw]
 
 
 class Telegraf(Translated):
@@ -50,7 +52,7 @@ class Telegraf(Translated):
 
     def recognises(self, payload: Payload) -> bool:
         """Whether *payload* is a metric of Telegraf, or a batch of them."""
-        if shown(payload, "fields", "name", "timestamp"):
+        if any(shown(payload, "fields", "name", each) for each in ("timestamp", "tags")):
             return True
         return payload.top.keys() == {"metrics"} and b'"fields"' in bytes(payload.top["metrics"])
 
@@ -61,21 +63,20 @@ class Telegraf(Translated):
         Raises:
             Unreadable: It is no such metric, or one of the batch is none.
         """
-        if shown(payload, "metrics"):
-            batch = read_document(_Batch, payload.body).metrics
-            several = ((f"metrics[{number}]", metric) for number, metric in enumerate(batch))
-        else:
-            several = (
-                (name, metric) for name, metric in [("", read_document(_Metric, payload.body))]
-            )
-        signals: list[Signal] = []
-        for place, metric in several:
-            if len(signals) + len(metric.fields) > limits.BATCH_SIGNALS:
-                raise Unreadable(too_many())
-            signals.extend(self._numbers(payload, metric, f"{place}." if place else ""))
-        return signals
+        if not shown(payload, "metrics"):
+            # One metric is read whole or not at all.
+            return list(self._numbers(payload, read_document(_Metric, payload.body), ""))
+        for number, metric in enumerate(read_document(_Batch, payload.body).metrics):
+            place = f"metrics[{number}]"
+            payload.batch.add(place, self._one(payload, metric, place))
+        return payload.batch.signals
+
+    def _one(self, payload: Payload, metric: msgspec.Raw, place: str) -> Iterator[Signal]:
+        yield from self._numbers(payload, read_document(_Metric, metric, place), f"{place}.")
 
     def _numbers(self, payload: Payload, metric: _Metric, within: str) -> Iterator[Signal]:
+        if len(metric.fields) > limits.BATCH_SIGNALS:
+            raise Unreadable(too_many())
         place = f"{within}timestamp"
         written = metric.timestamp
         at = (
@@ -84,7 +85,7 @@ class Telegraf(Translated):
         service, environment, said = self.placed(metric.tags)
         labels = fitting(pair for pair in metric.tags.items() if pair[1] and pair[0] not in said)
         for number, (name, value) in enumerate(metric.fields.items()):
-            if isinstance(value, str) or value is None:
+            if not isinstance(value, bool | float):
                 continue
             yield made(
                 MetricV1,

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
+from streams.time_zones import ZoneName
 from streams.warehouse.charts import stacked
 from streams.warehouse.columns import PERCENTILES, count, seconds, text
 from streams.warehouse.measures import mean_and_percentiles
 from streams.warehouse.report import Chart, Question, Recommendation, Rows, Section, Shape
 from streams.warehouse.scope import CHOICE_EXAMPLE, SPAN_EXAMPLE, ChosenInSpan, exampled
-from streams.warehouse.zones import Zone
 
 #: Working hours, in the report's time zone: Monday to Friday, from 9 to 18.
 _OUT: Final = """
@@ -58,7 +58,7 @@ class OnCall(ChosenInSpan):
     name: ClassVar = "oncall"
     title: ClassVar = "Load of those on call"
 
-    zone: Zone = "UTC"
+    zone: ZoneName = "UTC"
     """Time zone of working hours (Monday to Friday, 9 to 18), such as Europe/Vienna."""
 
     def sections(self) -> tuple[Section, ...]:

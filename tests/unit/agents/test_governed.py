@@ -15,7 +15,7 @@ from schemas.telemetry import MetricV1
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, LIFECYCLE, METRICS, NOTICES, POLICIES, TopicDeclaration
 from streams.agents.detect import DetectDesk
-from streams.agents.governed import ENTRY, Folder, Governed, GovernedSkimming, Remade
+from streams.agents.governed import ENTRY, Folder, Governed, GovernedSkimming, Remade, desk_of
 from streams.agents.governed import governed as under
 from streams.agents.incidents import IncidentsDesk
 from streams.detection.evaluation import Detector
@@ -68,6 +68,14 @@ def test_a_rule_holds_from_its_place_on_and_alerts_of_one_that_is_gone_end() -> 
         ("busy", "resolved: the policy has no such rule any more")
     ]
     assert said(desk.hear(METRICS, load(3, 4))) == [("idle", "firing: load 3 < 5")]
+
+
+def test_a_desk_is_found_behind_its_policy() -> None:
+    """Nobody would see what rules cost and leave out, and no notice would be delivered."""
+    desk = DetectDesk(Detector([]))
+    assert desk_of(desk, DetectDesk) is desk_of(under("detect", desk, folder()), DetectDesk) is desk
+    with pytest.raises(TypeError, match="CountingDesk is not the desk of this hop"):
+        desk_of(CountingDesk(), DetectDesk)
 
 
 def test_whoever_takes_over_goes_on_under_the_policy_that_was_in_force(

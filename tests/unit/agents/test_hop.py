@@ -234,23 +234,17 @@ async def test_what_no_message_follows_from_is_written_down_every_now_and_then(
 ) -> None:
     """Nothing would be acknowledged before something is decided; a restart would read days again."""
     monkeypatch.setattr(under_test, "FLUSH_EVERY", 0.0)
-    (keep_flushing,) = app.tasks
+    keep_flushing, _ = app.tasks
     flushing = asyncio.ensure_future(keep_flushing())
     await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
     first, second = at(LOGS_1, 0), at(LOGS_2, 0, 1)
-    app.consumer.ends = {LOGS_2: 9}
     await app.reads(first, second)
     await first.acked.wait()
     await second.acked.wait()
     await app.on_before_shutdown.comes()
     await flushing
 
-    def shown(name: str, **labels: str) -> float | None:
-        return REGISTRY.get_sample_value(name, {"hop": "a-hop", **labels})
-
-    assert shown("tocsin_lag_records", topic=LOGS.name, partition="2") == 7
-    assert shown("tocsin_lag_records", topic=LOGS.name, partition="1") == 0
-    assert shown("tocsin_partitions") == 2
+    assert REGISTRY.get_sample_value("tocsin_partitions", {"hop": "a-hop"}) == 2
 
 
 async def test_inputs_with_other_partitions_than_each_other_are_refused(app: App) -> None:

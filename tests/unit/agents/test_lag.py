@@ -18,9 +18,10 @@ class Consumer:
     ends: dict[TP, int]
     broken: bool = False
     _committed_offset: dict[TP, int] = field(default_factory=lambda: {LOGS_0: 40})
+    assigned: set[TP] = field(default_factory=lambda: {METRICS_0, LOGS_0, OTHER})
 
     def assignment(self) -> set[TP]:
-        return {METRICS_0, LOGS_0, OTHER}
+        return self.assigned
 
     async def highwaters(self, *places: TP) -> dict[TP, int]:
         if self.broken:
@@ -60,3 +61,20 @@ async def test_what_nobody_fetches_is_behind_all_the_same() -> None:
     consumer.broken = True
     await lag.measure()
     assert shown(METRICS.name) == 993
+
+
+async def test_what_was_given_away_is_not_shown() -> None:
+    """It would stand still at what it was, and two workers would say different things of one partition."""
+    consumer = Consumer({METRICS_0: 10, LOGS_0: 50})
+    inputs = {METRICS_0.topic: METRICS, LOGS_0.topic: LOGS}
+    lag = Lag(App(consumer), "a-hop", inputs, lambda _: 0)  # type: ignore[arg-type]
+    await lag.measure()
+    assert (shown(METRICS.name), shown(LOGS.name)) == (10, 50)
+
+    consumer.assigned = {METRICS_0}
+    await lag.measure()
+    assert (shown(METRICS.name), shown(LOGS.name)) == (10, None)
+
+    consumer.assigned = set()
+    await lag.measure()
+    assert shown(METRICS.name) is None

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from schemas.contract import Contract
 from schemas.notices import NoticeV1, ReceiptV1
@@ -299,6 +300,42 @@ async def test_a_fault_of_ours_ends_the_worker() -> None:
     assert isinstance(worker.app.faults[0], ZeroDivisionError)
     await worker.stop()
     await worker.settled()
+
+
+def shown(metric: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"tocsin_{metric}", labels)
+
+
+async def test_what_became_of_attempts_is_counted_by_channel() -> None:
+    """A notice that was given up is owed no longer: nobody would see that nobody was told."""
+    worker = Worker()
+    worker.notifier.use(Policy.model_validate({"channels": {NOTICE.channel: Slack()}}))
+    # There before the first one: growth from nothing is no growth to Prometheus.
+    assert shown("attempts_total", channel=NOTICE.channel, outcome="given_up") is not None
+    before = shown("attempts_total", channel=NOTICE.channel, outcome="delivered")
+    assert before is not None
+    worker.piece.may_write.set()
+    worker.receiver.may_answer.set()
+    await worker.receiver.has_been_asked.wait()
+    await worker.stop()
+    await worker.settled()
+    assert shown("attempts_total", channel=NOTICE.channel, outcome="delivered") == before + 1
+
+
+async def test_figures_of_channels_that_are_gone_go() -> None:
+    """A channel that nobody has any more would owe notices for ever."""
+    worker = Worker()
+    worker.notifier.use(Policy.model_validate({"channels": {"old": Slack()}}))
+    worker.piece.may_write.set()
+    worker.receiver.may_answer.set()
+    await worker.receiver.has_been_asked.wait()
+    await worker.stop()
+    await worker.settled()
+    assert shown("notices_owed", channel="old") == 0
+    worker.notifier.use(Policy.model_validate({"channels": {"new": Slack()}}))
+    assert shown("notices_owed", channel="old") is None
+    assert shown("attempts_total", channel="old", outcome="delivered") is None
+    assert shown("attempts_total", channel="new", outcome="delivered") == 0
 
 
 def test_who_stands_in_follows_from_the_policy() -> None:

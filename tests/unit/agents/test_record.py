@@ -95,7 +95,7 @@ async def test_what_is_refused_is_put_aside_before_it_is_acknowledged() -> None:
     await app.stop()
     assert read.acked.is_set()
     assert [letter[0] for letter in app.letters] == 2 * [CHANGES.dead]
-    assert app.letters[0][1:] == (b"{", b"value: is not JSON")
+    assert app.letters[0][1:] == (b"{", b"value: is not JSON: it ends too soon")
     assert app.letters[1][1:] == (CHANGE, b"ClickHouse refuses a row: TYPE_MISMATCH")
     headers = dict(app.emitter.sent[1].headers)
     assert (headers[HOP], headers[PARTITION], headers[OFFSET]) == (b"record", b"2", b"1")

@@ -15,7 +15,7 @@ from streams.agents.tallies import Parts
 from streams.telemetry.reading import Formats
 from streams.warehouse import tally
 from tests.counting import kept, recounted
-from tests.payloads import STAMPED, published
+from tests.payloads import STAMPED, example, published
 
 AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 PARTITION = 3
@@ -190,6 +190,17 @@ def test_what_detection_puts_aside_is_not_counted() -> None:
         )
         rows = parts.due().get("metric_rollups", [])
         assert sum(row["signals"] for row in rows) == 2 * first
+
+
+def test_of_a_batch_what_is_right_is_counted() -> None:
+    """Detection judges it, and history would tell less than the alerts."""
+    document = json.loads(example("alertmanager", "firing").value)
+    good = document["alerts"][0]
+    document["alerts"] = [good, {"status": "firing"}, good]
+    parts = Parts()
+    parts.take(EXTERNAL, PARTITION, [Record(json.dumps(document).encode(), 1)])
+    (row,) = parts.due()["external_rollups"]
+    assert row["signals"] == 2
 
 
 def test_a_glance_counts_as_the_whole_reading_does() -> None:

@@ -94,7 +94,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
           - {at: 0s, steps: [{joined: [{bnd: topology}], incident: {alerts: [{rul: down}]}}]}
         """,
     ) == (
-        "a.yaml:2: inputs[0].at: '5 s' is not a duration: write a number and a unit, such as 30s, 5m, 1h or 7d\n"
+        "a.yaml:2: inputs[0].at: '5 s' is not a duration: write it as 5s\n"
         "a.yaml:3: inputs[1].metrik: is not known here; did you mean 'metric'?\n"
         "a.yaml:4: inputs[2]: must be one of health, metric, log, external, alert, change, silence, command, outage; it is none\n"
         "a.yaml:5: inputs[3]: must be one of health, metric, log, external, alert, change, silence, command, outage; "
@@ -106,7 +106,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         "a.yaml:10: inputs[8].at: has no usable 'every': write {from: 0s, to: 10m, every: 15s}, from at most to\n"
         "a.yaml:11: inputs[9].alert.started_at: '-1x' is no moment: write 2024-03-01T12:00:00Z, "
         "or a time since the beginning, such as 5m or -1h\n"
-        "a.yaml:12: inputs[10].alert.severity: 5 must be less than or equal to 4\n"
+        "a.yaml:12: inputs[10].alert.severity: 5 is no severity; there are 1, 2, 3, 4\n"
         "a.yaml:13: inputs[11].silence.matchers: 'service' is no comparison: write label=value, label!=value, "
         'label=~"expression" or label!~"expression"\n'
         "a.yaml:14: inputs[12].command.report.sumary: is not known here; did you mean 'summary'?\n"
@@ -124,7 +124,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("- a", "a.yaml:1: must be a map with inputs and expect, or with cases"),
-        ("inputs: [", "a.yaml:1: is no YAML: expected the node content, but found '<stream end>'"),
+        ("inputs: [", "a.yaml:1: is no YAML: a [ or { before it is never closed"),
         ("inputs: {}\nexpect: []", "a.yaml:1: inputs: must be a list: begin each entry with '- '"),
         ("inputs: []", "a.yaml:1: expect: expects nothing: add {at: 30s, firing: [a-rule]}"),
         ("cases: [x]", "a.yaml:1: cases[0]: must be a map of settings"),
@@ -136,17 +136,56 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
             "cases: []\ninputs: []",
             "a.yaml:1: cases: stands beside inputs or expect: move those into a case",
         ),
+        (
+            "inputs: [{at: {from: 0s, to: 1m, evry: 5s}, metric: {}}]",
+            "a.yaml:1: inputs[0].at: has 'evry', which is not known here; did you mean 'every'?",
+        ),
+        (
+            "inputs: [{at: 0s, command: {action: akc}}]\nexpect: [{at: 1s, firing: []}]",
+            "a.yaml:1: inputs[0].command.action: 'akc' is no action; did you mean 'ack'?",
+        ),
+        (
+            "cases:\n- {name: a, expect: [{at: 1s, firing: []}]}\n- {name: a, expect: [{at: 1s, firing: []}]}",
+            "a.yaml:3: cases[1].name: 'a' is the name of the case in line 2 already",
+        ),
+        (
+            "start: 2024-03-01",
+            "a.yaml:1: start: '2024-03-01' must have a zone: write 2024-03-01T09:00:00Z",
+        ),
+        ("start: today", "a.yaml:1: start: 'today' must be a moment: write 2024-03-01T09:00:00Z"),
+        # What no message can have.
+        (
+            "expect: [{at: 1s, incidents: [{status: investigatng}]}]",
+            "a.yaml:1: expect[0].incidents[0].status: 'investigatng' is none of its values; did you mean 'investigating'?",
+        ),
+        (
+            "expect: [{at: 1s, alerts: [{severity: high}]}]",
+            "a.yaml:1: expect[0].alerts[0].severity: 'high' is no severity; did you mean 2?",
+        ),
+        (
+            "expect: [{at: 1s, steps: [{incident: {alerts: [{state: fireing}]}}]}]",
+            "a.yaml:1: expect[0].steps[0].incident.alerts[0].state: 'fireing' is none of its values; did you mean 'firing'?",
+        ),
+        (
+            "expect: [{at: 1s, alerts: [{started_at: yesterday}]}]",
+            (
+                "a.yaml:1: expect[0].alerts[0].started_at: 'yesterday' is no moment: "
+                "write 2024-03-01T12:00:00Z, or a time since the beginning, such as 5m or -1h"
+            ),
+        ),
         ("ticks: 3m", "a.yaml:1: ticks: '3m' must be less than or equal to 2m"),
         ("expct: []", "a.yaml:1: expct: is not known here; did you mean 'expect'?"),
-        ("inputs: []\ninputs: []", "a.yaml:2: inputs: stands twice; only the last would count"),
+        (
+            "inputs: []\ninputs: []",
+            "a.yaml:2: inputs: stands in line 1 as well: only the last one would count",
+        ),
     ],
 )
 def test_a_file_that_holds_no_cases_is_said_with_its_line(
     tmp_path: Path, text: str, said: str
 ) -> None:
     """Its cases would not be played, and all would look well."""
-    # PyYAML's parsers in C and in Python word syntax errors differently.
-    assert refused(tmp_path, text).startswith(said.partition("expected the")[0])
+    assert refused(tmp_path, text) == said
 
 
 def test_a_policy_inside_a_file_is_read_with_its_lines_and_environment(tmp_path: Path) -> None:
@@ -185,7 +224,7 @@ def test_a_policy_is_found_beside_its_cases_and_where_the_command_is_typed(tmp_p
 def test_folders_are_searched_at_any_depth(tmp_path: Path) -> None:
     """Cases in a subfolder would never be played."""
     (tmp_path / "b" / "c").mkdir(parents=True)
-    for name in ("b/c/x.yml", "b/a.yaml", "z.yaml", "notes.txt"):
+    for name in ("b/c/x.yml", "b/a.yaml", "z.yaml", "notes.txt", "b/.#a.yaml"):
         (tmp_path / name).touch()
     found = case_files([tmp_path, tmp_path / "z.yaml", tmp_path / "gone.txt"])
     assert [str(each.relative_to(tmp_path)) for each in found] == [

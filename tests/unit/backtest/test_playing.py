@@ -66,13 +66,64 @@ def test_what_fires_and_what_does_not_is_said_with_its_reason(tmp_path: Path) ->
           - bussy: expected, does not fire
               the policy has no rule 'bussy'; did you mean 'busy'?
           - busy: expected, does not fire
-              shop/production zone=a: pending, since 0s, fires at 30s if nothing changes, load 9 > 5; last heard at 10s; remembers …
+              shop/production zone=a: pending, since 0s, fires at 30s if nothing changes, load 9 > 5; last heard at 10s
           - errors: expected, does not fire
-              shop/production: quiet; last heard at 3s; remembers …
+              shop/production: quiet; last heard at 3s
+              nearest at 3s: 2 is not what the rule finds: pattern oops, count 3
           - silent: expected, does not fire
               shop/production: quiet; last heard at 10s; remembers …
           + failed: fires, not expected
               failed firing, severity 1, shop/production check=Database, since 0s: Database failed 2 of the last 2 times
+        """).strip()
+    )
+
+
+def test_what_came_nearest_is_said_of_what_is_quiet_again(tmp_path: Path) -> None:
+    """An author would see the last value, which is the one that is well."""
+    calm = """
+expect: [{at: 1m, firing: [busy, failed]}]
+"""
+    text = POLICY.replace(
+        "inputs:",
+        "inputs:\n  - {at: 25s, metric: {service: shop, name: load, value: 1, labels: {zone: a}}}",
+    )
+    (tmp_path / "a.yaml").write_text(text + calm)
+    (case,) = read_cases(tmp_path / "a.yaml").cases
+    assert (
+        "\n".join(map(str, play(case, policy_of(case, tmp_path))))
+        == dedent("""
+        at 1m: firing
+          - busy: expected, does not fire
+              shop/production zone=a: quiet; last heard at 25s
+              nearest at 10s: 9 was found, and held for 10s of the 30s that it must
+        """).strip()
+    )
+
+
+def test_what_is_told_at_another_moment_is_said_with_it(tmp_path: Path) -> None:
+    """One second beside the boundary looks as if nobody were told."""
+    assert (
+        differences(
+            tmp_path,
+            """
+        - {at: 29s, alerts: [{rule: busy}], notices: [{channel: chat, purpose: initial}]}
+        - {at: 40s, alerts: [{rule: busy, severity: 2}]}
+        """,
+        )
+        == dedent("""
+        at 29s: alerts
+          - {rule: busy}: expected, not seen
+              seen at 30s: busy firing, severity 2, shop/production zone=a, since 0s: load 9 > 5, for 30s
+              shop/production zone=a: pending, since 0s, fires at 30s if nothing changes, load 9 > 5; last heard at 10s
+        at 29s: notices
+          - {channel: chat, purpose: initial}: expected, not seen
+              seen at 1s: initial to chat of INC-2024-03-01-001 (routes[0]: severity 1, initial message)
+              1s INC-2024-03-01-001 opened: Database failed 2 of the last 2 times; no open incident has the group key \
+shop/production
+        at 40s: alerts
+          - {rule: busy, severity: 2}: expected, not seen
+              seen at 30s: busy firing, severity 2, shop/production zone=a, since 0s: load 9 > 5, for 30s
+              shop/production zone=a: firing, since 30s, load 9 > 5; last heard at 10s
         """).strip()
     )
 
@@ -125,7 +176,8 @@ def test_what_was_told_is_compared_field_by_field(tmp_path: Path) -> None:
               severity: expected 2, seen 1
               started_at: expected 1s, seen 0s
           - {rule: busy}: expected, not seen
-              shop/production zone=a: pending, since 0s, fires at 30s if nothing changes, load 9 > 5; last heard at 0s; remembers …
+              seen at 30s: busy firing, severity 2, shop/production zone=a, since 0s: load 9 > 5, for 30s
+              shop/production zone=a: pending, since 0s, fires at 30s if nothing changes, load 9 > 5; last heard at 0s
         at 1s: incidents
           ~ INC-2024-03-01-001 investigating, severity 1: failed: Database failed 2 of the last 2 times
               status: expected resolved, seen investigating

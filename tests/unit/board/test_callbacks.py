@@ -240,6 +240,10 @@ async def test_without_a_secret_a_channel_is_closed(broker: Broker, channel: str
     [
         ("slack", slack({"actions": [{"action_id": "open", "value": f"default/{ID}"}]})),
         ("slack", slack({"actions": [{"action_id": "acknowledge", "value": "INC"}, 7]})),
+        ("slack", slack({"actions": [{"action_id": ["acknowledge"], "value": f"default/{ID}"}]})),
+        ("slack", slack({"actions": [{"action_id": "acknowledge", "value": f"\x01/{ID}"}]})),
+        ("slack", slack({"actions": [{"action_id": "acknowledge", "value": f" /{ID}"}]})),
+        ("pagerduty", pagerduty(data={"incident_key": f"default/{ID}{'1' * 20}"})),
         ("sms", sms("what is it?")),
         ("sms", sms(sender="+15005550001")),
         ("pagerduty", pagerduty("incident.annotated")),

@@ -6,12 +6,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import Depends
+from prometheus_client import REGISTRY
 
 from schemas.policies import PolicyV1
 from schemas.topics import POLICIES
 from streams.agents.governed import Folder
 from streams.board.application import application
-from streams.board.in_force import InForce, settled
+from streams.board.in_force import HOP, InForce, settled
 from streams.gateways.following import Following
 from streams.policy import Policy
 from streams.releases import digest
@@ -52,6 +53,18 @@ def hear(in_force: InForce, *releases: PolicyV1) -> None:
     for each in releases:
         in_force.hear(each)
     in_force.settle()
+
+
+def refused() -> float | None:
+    return REGISTRY.get_sample_value("tocsin_policy_refused_total", {"hop": HOP})
+
+
+def test_what_it_refuses_is_counted_from_the_first_on(in_force: InForce) -> None:
+    """Growth from nothing is no growth to Prometheus: its alert would miss the only refusal."""
+    before = refused()
+    assert before is not None
+    hear(in_force, published(BROKEN))
+    assert refused() == before + 1
 
 
 def test_the_folders_counts_until_one_is_published(in_force: InForce) -> None:

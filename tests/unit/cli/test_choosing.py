@@ -12,7 +12,10 @@ from streams.__main__ import main
         ("incidnt", "there is no command 'incidnt'; did you mean 'incident'?"),
         ("report trend", "there is no command 'trend'; did you mean 'trends'?"),
         ("policy", None),
-        ("policy reload", "there is no command 'reload'; there are log, publish, show"),
+        (
+            "policy reload",
+            "there is no command 'reload'; there are diff, log, publish, rollback, show",
+        ),
     ],
 )
 def test_an_unknown_subcommand_is_answered_with_what_there_is(typed, answer):

@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from streams.cli.bench import bench
 from streams.cli.demo import demo
+from streams.cli.up import up
 from streams.errors import TocsinError
 from streams.laptop.demo import performance
 from streams.laptop.demo.story import Ending, answer_in
@@ -54,6 +56,17 @@ def test_a_failure_is_the_last_line_with_its_details_before(
         "  up: port taken",
         "demo: failed expected `tocsin up` to run, it ended with code 1",
     ]
+
+
+@pytest.mark.parametrize("command", [demo, up, bench.get_command(None, "idle")])
+def test_a_mistyped_broker_is_said_once_before_anything_starts(command: Any) -> None:
+    """It was said three times, after the stage had been set."""
+    result = CliRunner().invoke(command, ["--broker", "apach"])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.splitlines()[-1] == (
+        "Error: --broker: 'apach' is neither auto, apache, wheel nor an address HOST:PORT; did you mean 'apache'?"
+    )
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), asyncio.CancelledError()])

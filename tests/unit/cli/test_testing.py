@@ -54,7 +54,8 @@ def test_a_case_that_does_not_hold_is_told_and_the_exit_code_is_1(folder: Path) 
         "FAIL  bad  cases/bad.yaml:2\n"
         "  at 1s: firing\n"
         "    - busy: expected, does not fire\n"
-        "        shop/production: quiet; last heard at 1s; remembers …\n"
+        "        shop/production: quiet; last heard at 1s\n"
+        "        nearest at 1s: 5 is not what the rule finds: metric load, threshold 5\n"
         "ok    good  cases/good.yaml:2\n"
         "1 passed, 1 failed in 0.0 s\n"
     )
@@ -77,7 +78,7 @@ def test_a_file_or_a_policy_that_cannot_be_used_is_told_and_the_exit_code_is_2(
         "FAIL  none  cases/none.yaml:1\n"
         "  the policy of cases/none.yaml cannot be used:\n"
         "    cases/none.yaml:1: rulez: is no part of a policy; did you mean 'rules'?\n"
-        "1 passed, 2 failed in 0.0 s\n"
+        "1 passed, 0 failed, 2 cannot be used in 0.0 s\n"
     )
     assert result.exit_code == 2
 
@@ -122,10 +123,47 @@ def test_the_report_for_ci_says_the_same(folder: Path) -> None:
     assert {**root.attrib, "time": ""} == {"tests": "3", "failures": "1", "errors": "1", "time": ""}
     cases = {case.get("name"): case for case in root.iter("testcase")}
     assert list(cases["good"]) == []
-    assert cases["good"].get("line") == "2"
     (failure,) = cases["bad"]
     assert (failure.tag, failure.get("message")) == ("failure", "at 1s: firing")
+    assert str(failure.text).startswith(f"{folder}/cases/bad.yaml:2\nat 1s: firing\n")
     assert "- busy: expected, does not fire" in str(failure.text)
     (error,) = cases["unread"]
     assert error.tag == "error"
     assert "did you mean 'expect'?" in str(error.text)
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_played(folder: Path) -> None:
+    """Minutes of play would end in a traceback."""
+    result = played(folder / "cases", "--junit", folder / "nowhere" / "report.xml")
+    assert result.stdout == ""
+    assert result.stderr.endswith(f"Error: --junit: there is no folder {folder}/nowhere\n")
+    assert result.exit_code == 2
+
+
+def test_a_policy_that_cannot_be_used_is_told_once_for_all_cases(folder: Path) -> None:
+    """Ten cases would say the same ten times."""
+    (folder / "cases" / "good.yaml").write_text(
+        "policy: {rulez: []}\n"
+        "cases:\n"
+        "  - {name: one, expect: [{at: 0s, firing: []}]}\n"
+        "  - {name: two, expect: [{at: 0s, firing: []}]}\n"
+    )
+    result = played(folder / "cases")
+    assert told(result, folder) == (
+        "FAIL  good/one  cases/good.yaml:3\n"
+        "  the policy of cases/good.yaml cannot be used:\n"
+        "    cases/good.yaml:1: rulez: is no part of a policy; did you mean 'rules'?\n"
+        "FAIL  good/two  cases/good.yaml:4\n"
+        "  the policy of cases/good.yaml cannot be used, as told above\n"
+        "0 passed, 0 failed, 2 cannot be used in 0.0 s\n"
+    )
+    assert result.exit_code == 2
+
+
+def test_a_policy_that_is_nowhere_is_told_with_where_it_was_looked_for(folder: Path) -> None:
+    (folder / "cases" / "good.yaml").write_text(CASES.replace("policy: rules", "policy: ../rulez"))
+    assert told(played(folder / "cases"), folder) == (
+        "FAIL  good  cases/good.yaml:2\n"
+        "  there is no policy '../rulez': neither beside good.yaml, nor where the command is typed\n"
+        "0 passed, 0 failed, 1 cannot be used in 0.0 s\n"
+    )

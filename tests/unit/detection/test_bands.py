@@ -1,13 +1,25 @@
 """Severities by value: which band, and which orders make no sense."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
+from schemas.origin import Origin
+from schemas.telemetry import MetricV1
 from streams.detection.bands import Band, entered
+from streams.detection.evaluation import Detector
 from streams.detection.kinds.absence import Absence
 from streams.detection.kinds.threshold import Threshold
 
+T0 = datetime(2024, 3, 1, tzinfo=UTC)
 BANDS = (Band(beyond=10, severity=2), Band(beyond=20, severity=1))
+
+
+def graded(**settings: Any) -> Threshold:
+    severity = {"default": 3, "bands": [{"beyond": 10, "severity": 2}]}
+    return Threshold(name="a", metric="load", threshold=5, severity=severity, **settings)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +37,32 @@ def test_a_band_is_held_until_the_value_is_behind_the_one_before(values, bands):
         band = entered(BANDS, band, value, rising=True)
         seen.append(band)
     assert seen == bands
+
+
+def told(rule: Threshold, *values: float) -> list[tuple[str, int]]:
+    """What is told of values, one a second."""
+    detector, alerts = Detector([rule]), []
+    for number, value in enumerate(values):
+        at = T0 + timedelta(seconds=number)
+        signal = MetricV1(occurred_at=at, service="shop", name="load", value=value)
+        alerts += detector.hear(signal, Origin(topic="t", partition=0, offset=number))
+    return [(str(alert.state), alert.severity) for alert in alerts]
+
+
+def test_an_alert_does_not_begin_in_a_band_of_what_was_never_told():
+    """Otherwise a peak that was over before anybody was told would make the next alert a worse one."""
+    rule = graded(clear=3, **{"for": "2s"})
+    # Between the two thresholds it is over, though not clear.
+    assert told(rule, 12, 4, 6, 6, 6) == [("firing", 3)]
+    assert told(rule, 12, 12, 12, 4, 6, 3) == [("firing", 2), ("resolved", 2)]
+
+
+def test_the_first_band_is_left_by_the_end_of_the_alert_and_not_while_it_is_kept():
+    """Otherwise its severity would go to and fro although nothing has ended."""
+    rule = graded(keep_firing_for="2s")
+    assert told(rule, 12, 1, 6, 12, 6, 1, 1, 1, 6) == [
+        *(("firing", 2), ("resolved", 2), ("firing", 3)),
+    ]
 
 
 def test_smaller_values_can_be_worse():

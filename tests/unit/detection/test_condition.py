@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.telemetry import ExternalV1, HealthV1, LogV1, MetricV1
-from streams.detection.condition import NAMES, condition, unknown
+from streams.detection.condition import NAMES, condition, unknown, untellable
 from streams.detection.kinds.threshold import Threshold
 
 AT = {"occurred_at": datetime(2024, 3, 1, 7, tzinfo=UTC), "service": "shop"}
@@ -72,20 +72,32 @@ def test_a_condition_is_asked_after_the_matchers():
     [
         (
             "valeu > 1",
-            "when cannot be told: name 'valeu' does not exist there; did you mean 'value'?",
+            "when has the name 'valeu', which there is not; did you mean 'value'?",
         ),
         (
             "body == ''",
             (
-                "when cannot be told: name 'body' does not exist there; there are environment, labels, name, occurred_at, "
+                "when has the name 'body', which there is not; there are environment, labels, name, occurred_at, "
                 "service, tenant, unit, value"
             ),
         ),
         (
             "labels.region.startWith('e')",
-            "when cannot be told: function 'startWith' does not exist there; did you mean 'startsWith'?",
+            "when has the function 'startWith', which there is not; did you mean 'startsWith'?",
         ),
-        ("value >", "is no CEL expression (column 8: mismatched input '<EOF>' expecting"),
+        ("value >", "is no CEL expression, from column 8 on: it ends too early"),
+        ("value > 1 and critical", "is no CEL expression, from column 11 on: write && for and"),
+        ("value > 1 or critical", "is no CEL expression, from column 11 on: write || for or"),
+        ("not critical", "is no CEL expression, from column 5 on: write ! for not"),
+        ("labels.tier = 'x'", "is no CEL expression, from column 13 on: write == to compare"),
+        (
+            "labels.tier =~ 'x'",
+            (
+                "is no CEL expression, from column 13 on: "
+                'write labels.region.matches("eu-.*") for an expression'
+            ),
+        ),
+        ("(value > 1", "is no CEL expression, from column 11 on: missing ')' at '<EOF>'"),
     ],
 )
 def test_a_mistake_is_said_when_the_policy_is_read(source, said):
@@ -93,6 +105,32 @@ def test_a_mistake_is_said_when_the_policy_is_read(source, said):
     with pytest.raises(ValidationError) as error:
         Threshold(name="a", metric="load", threshold=0, severity=3, when=source)
     assert said in error.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    ("source", "kinds", "said"),
+    [
+        ("value > 'a'", [MetricV1], "puts together what does not fit (value is a number)"),
+        (
+            "labels.tier > 5 || critical",
+            [HealthV1],
+            "puts together what does not fit (critical is true or false, labels are texts by name)",
+        ),
+        ("value", [MetricV1], "is a number and no condition: compare it"),
+        ("body", [MetricV1, LogV1], "is a text and no condition: compare it"),
+        ("labels", [MetricV1], "are texts by name and no condition: compare it"),
+        # Another signal can have what the example has not.
+        ("int(labels.code) > 5", [MetricV1], None),
+        ("attributes.code == '7' && labels['host.name'] == 'a'", [LogV1], None),
+        ("latency > 0.5 && severity <= 2", [HealthV1, ExternalV1], None),
+        ("labels.exists(name, name == 'a')", [MetricV1], None),
+        ("occurred_at.getHours() > 7", [MetricV1], None),
+        ("1 / 0 > 1", [MetricV1], None),
+    ],
+)
+def test_what_can_never_be_told_is_known_before(source, kinds, said):
+    """A rule would be silent for ever, and only a counter would say so."""
+    assert untellable(source, kinds) == said
 
 
 @pytest.mark.parametrize("kind", NAMES, ids=lambda kind: kind.__name__)

@@ -13,6 +13,7 @@ from streams.detection.fingerprint import fingerprint
 from streams.detection.kinds.absence import Absence
 from streams.detection.kinds.health import Health
 from streams.detection.kinds.threshold import Threshold
+from streams.detection.ledger import Keep
 from streams.detection.matching import predicate, read_matchers
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
@@ -98,6 +99,26 @@ def test_a_signal_comes_before_what_is_due_at_the_same_moment():
     assert detector.tick(at(60)) == []
 
 
+def test_what_must_hold_so_long_must_still_hold_at_that_moment():
+    """Otherwise an alert would fire and end at one moment, and somebody would be paged for it."""
+    window = rule(aggregate="sum", over="10s", **{"for": "10s"})
+    detector = Detector([window])
+    detector.hear(load(0, 6), origin(0))
+    # At that moment the value falls out of the window.
+    assert detector.tick(at(60)) == []
+
+
+def test_what_is_bad_again_at_the_moment_when_it_was_clear_for_long_enough_goes_on():
+    """Otherwise an alert would end and fire again at one moment."""
+    window = rule(aggregate="sum", over="10s", compare="<", keep_firing_for="10s")
+    detector = Detector([window])
+    heard = [load(0, 1), load(1, 9)]
+    alerts = [
+        alert for place, each in enumerate(heard) for alert in detector.hear(each, origin(place))
+    ]
+    assert said([*alerts, *detector.tick(at(60))]) == [("firing", 0)]
+
+
 def test_an_older_signal_changes_nothing():
     detector = Detector([rule()])
     detector.hear(load(10, 1), origin(0))
@@ -148,7 +169,26 @@ def test_a_series_that_is_silent_is_forgotten_and_its_alert_ended():
     assert ended.reason == (
         "nothing heard of it for 1m: it is not watched any longer, which does not mean that it is well"
     )
-    assert set(entries(detector)) == {"sequence"}
+    assert set(entries(detector)) == {"sequence", "clock"}
+
+
+def test_what_was_forgotten_twice_is_not_told_again_after_a_restart():
+    """What is read again would begin a series that the first run had told of to its end."""
+    silent = Absence(name="a", signal="metrics", within="5s", severity=3, forget_after="60s")
+    detector, kept = Detector([silent]), {}
+    for number, second in enumerate((0, 200)):
+        detector.hear(load(second, 1), origin(number))
+        assert said(detector.tick(at(second + 90))) == [
+            *(("firing", second + 5), ("resolved", second + 60)),
+        ]
+        # Only what was told is written down: the rest would be read again from the beginning.
+        kept |= detector.changes({"telemetry.metrics": number + 1}, Keep.TOLD).entries
+    again = Detector([silent])
+    again.restore(kept)
+    again.begin({})
+    for number, second in enumerate((0, 200)):
+        assert again.hear(load(second, 1), origin(number)) == []
+        assert again.tick(at(second + 90)) == []
 
 
 def test_a_rule_with_too_many_series_says_so_once_until_there_is_room():
@@ -287,3 +327,69 @@ def test_matchers_do_what_they_look_like(written, labels, holds):
     matches = predicate(read_matchers(written))
     assert matches is not None
     assert matches(load(0, 0, labels=labels)) is holds
+
+
+@pytest.mark.parametrize("host", "abcdef")
+@pytest.mark.parametrize("values", [(1_000_000, 1_000_003), (1_000_003, 1_000_000)])
+def test_two_values_of_a_counter_at_one_moment_are_no_new_beginning(values, host):
+    """Otherwise all that it ever counted would look like growth, by chance of its labels."""
+    grown = rule(aggregate="increase", over="1m", threshold=10)
+    detector = Detector([grown])
+    for number, value in enumerate(values):
+        signal = load(0, value, labels={"host": host})
+        assert detector.hear(signal, origin(number)) == []
+
+
+def test_telemetry_that_is_older_than_a_series_is_remembered_is_history():
+    """Otherwise old telemetry that somebody sends again would open incidents of last year, and end them at once."""
+    silent = Absence(name="silent", signal="metrics", within="5m", severity=3)
+    detector = Detector([silent, rule(forget_after="10m")])
+    detector.tick(at(86_400))
+    old = [load(second, 9) for second in (-86_400 * 900, -86_400 * 900 + 60, 0)]
+    assert [detector.hear(each, origin(place)) for place, each in enumerate(old)] == [[], [], []]
+    assert detector.tick(at(86_401)) == []
+    assert [(each.rule, each.late) for each in detector.figures()] == [("silent", 3), ("busy", 3)]
+
+
+def test_telemetry_that_would_be_remembered_for_a_moment_longer_is_news():
+    busy = rule(forget_after="10m")
+    detector = Detector([busy])
+    detector.tick(at(600))
+    assert detector.hear(load(0, 9), origin(0)) == []
+    assert said(detector.hear(load(0.001, 9), origin(1))) == [("firing", 0.001)]
+
+
+def test_a_backlog_tells_what_would_have_been_told_in_its_time():
+    """Ticks wait for what was written before them: a worker that was away for days finds the outage that there was."""
+    silent = Absence(name="silent", signal="metrics", within="5m", severity=3, forget_after="1h")
+    detector, alerts = Detector([silent]), []
+    detector.tick(at(0))
+    for place, second in enumerate((30, 90, 86_400)):
+        alerts += detector.hear(load(second, 1), origin(place))
+    assert said(alerts) == [("firing", 390), ("resolved", 3_690)]
+
+
+def test_a_restart_knows_what_time_it_was():
+    """Otherwise what is history would be news for a moment after each deploy; or what was news history, when it is read again."""
+    busy = rule(forget_after="10m")
+    detector = Detector([busy])
+    fired = detector.hear(load(0, 9), origin(0))
+    ended = detector.tick(at(86_400))
+    again = Detector([busy])
+    again.restore(entries(detector))
+    again.begin({})
+    assert (said(fired), said(ended)) == ([("firing", 0)], [("resolved", 600)])
+    assert again.hear(load(5, 9), origin(7)) == []
+
+    first = Detector([busy])
+    first.hear(load(0, 1), origin(0))
+    first.tick(at(500))
+    first.hear(load(480, 1), origin(1))
+    first.tick(at(1_000))
+    kept = first.changes({"telemetry.metrics": 2}, Keep.TOLD).entries
+    assert set(kept) == {"clock"}
+    again = Detector([busy])
+    again.restore(kept)
+    again.begin({})
+    again.hear(load(0, 1), origin(0))
+    assert again.series_counts() == {"busy": 1}

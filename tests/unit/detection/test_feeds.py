@@ -7,11 +7,13 @@ import orjson
 
 from schemas.alerts import AlertV1
 from schemas.ticks import TickV1
-from schemas.topics import METRICS
+from schemas.topics import LOGS, METRICS
 from streams.agents.detect import DetectDesk
 from streams.detection import feeds
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.absence import Absence
+from streams.detection.kinds.log_novelty import LogNovelty
+from streams.detection.kinds.log_pattern import LogPattern
 from streams.detection.kinds.threshold import Threshold
 from streams.detection.ledger import Keep
 from tests.recording import Record
@@ -131,3 +133,132 @@ def test_a_host_that_was_only_noted_down_is_not_taken_for_silent():
     given = records(9, every=timedelta(minutes=2), hosts=("one", "other"))
     # The second and third of the one are lost on the way.
     take(DetectDesk(Detector([rule])), [*given[:4], given[5], given[7], given[8]])
+
+
+def test_a_source_whose_first_signal_was_history_is_heard_as_soon_as_it_is_news():
+    """Otherwise a hundred signals would be noted down for nobody."""
+    desk = DetectDesk(Detector([Threshold(name="busy", metric="load", threshold=5, severity=2)]))
+    list(desk.tick(tick(BEGIN + timedelta(hours=1.5))))
+    given, told = records(2, every=timedelta(hours=1), values=(1, 9)), []
+    for place in range(2):
+        assert desk.skim(METRICS, given, place) == place
+        told += desk.hear(METRICS, given[place])
+    assert len(told) == 1
+
+
+def lines(*said: str, hosts: Sequence[str] = ("one",)) -> list[Record]:
+    """Log records at level info, a second apart."""
+    return [
+        Record(
+            topic=LOGS.name,
+            partition=0,
+            offset=number,
+            key=b"default/shop",
+            value=orjson.dumps(
+                {
+                    "occurred_at": (BEGIN + timedelta(seconds=number)).isoformat(),
+                    "service": "shop",
+                    "labels": {"host": hosts[number % len(hosts)]},
+                    "body": body,
+                }
+            ),
+        )
+        for number, body in enumerate(said)
+    ]
+
+
+def judged(desk: DetectDesk, given: list[Record]) -> list[int]:
+    """Hear log records and return which of them had to be judged."""
+    place, each = 0, []
+    while (place := desk.skim(LOGS, given, place)) < len(given):
+        list(desk.hear(LOGS, given[place]))
+        each.append(place)
+        place += 1
+    return each
+
+
+def novelty(**settings) -> LogNovelty:
+    given = {"name": "new", "level": "info", "learn": "0s", "within": "10s", "severity": 3}
+    return LogNovelty(**given | settings)
+
+
+def test_lines_that_differ_in_what_changes_are_not_judged_though_something_new_is_told_of():
+    """Otherwise each line of a log would be judged by itself, above all while there is an incident."""
+    given = lines(*(f"order {number} took {7 * number} ms" for number in range(9)), "it is full")
+    assert judged(DetectDesk(Detector([novelty()])), given) == [0, 9]
+    # When it is told of no longer, the next line shows it.
+    given = lines(*["took 1 ms"] * 15)
+    assert judged(DetectDesk(Detector([novelty()])), given) == [0, 10]
+
+
+def test_lines_that_match_no_pattern_are_not_judged():
+    rule = LogPattern(name="slow", pattern="[5-9] ms", level="info", severity=3)
+    given = lines("took 1 ms", "took 4 ms", "took 5 ms", "took 12 ms")
+    assert judged(DetectDesk(Detector([rule])), given) == [0, 2]
+
+
+def test_every_line_is_judged_where_a_condition_reads_more_of_it():
+    """What a condition says of a line cannot be known from its text."""
+    rule = novelty(when="body != 'fine'")
+    assert judged(DetectDesk(Detector([rule])), lines(*["took 1 ms"] * 3)) == [0, 1, 2]
+
+
+def test_lines_of_a_host_that_a_rule_is_not_about_say_nothing_to_it():
+    """A log would seem to live on, or what is new to it would be known."""
+    rule = novelty(match=["host=one"])
+    detector = Detector([rule])
+    given = lines(*["took 1 ms"] * 8, hosts=("one", "other"))
+    assert judged(DetectDesk(detector), given) == [0, 1]
+    [watched] = detector._watched.values()
+    assert watched.series.heard_at == BEGIN + timedelta(seconds=6)
+
+
+def test_lines_that_are_read_again_after_a_restart_are_not_late():
+    """They are in the state: somebody would look for a clock that is wrong."""
+    given = lines(*["took 1 ms"] * 6)
+    desk = DetectDesk(Detector([novelty()]))
+    judged(desk, given)
+    entries, _ = desk.write_down({LOGS.name: 6}, Keep.ALL)
+    detector = Detector([novelty()])
+    again = DetectDesk(detector)
+    again.restore(entries)
+    again.begin({})
+    assert judged(again, given) == [*range(6)]
+    assert sum(watch.late for watch in detector._watches.values()) == 0
+
+
+def test_a_counter_that_began_anew_is_judged_where_others_of_its_rules_have_a_pool():
+    """What it comes back to counts as growth: an alert would be missed."""
+    growth = Threshold(
+        name="grows", metric="load", aggregate="increase", over="1m", threshold=20, severity=2
+    )
+    total = Threshold(
+        name="total",
+        metric="load",
+        aggregate="sum",
+        over="1m",
+        severity=3,
+        threshold=1e6,
+        group_by=["service"],
+    )
+    values = (10, 10, 11, 10, 11, 10, 28, 10, 12, 10)
+    hosts = ("one", "other")
+    desk, told = DetectDesk(Detector([growth, total])), []
+    given, place, heard = records(10, every=timedelta(seconds=1), values=values, hosts=hosts), 0, []
+    while (place := desk.skim(METRICS, given, place)) < len(given):
+        told += desk.hear(METRICS, given[place])
+        heard.append(place)
+        place += 1
+    [alert] = [AlertV1.from_wire(each.value) for each in told]
+    assert (alert.rule, alert.occurred_at) == ("grows", BEGIN + timedelta(seconds=8))
+    assert 6 not in heard
+
+
+def test_a_rule_without_room_is_asked_again_where_others_read_texts():
+    """Otherwise a host would never be watched though others are long gone."""
+    one = {"max_series": 1, "group_by": ["host"]}
+    silent = Absence(name="silent", signal="logs", within="5m", severity=3, **one)
+    given = lines(*["took 1 ms"] * 400, hosts=("one", "other"))
+    heard = judged(DetectDesk(Detector([novelty(), silent])), given)
+    # The line that is news no more, and the other host's each hundred signals.
+    assert heard == [0, 1, 10, 203]

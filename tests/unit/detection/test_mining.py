@@ -1,10 +1,13 @@
 """Templates of log records: what is alike, what is not, and how many there are."""
 
+from copy import deepcopy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.detection.mining import CHILDREN, Tree, words_of
+from streams.detection import mining
+from streams.detection.mining import CHILDREN, GAP, Tree, shape_of, words_of
 
 
 def learnt(*bodies: str, most: int = 100) -> tuple[Tree, list[bool]]:
@@ -75,3 +78,70 @@ def test_templates_are_bounded_and_what_was_just_seen_is_known(bodies):
         assert not tree.learn(words, at, 5)
         assert sum(map(len, tree.leaves.values())) == tree.count <= 5
         assert all(tree.leaves.values())
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    "0x",
+                    "0X",
+                    "10x2",
+                    "x0",
+                    "1e5",
+                    "-0",
+                    "00:0",
+                    "a0f",
+                    "10.0.0.1",
+                    "é2",
+                    "٣",
+                    "\ud800",
+                ]
+            ),
+            st.text("0129aexX-.:/'\" é", max_size=6),
+            st.text(max_size=3),
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_words_that_were_kept_for_a_text_with_other_digits_are_its_own(body):
+    """Otherwise a record would be taken for another one."""
+    masked = mining._CHANGING.sub(GAP, body).split()[: mining.WORDS]
+    kept_for = body.translate(str.maketrans("123456789", "987654321"))
+    assert words_of(kept_for) == mining._CHANGING.sub(GAP, kept_for).split()[: mining.WORDS]
+    assert words_of(body) == masked
+    assert shape_of(body).text == " ".join(masked)
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["g", "g", "h", "k", "1"]), min_size=2, max_size=5).map(" ".join),
+        max_size=20,
+    ),
+    st.integers(1, 6),
+)
+def test_a_record_that_is_recalled_would_change_nothing_but_when_it_was_seen(bodies, most):
+    """Otherwise what a log has learnt would depend on how fast it was read."""
+    tree = Tree()
+    for at, body in enumerate(bodies):
+        for other in {*bodies[:at], body}:
+            shape, before = shape_of(other), deepcopy(tree)
+            recalled = tree.recall(shape)
+            assert tree == before
+            if recalled is None:
+                continue
+            recalled.seen = max(recalled.seen, at)
+            assert before.learn(shape.words, at, most) is False
+            assert before == tree
+        tree.learn(words_of(body), at, most)
+        assert tree.recall(shape_of(body)) is not None
+
+
+def test_records_that_are_recalled_are_bounded(monkeypatch):
+    """Otherwise a log of ever other words would eat the memory."""
+    monkeypatch.setattr(mining, "RECALLED", 3)
+    tree, _ = learnt("disk is full a", "disk is full b")
+    for name in "cdefgh":
+        assert tree.recall(shape_of(f"disk is full {name}")) is not None
+        assert len(tree.recalled) <= 3

@@ -153,6 +153,10 @@ def test_hours_are_read_as_people_write_them() -> None:
             "is no time zone; write one such as Europe/Berlin",
         ),
         (
+            {"hours": {"mon": "09:00-17:00"}, "holidays": ["2026-12-24"]},
+            "is a day, and no country whose holidays are free: write it under closed",
+        ),
+        (
             {"hours": {"mon": "09:00-17:00"}, "holidays": "DE-XX"},
             "is none whose holidays are known: write a country of ISO 3166 such as DE, or with its subdivision DE-BE",
         ),

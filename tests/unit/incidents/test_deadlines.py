@@ -91,5 +91,5 @@ def test_a_wrong_time_says_what_would_be_right() -> None:
     with pytest.raises(ValidationError) as refusal:
         SeverityLevel(name="x", meaning="x", respond_within="tomorrow", resolve_within="1h")
     assert [each["msg"] for each in refusal.value.errors()] == [
-        "Value error, is neither a duration, such as 30m or 4h, nor 'next business day'"
+        "Value error, is not a duration: write a number and a unit, such as 30s, 5m, 1h or 7d, or next business day"
     ]

@@ -130,7 +130,7 @@ def test_gaps_are_found_where_somebody_must_be_on_call() -> None:
         ),
         (
             {"overrides": [{"person": "ada", "from": "2026-01-06", "until": "2026-01-06"}]},
-            "has a shift of ada that ends before it begins: 2026-01-06 00:00:00",
+            "has a shift of ada that does not end after it begins: 2026-01-06 00:00",
         ),
         (
             {

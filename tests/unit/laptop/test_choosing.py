@@ -81,7 +81,13 @@ def test_an_address_is_taken_as_it_is(machine):
 @pytest.mark.parametrize("wanted", ["kafka", "", "host:", "host:port", ":9092", "a b:1"])
 def test_what_is_neither_a_name_nor_an_address_is_refused(machine, wanted):
     assert refusal(wanted, machine) == (
-        f"--broker {wanted}: it is one of auto, apache, wheel, or an address HOST:PORT"
+        f"--broker: {wanted!r} is neither auto, apache, wheel nor an address HOST:PORT"
+    )
+
+
+def test_a_slip_in_a_name_is_told_with_the_name(machine):
+    assert refusal("apach", machine) == (
+        "--broker: 'apach' is neither auto, apache, wheel nor an address HOST:PORT; did you mean 'apache'?"
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.topics import HEALTH, LOGS, METRICS
+from schemas.telemetry import ExternalState, ExternalV1
+from schemas.topics import EXTERNAL, METRICS, TELEMETRY
 from streams.laptop.benches import rules as policies
 from streams.laptop.benches.figures import Figures
 from streams.laptop.benches.telemetry import BAD, OFTEN_BAD_OF, Signals
@@ -41,15 +42,36 @@ def test_each_metric_is_heard_by_as_many_rules_however_many_there_are(tmp_path):
 
 def test_rules_of_one_kind_are_of_that_kind(tmp_path):
     """Otherwise the figure would stand under another name."""
+    told = {each.contract: each.name for each in TELEMETRY}
     for name, (topic, written) in policies.of_one_kind().items():
         made = rules_of(written, tmp_path)
-        assert {rule.kind for rule in made} == {name.split()[0]}
-        [heard] = {kind for rule in made for kind in rule.hears()} & {
-            each.contract for each in (METRICS, HEALTH, LOGS)
-        }
-        assert topic == next(
-            each.name for each in (METRICS, HEALTH, LOGS) if each.contract is heard
-        )
+        # One of other rules comes with these.
+        besides = {"threshold"} if name == "composite" else set()
+        assert {rule.kind for rule in made} == {name.split()[0], *besides}
+        assert {told[kind] for rule in made for kind in rule.hears() if kind in told} == {topic}
+    assert set(policies.of_one_kind()) >= policies.OF_COUNTERS
+
+
+def test_counters_only_grow():
+    """A counter that goes down has begun anew, and each such signal is judged."""
+    made = Signals(100, begin=BEGIN, apart=timedelta(seconds=0.1), counters=True, only=METRICS.name)
+    values: dict[tuple[str, str], float] = {}
+    for _, _, value in made.between(0, 1_000):
+        said = orjson.loads(value)
+        source = said["labels"]["host"], said["name"]
+        assert said["value"] >= values.get(source, 0)
+        values[source] = said["value"]
+    assert len(values) == 100
+    assert min(values.values()) > 300
+
+
+def test_alerts_of_another_system_fire_and_are_over():
+    made = Signals(100, begin=BEGIN, apart=timedelta(seconds=0.1), only=EXTERNAL.name)
+    states = Counter(orjson.loads(value)["state"] for _, _, value in made.between(0, 1_000))
+    assert states == {"firing": 900, "resolved": 100}
+    topic, _, value = made.at(0)
+    assert topic == EXTERNAL.name
+    assert ExternalV1.from_wire(value).state is ExternalState.FIRING
 
 
 def test_bad_signals_are_spread_over_the_series():

@@ -62,7 +62,7 @@ def test_an_interval_holds_where_all_it_names_hold(
         ({"times": [{"start_time": "9:00", "end_time": "10:00"}]}, "'9:00' is no time"),
         ({"times": [{"start_time": "09:00", "end_time": "24:01"}]}, "'24:01' is no time"),
         ({"times": [{"start_time": "22:00", "end_time": "06:00"}]}, "a night is two ranges"),
-        ({"location": "Berlin"}, "'Berlin' is no time zone: write it as Europe/Berlin or UTC"),
+        ({"location": "Berlin"}, "is no time zone; did you mean 'Europe/Berlin'?"),
         ({"weekday": ["monday"]}, "Extra inputs"),
     ],
 )

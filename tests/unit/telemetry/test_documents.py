@@ -20,9 +20,9 @@ class _Outer(Part):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (b"{", "doc: is not JSON"),
+        (b"{", "doc: is not JSON: it ends too soon"),
         (b"\xff", "doc: is not JSON"),
-        (b'"\\ud800', "doc: is not JSON"),
+        (b'"\\ud800', "doc: is not JSON: it ends too soon"),
         (b"[" * 100_000, "doc: expected object, got array"),
         (b'{"x":' + b"[" * 100_000, "doc: is nested too deep"),
         (b"{}", "doc.inner: is missing"),

@@ -1,5 +1,8 @@
 """Quantiles of histograms: the figures of Prometheus' and OpenTelemetry's own definitions."""
 
+from dataclasses import replace
+from math import ceil
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,8 +31,7 @@ def test_the_least_value_begins_the_first_bucket():
 def test_powers_of_two_bound_an_exponential_histogram():
     """Index 1 of scale 0 is all above 2 up to 4 (OpenTelemetry Metrics Data Model)."""
     buckets = exponential(0, 2, (1, [2]), (0, [2]))
-    assert list(buckets.lower) == [-2.0, 0.0, 2.0]
-    assert list(buckets.upper) == [-1.0, 0.0, 4.0]
+    assert [buckets.bounds(index) for index in range(3)] == [(-2.0, -1.0), (0.0, 0.0), (2.0, 4.0)]
     assert quantile(buckets, 0.5, None, None) == 0.0
     assert quantile(buckets, 1.0, None, None) == 4.0
     assert list(buckets.cumulative()) == [(-1.0, 2), (0.0, 4), (4.0, 6), (None, 6)]
@@ -46,6 +48,39 @@ def test_no_scale_is_too_large(scale):
     """Otherwise four bytes of a stranger could stop the worker."""
     buckets = exponential(scale, 0, (2**31 - 1, [1]), (-(2**31), [1]))
     quantile(buckets, 0.5, None, None)
+
+
+@given(
+    st.lists(st.integers(0, 3), max_size=5),
+    st.lists(st.integers(0, 3), max_size=5),
+    st.integers(0, 3),
+    st.sampled_from([0.01, 0.25, 0.5, 0.75, 0.99]),
+)
+def test_a_quantile_is_where_that_share_of_the_values_lies(above, below, zeros, share):
+    """Counted off one value after the other."""
+    buckets = exponential(1, zeros, (-1, above), (0, below))
+    values = [
+        buckets.bounds(index)
+        for index, count in enumerate([*reversed(below), *([zeros] if zeros else []), *above])
+        for _ in range(count)
+    ]
+    assert values == sorted(values)
+    found = quantile(buckets, share, None, None)
+    if not values:
+        assert found is None
+        return
+    lower, upper = values[max(ceil(share * len(values)) - 1, 0)]
+    assert lower <= found <= upper
+
+
+def test_a_million_buckets_take_no_time_of_their_own():
+    """One record could hold the worker up for seconds: each bound is reckoned for whoever asks."""
+    asked = []
+    buckets = exponential(3, 0, (0, [1] * 100_000), (0, []))
+    counted = replace(buckets, bounds=lambda index: asked.append(index) or buckets.bounds(index))
+    for share in (0.5, 0.9, 0.95, 0.99):
+        quantile(counted, share, None, 1.0)
+    assert asked == [49_999, 89_999, 94_999, 98_999]
 
 
 @given(

@@ -1,18 +1,22 @@
 """From records to signals, or to a reason that quotes nothing."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import LogV1, MetricV1
 from schemas.topics import EXTERNAL, HEALTH, LOGS, METRICS, TELEMETRY
 from streams.errors import Rejected
+from streams.telemetry.batch import AHEAD
 from streams.telemetry.format import Format
 from streams.telemetry.formats.alertmanager import Alertmanager
 from streams.telemetry.formats.syslog import Syslog
 from streams.telemetry.formats.telegraf import Telegraf
-from streams.telemetry.reading import AHEAD, Formats, read_signals
+from streams.telemetry.reading import UNREAD, Formats, read_record, read_signals
+from tests.payloads import STAMPED as STAMPED_LATE
 from tests.payloads import example
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
@@ -117,13 +121,78 @@ def test_settings_without_topics_hold_wherever_the_format_is_recognised():
             assert found[0].tenant == tenant
 
 
-def test_of_a_batch_with_one_signal_from_the_future_nothing_is_taken():
-    """Otherwise a dead letter that is sent again would count the others twice."""
+def test_of_a_batch_with_one_signal_from_the_future_the_others_are_taken():
+    """Otherwise one clock that is wrong would keep the alerts of all others back."""
     alerts = example("grafana", "two-firing").value
     stamped = int(datetime(2021, 10, 12, 7, 50, tzinfo=UTC).timestamp() * 1_000)
-    with pytest.raises(Rejected, match=r"^occurred_at: is more than 5 minutes ahead"):
-        read_signals(EXTERNAL, alerts, stamped=stamped)
+    read = read_record(EXTERNAL, alerts, stamped=stamped)
+    assert [each.summary for each in read.signals] == ["This alert was triggered for zone us-1"]
+    assert read.wrong == (
+        "alerts[1]: occurred_at: is more than 5 minutes ahead of the record's own time; is the producer's clock right?"
+    )
     assert len(read_signals(EXTERNAL, alerts, stamped=stamped + 2 * 60_000)) == 2
+    with pytest.raises(Rejected, match=r"^alerts\[0\]: occurred_at: is more than .*; alerts\[1\]"):
+        read_record(EXTERNAL, alerts, stamped=stamped - 10 * 60_000)
+
+
+def test_a_dead_letter_sent_again_gives_what_was_not_read_and_nothing_else():
+    """Otherwise the others would count twice."""
+    alerts = example("grafana", "two-firing").value
+    for unread, labels in (
+        (b"alerts[1]", ["eu-1"]),
+        (b"alerts[0],alerts[1]", ["us-1", "eu-1"]),
+        (b" alerts[0].startsAt", []),
+        (b"alerts", ["us-1", "eu-1"]),
+        (b"alerts[1", []),
+        (b"", ["us-1", "eu-1"]),
+    ):
+        read = read_record(EXTERNAL, alerts, [(UNREAD, unread)], stamped=STAMPED_LATE)
+        assert [each.labels["zone"] for each in read.signals] == labels
+        assert not read.unread
+
+
+def test_a_header_of_too_many_places_is_refused():
+    """Otherwise a megabyte of them could hold the worker up for minutes."""
+    places = ",".join(f"alerts[{number}]" for number in range(limits.BATCH_FAULTS + 1)).encode()
+    alerts = example("grafana", "two-firing").value
+    with pytest.raises(Unreadable, match=r"^tocsin_unread: names more than 100 places$"):
+        read_record(EXTERNAL, alerts, [(UNREAD, places)])
+    kept = places.rpartition(b",")[0]
+    assert len(read_record(EXTERNAL, alerts, [(UNREAD, kept)]).signals) == 2
+
+
+def test_of_a_batch_that_is_mostly_wrong_nothing_is_taken():
+    """Otherwise a dead letter would have to name thousands of places."""
+    document = json.loads(example("grafana", "two-firing").value)
+    good = document["alerts"][0]
+    for wrong in (limits.BATCH_FAULTS, limits.BATCH_FAULTS + 1):
+        document["alerts"] = [good, *[{"hunter2": 1}] * wrong]
+        value = json.dumps(document).encode()
+        if wrong == limits.BATCH_FAULTS:
+            read = read_record(EXTERNAL, value)
+            assert (len(read.signals), len(read.unread)) == (1, wrong)
+            assert read.wrong.endswith(f"alerts[3].status: is missing; and {wrong - 3} more")
+            continue
+        with pytest.raises(Unreadable) as refusal:
+            read_record(EXTERNAL, value)
+        assert str(refusal.value) == (
+            "alerts[1].status: is missing; alerts[2].status: is missing; alerts[3].status: is missing; "
+            "and 98 more: more than 100 elements are wrong, and none counts"
+        )
+
+
+def test_json_that_is_cut_off_hears_of_nothing_else():
+    """Its sender would look for a header, where a limit of its own cut it."""
+    with pytest.raises(Unreadable) as refusal:
+        read_record(METRICS, b'{"resourceMetrics": [{"scopeMetr')
+    assert str(refusal.value) == "value: is not JSON: it ends too soon"
+
+
+def test_a_value_that_no_format_reads_is_told_how_large_it_may_be():
+    """A batch that is too large would hear of the limit of our own JSON, a quarter of its own."""
+    with pytest.raises(Unreadable) as refusal:
+        read_record(METRICS, b'{"resourceMetrics": []}' + b" " * limits.BATCH_BYTES)
+    assert str(refusal.value) == "the value has 1048599 bytes: at most 1048576 are read"
 
 
 def test_topics_of_formats_are_those_of_telemetry():
@@ -156,7 +225,7 @@ def test_headers_without_a_value_or_of_no_text_say_nothing(name):
         assert read_signals(METRICS, metric(T0), [(name, value)])
 
 
-@pytest.mark.parametrize("value", [b"\x0a\xff\xff", b"<34>Oct 11 22:14:15 host su: failed", b"[]"])
+@pytest.mark.parametrize("value", [b"\x0a\xff\xff", b"Oct 11 22:14:15 host su: failed", b"[]"])
 def test_what_looks_like_nothing_is_told_how_to_say_what_it_is(value):
     """Who sends protobuf that is cut off would only hear that it is not JSON."""
     with pytest.raises(Unreadable, match="looks like no other format: a header tocsin_format"):

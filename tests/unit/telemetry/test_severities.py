@@ -42,3 +42,10 @@ def test_words_of_levels():
         21,
         9,
     ]
+
+
+def test_opentelemetrys_own_names_of_levels_have_steps():
+    """Logs Data Model, "Displaying Severity"."""
+    named = [f"{name}{step}" for name in ("trace", "WARN", "ERROR") for step in ("", 2, 3, 4)]
+    assert [level(each) for each in named] == [1, 2, 3, 4, *range(13, 21)]
+    assert level("level 2") == 9

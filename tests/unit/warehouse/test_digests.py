@@ -115,7 +115,7 @@ def test_every_report_can_be_mailed_for_every_period(period: str) -> None:
             "is no moment that comes again: write day, a day of the week or month (its first day), and a time, such as monday 08:00",
         ),
         ({"every": "monday 25:00"}, "such as monday 08:00"),
-        ({"time_zone": "Vienna"}, "is no time zone: write it as Europe/Berlin or UTC"),
+        ({"time_zone": "Vienna"}, "is no time zone; did you mean 'Europe/Vienna'?"),
         ({"reports": ["trend"]}, "must be one of availability, causes, mttr"),
         ({"reports": []}, "at least 1 item"),
     ],

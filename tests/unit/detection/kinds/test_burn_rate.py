@@ -247,3 +247,19 @@ def test_settings_that_make_no_sense_are_refused(settings, said):
 def test_an_objective_is_a_share(objective):
     with pytest.raises(ValidationError, match="objective"):
         BurnRate(name="slo", signal="health", objective=objective)
+
+
+def test_windows_with_too_little_in_them_do_not_make_an_alert_worse():
+    """Otherwise a few results of a service without traffic would page, once the slow windows had told of them."""
+    windows = [
+        {"long": "2m", "short": "1m", "burn": 3, "severity": 1},
+        {"long": "3m", "short": "1m", "burn": 1, "severity": 3},
+    ]
+    rule = BurnRate(name="slo", objective=0.9, signal="health", minimum=5, windows=windows)
+    detector, alerts = Detector([rule]), []
+    for offset, seconds in enumerate((0, 1, 130, 131, 132, 133, 134)):
+        signal = result(T0 + timedelta(seconds=seconds), bad=True)
+        alerts += detector.hear(signal, Origin(topic="t", partition=0, offset=offset))
+    # Five in three minutes after 132 s, in two minutes after 134 s.
+    said = [((alert.occurred_at - T0).total_seconds(), alert.severity) for alert in alerts]
+    assert said == [(132, 3), (134, 1)]

@@ -8,7 +8,8 @@ import pytest
 from schemas.contract import Unreadable
 from streams.telemetry.formats.alertmanager import Alertmanager
 from streams.telemetry.payload import Payload
-from tests.payloads import STAMPED, example
+from streams.telemetry.reading import read_record
+from tests.payloads import STAMPED, example, read_whole
 
 
 def read(settings=None, stamped=STAMPED, **changes):
@@ -17,7 +18,7 @@ def read(settings=None, stamped=STAMPED, **changes):
     document = orjson.loads(published.value)
     document["alerts"][0] |= changes
     payload = Payload(published.topic, orjson.dumps(document), stamped=stamped)
-    (alert,) = Alertmanager(**(settings or {})).read(payload)
+    (alert,) = read_whole(Alertmanager(**(settings or {})), payload)
     return alert
 
 
@@ -29,14 +30,50 @@ def test_a_group_of_many_alerts_is_as_many_signals():
     assert len(Alertmanager().read(payload)) == 40
 
 
-def test_one_bad_alert_refuses_the_group_and_is_named():
-    """Otherwise the operator of a dead letter would not know which of forty alerts is wrong."""
+def test_one_bad_alert_is_named_and_the_others_count():
+    """Otherwise one annotation could keep forty alerts from whoever is on call."""
     published = example("alertmanager", "firing")
     document = orjson.loads(published.value)
-    document["alerts"] = [document["alerts"][0], document["alerts"][0] | {"startsAt": "soon"}]
-    payload = Payload(published.topic, orjson.dumps(document))
-    with pytest.raises(Unreadable, match=r"^alerts\[1\]\.startsAt: is no RFC 3339 time$"):
-        Alertmanager().read(payload)
+    good = document["alerts"][0]
+    document["alerts"] = [good, good | {"startsAt": "soon"}, good | {"labels": ["hunter2"]}, good]
+    read = read_record(published.topic, orjson.dumps(document), stamped=STAMPED)
+    assert len(read.signals) == 2
+    assert read.wrong == (
+        "alerts[1].startsAt: is no RFC 3339 time; alerts[2].labels: expected object, got array"
+    )
+    assert read.unread == ("alerts[1]", "alerts[2]")
+
+
+@pytest.mark.parametrize(("kind", "name"), [("alertmanager", "firing"), ("grafana", "resolved")])
+def test_alerts_that_were_left_out_are_told_of(kind, name):
+    """Otherwise what a sender cuts off would be missed without a word."""
+    published = example(kind, name)
+    document = orjson.loads(published.value) | {"truncatedAlerts": 3}
+    read = read_record(published.topic, orjson.dumps(document), stamped=STAMPED)
+    assert len(read.signals) == 1
+    assert read.unread == ("truncatedAlerts",)
+    assert read.wrong == (
+        "truncatedAlerts: some alerts were left out, and nobody hears of them: "
+        "must be 0, as it is where the webhook's max_alerts is 0"
+    )
+    for odd in (0, None, "3", -1):
+        document["truncatedAlerts"] = odd
+        assert not read_record(published.topic, orjson.dumps(document), stamped=STAMPED).unread
+
+
+def test_what_is_null_is_not_there():
+    alert = read(annotations=None, endsAt=None, generatorURL=None, fingerprint=None)
+    assert (alert.summary, alert.url) == ("ProbeFailure", None)
+
+
+@pytest.mark.parametrize("version", ["5", 5, None])
+def test_another_version_is_refused_by_name(version):
+    """Otherwise a document that means something else would be read as if it did not."""
+    published = example("alertmanager", "firing")
+    document = orjson.loads(published.value) | {"version": version}
+    with pytest.raises(Unreadable) as refusal:
+        read_record(published.topic, orjson.dumps(document))
+    assert str(refusal.value) == 'version: must be "4"'
 
 
 def test_a_resolved_alert_ends_when_it_ended():

@@ -8,7 +8,7 @@ import pytest
 from schemas.contract import Unreadable
 from schemas.telemetry import HealthV1, MetricV1
 from schemas.topics import EXTERNAL, HEALTH, METRICS
-from streams.telemetry.reading import read_signals
+from streams.telemetry.reading import read_record, read_signals
 from tests.payloads import STAMPED, example
 
 
@@ -63,12 +63,43 @@ def test_what_is_no_such_event_is_refused_by_the_field(changes, said):
     assert str(refusal.value) == said
 
 
-def test_one_bad_event_refuses_the_batch_and_is_named():
+def test_one_bad_event_is_named_and_the_others_count():
     events = orjson.loads(example("cloudevents", "batch").value)
     del events[1]["data"]["name"]
     headers = [("content-type", b"application/cloudevents-batch+json; charset=UTF-8")]
-    with pytest.raises(Unreadable, match=r"^\[1\]\.data: name: field required$"):
-        read_signals(METRICS, orjson.dumps(events), headers, stamped=STAMPED)
+    read = read_record(METRICS, orjson.dumps([*events, 7]), headers, stamped=STAMPED)
+    assert len(read.signals) == 1
+    assert read.wrong == "[1].data: name: field required; [2]: expected object, got int"
+    assert read.unread == ("[1]", "[2]")
+
+
+def test_a_batch_is_recognised_without_a_header():
+    value = example("cloudevents", "batch").value
+    assert len(read_record(EXTERNAL, value, stamped=STAMPED).signals) == 2
+
+
+def test_an_event_in_one_piece_may_have_the_headers_of_one_in_parts():
+    """Otherwise what the Kafka Protocol Binding allows (section 3.3.3) would be read without its envelope."""
+    published = example("cloudevents", "structured")
+    headers = [
+        ("content-type", b"application/cloudevents+json; charset=UTF-8"),
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"tocsin.telemetry.metric.v1"),
+    ]
+    (signal,) = read_signals(METRICS, published.value, headers, stamped=STAMPED)
+    assert signal.signal_id == "C234-1234-1234"
+
+
+def test_a_wrong_time_of_an_event_is_the_events():
+    with pytest.raises(Unreadable, match=r"^time: is no RFC 3339 time$"):
+        read(time="hunter2", data={"service": "shop", "name": "load", "value": 1})
+
+
+def test_headers_of_another_release_of_cloudevents_are_refused():
+    published = example("cloudevents", "binary")
+    headers = [("ce_type", b"tocsin.telemetry.metric.v1"), ("ce_specversion", b"0.3")]
+    with pytest.raises(Unreadable, match=r"^ce_specversion: must be 1\.0$"):
+        read_signals(HEALTH, published.value, headers, stamped=STAMPED)
 
 
 def test_headers_say_what_the_data_is_whatever_the_topic():

@@ -23,14 +23,25 @@ def test_too_little_data_says_nothing_unless_the_policy_says_what():
 def test_a_subscription_is_for_a_person_to_confirm():
     """Otherwise alarms would never come, and nobody would know why."""
     document = orjson.loads(example("cloudwatch", "sns-alarm").value)
-    document |= {"Type": "SubscriptionConfirmation", "Message": "You have chosen to subscribe"}
-    payload = Payload(EXTERNAL, orjson.dumps(document))
-    assert CloudWatch().recognises(payload)
-    with pytest.raises(Rejected) as refusal:
-        CloudWatch().read(payload)
-    assert str(refusal.value) == (
-        "Type: asks to confirm a subscription: open the SubscribeURL of this record"
-    )
+    for kind, said in (
+        (
+            "SubscriptionConfirmation",
+            "Type: asks to confirm a subscription: open the SubscribeURL of this record",
+        ),
+        (
+            "UnsubscribeConfirmation",
+            (
+                "Type: says that the subscription has ended: "
+                "open the SubscribeURL of this record to have it back"
+            ),
+        ),
+    ):
+        document |= {"Type": kind, "Message": "You have chosen to"}
+        payload = Payload(EXTERNAL, orjson.dumps(document))
+        assert CloudWatch().recognises(payload)
+        with pytest.raises(Rejected) as refusal:
+            CloudWatch().read(payload)
+        assert str(refusal.value) == said
 
 
 def test_a_notification_that_is_no_alarm_is_refused():
@@ -99,3 +110,38 @@ def test_what_is_wrong_in_an_event_is_named():
         Unreadable, match=r"^NewStateValue: must be ALARM or INSUFFICIENT_DATA or OK$"
     ):
         CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+
+
+def test_each_series_that_one_alarm_watches_fires_and_ends_by_itself():
+    """Otherwise the first of them that is well would end what the others still are."""
+    document = orjson.loads(example("cloudwatch", "raw-ok").value)
+    told = []
+    for contributor in ("a1b2", "c3d4", None):
+        attributes = {"endpoint": "/api/orders"} if contributor else None
+        added = {"AlarmContributorId": contributor, "AlarmContributorAttributes": attributes}
+        (alert,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document | added)))
+        told.append(alert)
+    assert [alert.alert_id.partition("name")[2] for alert in told] == ["/a1b2", "/c3d4", ""]
+    assert [alert.labels.get("endpoint") for alert in told] == ["/api/orders", "/api/orders", None]
+
+
+def test_the_same_series_is_the_same_through_eventbridge():
+    document = orjson.loads(example("cloudwatch", "eventbridge-contributor").value)
+    (fired,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+    assert fired.alert_id.endswith(":DynamoDBInsightsAlarm/6d442278dba546f6")
+    assert fired.labels["TableName"] == "example-dynamodb-table-name"
+    document["detail"]["state"]["value"] = "OK"
+    (ended,) = CloudWatch().read(Payload(EXTERNAL, orjson.dumps(document)))
+    assert (ended.state, ended.alert_id) == ("resolved", fired.alert_id)
+
+
+def test_an_alarm_that_knew_too_little_in_between_ends_as_what_it_was():
+    document = orjson.loads(example("cloudwatch", "raw-ok").value)
+    ids = []
+    for state in ("ALARM", "INSUFFICIENT_DATA", "OK"):
+        payload = Payload(EXTERNAL, orjson.dumps(document | {"NewStateValue": state}))
+        ids.append([(alert.state, alert.alert_id) for alert in CloudWatch().read(payload)])
+    (fired,), nothing, (ended,) = ids
+    assert nothing == []
+    assert (fired[0], ended[0]) == ("firing", "resolved")
+    assert fired[1] == ended[1]

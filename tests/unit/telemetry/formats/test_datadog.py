@@ -33,7 +33,11 @@ def test_an_alert_and_its_recovery_are_the_same():
         ("Warn", "firing"),
         ("No Data", "firing"),
         ("Renotify", "firing"),
+        ("Re-Warn", "firing"),
+        ("Re-No Data", "firing"),
         ("Recovered", "resolved"),
+        ("Warn Recovered", "resolved"),
+        ("No Data Recovered", "resolved"),
     ],
 )
 def test_every_transition_has_a_state(transition, state):
@@ -65,3 +69,57 @@ def test_a_payload_that_does_not_say_what_happened_is_refused():
     assert str(refusal.value) == (
         "alert_transition: is missing, and the title does not begin with it"
     )
+
+
+@pytest.mark.parametrize(
+    ("happened", "state"),
+    [
+        ("[Triggered on {host:a}]", "firing"),
+        ("[P2] [Triggered on {host:a}]", "firing"),
+        ("[P2] [Re-Triggered on {host:a}]", "firing"),
+        ("[P2] [Warn on {host:a}]", "firing"),
+        ("[P2] [No Data on {host:a}]", "firing"),
+        ("[Recovered on {host:a}]", "resolved"),
+        ("[P2] [Recovered on {host:a}]", "resolved"),
+        ("[P2][No Data Recovered on {host:a}]", "resolved"),
+    ],
+)
+def test_a_title_tells_what_happened_also_after_a_priority(happened, state):
+    """Otherwise the recovery of each monitor that has a priority would fire, as another alert."""
+    fired = read("default", title="[Triggered on {host:a}] CPU is high")
+    alert = read("default", title=f"{happened} CPU is high")
+    assert (alert.state, alert.alert_id) == (state, fired.alert_id)
+    assert alert.summary == "CPU is high"
+
+
+def test_what_is_wrong_of_one_host_is_not_over_with_that_of_another():
+    """The default payload tells the host in its title alone."""
+    titles = ("[Triggered on {host:a}] CPU", "[Recovered on {host:b}] CPU", "[Triggered] CPU")
+    assert len({read("default", title=title).alert_id for title in titles}) == 3
+
+
+def test_a_titles_priority_is_the_severity_where_nothing_else_tells():
+    assert read("default", title="[P2] [Triggered on {host:a}] CPU").severity == 2
+
+
+def test_a_scope_may_have_brackets():
+    title = "[Triggered on {queue:[eu] orders,env:prod}] Lag"
+    assert read("default", title=title).summary == "Lag"
+
+
+@pytest.mark.parametrize("name", ["last_updated", "date"])
+def test_a_moment_that_datadog_left_as_it_is_is_not_known(name):
+    """Otherwise a payload with one variable too many would lose every alert."""
+    other = "date" if name == "last_updated" else "last_updated"
+    alert = read(**{name: f"${name.upper()}"})
+    assert alert == read(**{name: None})
+    assert read(**{name: "null", other: ""}).occurred_at.timestamp() * 1_000 == STAMPED
+    with pytest.raises(Unreadable) as refusal:
+        read(**{name: "hunter2"})
+    assert str(refusal.value) == f"{name}: must be a number of milliseconds"
+
+
+def test_a_title_made_to_take_long_does_not():
+    """Otherwise a stranger could stop the worker with one notification."""
+    for hostile in ("[" + " " * 200_000, "[" * 200_000, "[P1]" * 50_000, "[a on {" * 30_000):
+        assert read(title=hostile).state == "firing"

@@ -1,15 +1,18 @@
 """OpenTelemetry's metrics and logs: the same in protobuf and JSON, and what each kind of metric becomes."""
 
+import json
+
 import orjson
 import pytest
 
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.topics import EXTERNAL, LOGS, METRICS
+from streams.errors import Rejected
 from streams.telemetry.formats.otlp import Otlp
 from streams.telemetry.payload import Payload
-from streams.telemetry.reading import read_signals
-from tests.payloads import STAMPED, example, protobuf
+from streams.telemetry.reading import read_record, read_signals
+from tests.payloads import STAMPED, example, protobuf, read_whole
 
 AT = 1_700_000_000_000_000_000
 
@@ -41,9 +44,14 @@ def point(**fields):
 def read(value, settings=None, topic=METRICS):
     """Return the signals of *value*, which are the same in protobuf."""
     made = Otlp(**(settings or {}))
-    signals = made.read(Payload(topic, value, stamped=STAMPED))
-    assert made.read(Payload(topic, protobuf(value), stamped=STAMPED)) == signals
+    signals = read_whole(made, Payload(topic, value, stamped=STAMPED))
+    assert read_whole(made, Payload(topic, protobuf(value), stamped=STAMPED)) == signals
     return signals
+
+
+def alone(value, topic=METRICS):
+    """Return the signals of *value*, which says in JSON what protobuf cannot."""
+    return read_whole(Otlp(), Payload(topic, value, stamped=STAMPED))
 
 
 def values(signals):
@@ -214,21 +222,137 @@ def test_values_of_every_type_are_shown():
     }
 
 
-def test_one_bad_point_refuses_the_batch_and_is_named():
-    bad = {"name": "", "gauge": {"dataPoints": [point(asDouble=1), point(asDouble=1)]}}
-    place = r"^resourceMetrics\[0\]\.scopeMetrics\[0\]\.metrics\[1\]\.gauge\.dataPoints\[0\]"
-    for made in (request(LOAD, bad), protobuf(request(LOAD, bad))):
-        with pytest.raises(Unreadable, match=place + ": name: string should have at least 1"):
-            Otlp().read(Payload(METRICS, made))
-    timeless = {"name": "x", "gauge": {"dataPoints": [{"asDouble": 1}]}}
-    with pytest.raises(Unreadable, match=place + r"\.timeUnixNano: must be between 1970 and 2200"):
-        Otlp().read(Payload(METRICS, request(LOAD, timeless)))
-    odd = {
-        "name": "x",
-        "histogram": {"dataPoints": [point(bucketCounts=["1"], explicitBounds=[1])]},
+PLACE = "resourceMetrics[0].scopeMetrics[0].metrics[1]"
+ODD = point(bucketCounts=["1"], explicitBounds=[1])
+
+
+@pytest.mark.parametrize(
+    ("bad", "unread", "said"),
+    [
+        (
+            {"name": "", "gauge": {"dataPoints": [point(asDouble=1), point(asDouble=1)]}},
+            PLACE,
+            "name: is missing",
+        ),
+        (
+            {"name": "n" * 129, "gauge": {"dataPoints": [point(asDouble=1)]}},
+            f"{PLACE}.gauge.dataPoints[0]",
+            "name: string should have at most 128 characters",
+        ),
+        (
+            {"name": "x", "gauge": {"dataPoints": [{"asDouble": 1}]}},
+            f"{PLACE}.gauge.dataPoints[0]",
+            "timeUnixNano: must be between 1970 and 2200",
+        ),
+        (
+            {"name": "x", "histogram": {"dataPoints": [ODD]}},
+            f"{PLACE}.histogram.dataPoints[0]",
+            "bucketCounts: must be one more than explicitBounds",
+        ),
+    ],
+)
+def test_one_bad_point_is_named_and_the_others_count(bad, unread, said):
+    """Otherwise one name that is too long would lose the eight thousand points of its batch, each time."""
+    value = request(LOAD, bad, LOAD)
+    for made in (value, protobuf(value)):
+        read = read_record(METRICS, made, stamped=STAMPED)
+        assert [each.name for each in read.signals] == ["load", "load"]
+        assert read.unread == (unread,)
+        assert read.wrong.startswith(unread)
+        assert read.wrong.endswith(said)
+
+
+def test_one_bad_part_of_json_is_named_and_the_others_count():
+    bad = {"name": "x", "gauge": {"dataPoints": [point(asDouble="hunter2")]}}
+    read = read_record(METRICS, request(LOAD, bad, LOAD), stamped=STAMPED)
+    assert [each.name for each in read.signals] == ["load", "load"]
+    assert read.wrong == f"{PLACE}.gauge.dataPoints[0].asDouble: expected float | null, got str"
+    assert read.unread == (PLACE,)
+    records = [{"timeUnixNano": str(AT), "body": text("a")}, {"timeUnixNano": "soon"}]
+    document = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
+    read = read_record(LOGS, orjson.dumps(document), stamped=STAMPED)
+    assert [each.body for each in read.signals] == ["a"]
+    assert read.unread == ("resourceLogs[0].scopeLogs[0].logRecords[1]",)
+
+
+def test_what_is_null_in_json_is_not_there():
+    """ProtoJSON takes it for every field."""
+    nulls = dict.fromkeys(("attributes", "exemplars", "flags", "startTimeUnixNano"))
+    metric = {"name": "load", "unit": None, "gauge": {"dataPoints": [point(asDouble=1, **nulls)]}}
+    document = orjson.loads(request(metric))
+    document["resourceMetrics"][0] |= {"resource": None, "schemaUrl": None}
+    assert values(alone(orjson.dumps(document))) == {"load": (1, "")}
+
+
+def test_enumerations_may_be_names_in_json():
+    """OTLP has numbers only, but the Collector reads names, and who writes them is not told that they are wrong."""
+    found = [HISTOGRAM]
+    named, numbered = (
+        {"name": "x", "histogram": {"dataPoints": found, "aggregationTemporality": temporality}}
+        for temporality in ("AGGREGATION_TEMPORALITY_DELTA", 1)
+    )
+    assert alone(request(named)) == alone(request(numbered))
+    levels = ("SEVERITY_NUMBER_ERROR", "SEVERITY_NUMBER_WARN2", "21", "SEVERITY_NUMBER_UNSPECIFIED")
+    assert [log(severityNumber=name).severity_number for name in levels] == [17, 14, 21, 9]
+
+
+def test_a_scopes_attributes_tell_series_apart():
+    """OpenTelemetry's identity of a metric stream has them: two scopes would be one series."""
+    document = orjson.loads(request(LOAD))
+    scopes = document["resourceMetrics"][0]["scopeMetrics"]
+    scopes.append(scopes[0] | {"scope": {"attributes": attributes(shard=text("2"), cpu=text("x"))}})
+    one, other = read(orjson.dumps(document))
+    assert one.labels == {"cpu": "0"}
+    assert other.labels == {"cpu": "0", "shard": "2"}
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "said"),
+    [
+        (
+            b'{"alerts": []}',
+            [("tocsin_format", b"otlp")],
+            "value: has neither resourceMetrics nor resourceLogs",
+        ),
+        (b'{"alerts": ', [("tocsin_format", b"otlp")], "value: is not JSON: it ends too soon"),
+        (
+            b"hunter2",
+            [("tocsin_format", b"otlp")],
+            "value: is no OTLP request for metrics in protobuf",
+        ),
+        (
+            b'{"resourceSpans": []}',
+            (),
+            "resourceSpans: traces are not read: export metrics and logs",
+        ),
+    ],
+)
+def test_what_is_no_metrics_or_logs_is_refused_by_name(value, headers, said):
+    with pytest.raises((Unreadable, Rejected)) as refusal:
+        read_record(METRICS, value, headers)
+    assert str(refusal.value) == said
+
+
+def test_json_is_read_whatever_the_content_type_says():
+    headers = [("content-type", b"application/x-protobuf")]
+    assert len(read_record(METRICS, request(LOAD), headers).signals) == 1
+
+
+def test_neither_logs_nor_metrics_pass_for_the_other():
+    """In protobuf they differ by little more than what their fields are called."""
+    numbers = {
+        "timeUnixNano": str(AT),
+        "severityNumber": 9,
+        "body": {"intValue": "7"},
+        "traceId": "",
+        "spanId": "",
     }
-    with pytest.raises(Unreadable, match=r"bucketCounts: must be one more than explicitBounds$"):
-        Otlp().read(Payload(METRICS, request(odd)))
+    logs = orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [numbers]}]}]})
+    with pytest.raises(Unreadable, match=r"metrics\[0\]\.name: is missing$"):
+        read_record(METRICS, protobuf(logs), stamped=STAMPED)
+    counted = {"name": "x", "unit": "1", "sum": {"dataPoints": [point(asInt="1")]}}
+    with pytest.raises(Unreadable, match=r"logRecords\[0\]: has neither time nor body nor attr"):
+        read_record(LOGS, protobuf(request(counted)), stamped=STAMPED)
 
 
 def test_a_batch_of_too_many_points_is_refused():
@@ -268,9 +392,11 @@ def test_protobuf_is_told_apart_by_its_topic():
 
 
 def log(**fields):
-    document = {"resourceLogs": [{"scopeLogs": [{"logRecords": [fields | {"spanId": ""}]}]}]}
+    record = {"body": text("paid")} | fields | {"spanId": ""}
+    document = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
     document["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0].setdefault("traceId", "")
-    (signal,) = read(orjson.dumps(document), topic=LOGS)
+    named = isinstance(fields.get("severityNumber"), str) or "x" in str(fields.get("traceId"))
+    (signal,) = (alone if named else read)(orjson.dumps(document), topic=LOGS)
     return signal
 
 
@@ -283,18 +409,68 @@ def test_a_record_without_a_time_has_the_observers_or_the_records():
 def test_a_record_without_a_number_has_the_severity_that_its_text_says():
     assert log(severityNumber=17, severityText="INFO").severity_number == 17
     assert log(severityText="FATAL").severity_number == 21
+    assert log(severityText="ERROR3").severity_number == 19
     assert log().severity_number == 9
     assert log(severityNumber=99).severity_number == 9
 
 
-def test_a_trace_of_zeros_is_none():
+def test_what_is_no_trace_is_none():
+    """A record that says something is no less one for what its tracer left there."""
     assert log(traceId="00" * 16).trace_id is None
+    assert log(traceId="x" * 32).trace_id is None
+    assert log(traceId="5b8e").trace_id is None
     assert log(traceId="5B8EFFF798038103D269B633813FC60C").trace_id == (
         "5b8efff798038103d269b633813fc60c"
     )
+
+
+def test_an_event_has_its_name():
+    """OpenTelemetry's events are log records with a name, and most have no body."""
+    event = log(eventName="shop.paid", body={}, timeUnixNano=str(AT))
+    assert (event.body, event.attributes) == ("shop.paid", {"event.name": "shop.paid"})
+    assert log(eventName="shop.paid").body == "paid"
+
+
+def test_a_record_has_the_name_of_who_logged_it():
+    document = orjson.loads(example("otlp", "logs").value)
+    document["resourceLogs"][0]["scopeLogs"][0]["scope"]["name"] = "shop.checkout"
+    (signal,) = read(orjson.dumps(document), topic=LOGS)
+    assert signal.attributes["otel.scope.name"] == "shop.checkout"
+    assert signal.attributes["my.scope.attribute"] == "some scope attribute"
 
 
 def test_a_body_of_fields_is_shown_and_a_long_one_cut():
     fields = {"kvlistValue": {"values": attributes(event=text("paid"), amount={"intValue": "3"})}}
     assert log(body=fields).body == '{"event":"paid","amount":3}'
     assert len(log(body=text("x" * 20_000)).body) == limits.TEXT_LENGTH
+
+
+BEYOND = 10**400
+
+
+@pytest.mark.parametrize(
+    ("metric", "field"),
+    [
+        ({"gauge": {"dataPoints": [point(asInt=BEYOND)]}}, "asInt"),
+        ({"sum": {"dataPoints": [point(asInt=str(BEYOND))]}}, "asInt"),
+        ({"summary": {"dataPoints": [point(count=BEYOND)]}}, "count"),
+        ({"histogram": {"dataPoints": [point(count=BEYOND)]}}, "count"),
+        ({"histogram": {"dataPoints": [point(bucketCounts=[BEYOND])]}}, r"bucketCounts\[0\]"),
+        ({"exponentialHistogram": {"dataPoints": [point(scale=-BEYOND)]}}, "scale"),
+        ({"gauge": {"dataPoints": [point(attributes=attributes(a={"intValue": BEYOND}))]}}, "int"),
+    ],
+)
+def test_a_number_of_more_than_64_bits_is_refused(metric, field):
+    """JSON has them and protobuf has not: as a float they would stop the worker."""
+    document = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "x"} | metric]}]}]}
+    with pytest.raises(Unreadable, match=rf"{field}.*: expected int"):
+        read_record(METRICS, json.dumps(document).encode(), stamped=STAMPED)
+
+
+def test_a_list_with_a_number_of_more_than_64_bits_is_refused():
+    value = {
+        "arrayValue": {"values": [{"kvlistValue": {"values": attributes(a={"intValue": BEYOND})}}]}
+    }
+    document = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": value}]}]}]}
+    with pytest.raises(Unreadable, match=r"intValue: expected int"):
+        read_record(LOGS, json.dumps(document).encode(), stamped=STAMPED)

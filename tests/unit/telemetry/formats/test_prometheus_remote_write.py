@@ -8,7 +8,17 @@ from schemas.contract import Unreadable
 from schemas.topics import EXTERNAL, METRICS
 from streams.telemetry.formats.prometheus_remote_write import PrometheusRemoteWrite
 from streams.telemetry.payload import Payload
-from tests.payloads import REMOTE_WRITE_1, REMOTE_WRITE_2, part, varint, version_1
+from streams.telemetry.reading import read_record
+from tests.payloads import (
+    REMOTE_WRITE_1,
+    REMOTE_WRITE_2,
+    STALE,
+    part,
+    read_whole,
+    varint,
+    version_1,
+    version_2,
+)
 
 AT = 1_700_000_000_000
 
@@ -22,7 +32,7 @@ def payload(value, headers=REMOTE_WRITE_1, topic=METRICS):
 
 
 def read(value, headers=REMOTE_WRITE_1, **settings):
-    return PrometheusRemoteWrite(**settings).read(payload(packed(value), headers))
+    return read_whole(PrometheusRemoteWrite(**settings), payload(packed(value), headers))
 
 
 def series(labels, *samples):
@@ -70,7 +80,7 @@ def test_metadata_alone_says_nothing():
         (b"\x0a\xff", "value: is no remote write message"),
     ],
 )
-def test_one_bad_series_refuses_the_request_and_is_named(value, said):
+def test_one_bad_series_is_named(value, said):
     with pytest.raises(Unreadable) as refusal:
         read(value)
     assert str(refusal.value) == said
@@ -117,3 +127,53 @@ def test_a_bare_block_is_recognised_in_the_topic_of_metrics_only():
         assert PrometheusRemoteWrite().recognises(payload(packed(value), ()))
         assert not PrometheusRemoteWrite().recognises(payload(packed(value), (), EXTERNAL))
     assert PrometheusRemoteWrite().recognises(payload(packed(version_1()), topic=EXTERNAL))
+
+
+def test_one_bad_series_leaves_the_others():
+    """Otherwise one long name would lose each request that it comes in."""
+    value = series({"__name__": "up"}, (1.0, AT)) + series({"__name__": "n" * 129}, (1.0, AT))
+    read = read_record(METRICS, packed(value))
+    assert [each.name for each in read.signals] == ["up"]
+    assert read.wrong == "timeseries[1]: name: string should have at most 128 characters"
+
+
+def test_the_mark_of_a_histogram_that_ended_is_no_count():
+    """Otherwise each target that goes away would look like a counter that began anew."""
+    labels = part(1, part(1, "__name__") + part(2, "request_seconds"))
+    ended = part(4, part(3, STALE) + part(15, AT))
+    assert read(part(1, labels + ended)) == []
+    of_all = part(4, part(1, 7) + part(3, float("nan")) + part(15, AT))
+    assert [each.name for each in read(part(1, labels + of_all))] == ["request_seconds_count"]
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"), [(version_1(), REMOTE_WRITE_2), (version_2(), REMOTE_WRITE_1)]
+)
+def test_the_bytes_say_which_version_it_is_whatever_the_header_says(value, headers):
+    """Otherwise the wrong one would be an empty message: its fields have other numbers."""
+    assert read(value, headers) == read(value, ())
+
+
+def test_a_request_of_metadata_alone_is_recognised_without_headers():
+    """Otherwise each minute's would be a dead letter."""
+    read = read_record(METRICS, packed(part(3, part(1, 1) + part(2, "up"))))
+    assert (list(read.signals), read.unread) == ([], ())
+
+
+@pytest.mark.parametrize(
+    ("value", "encoding", "said"),
+    [
+        (packed(version_1()), b"zstd", "content-encoding: must be snappy"),
+        (
+            bytes(cramjam.snappy.compress(version_1())),
+            b"snappy",
+            "value: is in Snappy's framing format: must be one block without it",
+        ),
+        (packed(b"hunter2"), b"snappy", "value: is no remote write message"),
+    ],
+)
+def test_what_is_packed_otherwise_is_told_how_it_must_be(value, encoding, said):
+    headers = [("Content-Encoding", encoding), ("Content-Type", b"application/x-protobuf")]
+    with pytest.raises(Unreadable) as refusal:
+        read_record(METRICS, value, headers)
+    assert str(refusal.value) == said

@@ -47,6 +47,21 @@ def test_an_end_is_when_sentry_says_so():
     assert alert.occurred_at.timestamp() * 1_000 == STAMPED
 
 
+def test_what_sentry_does_about_an_issue_itself_says_nothing():
+    """Its activity alerts have an action that only issue alerts had before."""
+    assert read("activity-alert") == ()
+
+
+def test_the_priority_of_an_issue_is_its_severity():
+    """Sentry reckons it from more than the level, and people set it."""
+    (alert,) = read("issue-created-2025")
+    assert (alert.severity, alert.labels["priority"]) == (2, "high")
+    document = orjson.loads(example("sentry", "issue-created-2025").value)
+    document["data"]["issue"]["priority"] = "low"
+    (alert,) = read("issue-created-2025", data=document["data"])
+    assert alert.severity == 4
+
+
 def test_other_webhooks_say_nothing():
     assert read("issue-assigned") == ()
     assert read("issue-created", data={"comment": "hello"}) == ()
@@ -58,6 +73,12 @@ def test_an_event_has_its_environment_and_project():
     document["data"]["event"]["environment"] = "staging"
     (alert,) = read("issue-alert", data=document["data"])
     assert (alert.environment, alert.service, alert.severity) == ("staging", "front-end", 2)
+
+
+def test_a_metric_alert_that_does_what_nobody_knows_is_refused():
+    """It would be lost, and its sender told nothing."""
+    with pytest.raises(Unreadable, match=r"^action: must be critical or warning or resolved$"):
+        read("metric-alert-critical", action="hunter2")
 
 
 def test_an_issue_alert_without_its_event_is_refused():

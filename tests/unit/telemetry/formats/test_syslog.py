@@ -6,6 +6,7 @@ from schemas.contract import Unreadable
 from schemas.topics import LOGS
 from streams.telemetry.formats.syslog import Syslog
 from streams.telemetry.payload import Payload
+from streams.telemetry.reading import read_record
 from tests.payloads import STAMPED
 
 
@@ -40,6 +41,18 @@ def test_escaped_characters_stand_for_themselves():
     assert log.body == "said [so]"
 
 
+def test_a_parameter_that_comes_several_times_keeps_all_its_values():
+    """Section 7.2.1 has a host with two addresses."""
+    log = read('<34>1 - h a - - [origin ip="192.0.2.1" ip="192.0.2.129"] x')
+    assert log.attributes["origin.ip"] == "192.0.2.1,192.0.2.129"
+
+
+def test_a_message_of_rfc_3164_is_told_what_to_be_without_any_mark():
+    """Otherwise who sends it would only hear that it is not JSON."""
+    with pytest.raises(Unreadable, match=r"^VERSION: is missing: RFC 3164 is not read"):
+        read_record(LOGS, b"<34>Oct 11 22:14:15 mymachine su: 'su root' failed")
+
+
 def test_the_service_is_what_the_policy_says():
     text = '<34>1 - web-1 nginx 99 REQ [origin software="edge" x="1"] hello'
     assert read(text).service == "nginx"
@@ -59,7 +72,10 @@ def test_bytes_that_are_no_text_are_replaced():
         ("<192>1 - - - - - -", "PRI: must be a number from 0 to 191 in angle brackets"),
         ("<01>1 - - - - - -", "PRI: must be a number from 0 to 191 in angle brackets"),
         ("hunter2", "PRI: must be a number from 0 to 191 in angle brackets"),
-        ("<34>Oct 11 22:14:15 mymachine su: BSD", "VERSION: must be 1"),
+        (
+            "<34>Oct 11 22:14:15 mymachine su: BSD",
+            "VERSION: is missing: RFC 3164 is not read, let the sender write RFC 5424",
+        ),
         ("<34>2 - - - - - -", "VERSION: must be 1"),
         ("<34>1 soon - - - - -", "TIMESTAMP: is no RFC 3339 time"),
         ("<34>1 2003-10-11T22:14:15 - - - - -", "TIMESTAMP: has no time zone"),

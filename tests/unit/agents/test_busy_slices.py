@@ -1,0 +1,49 @@
+"""A slice that is busy: others have a turn, and people see how far it has come."""
+
+import asyncio
+
+from prometheus_client import REGISTRY
+
+from streams.agents import checkpoints, metrics
+from tests.recording import Event, RecordingEmitter
+from tests.unit.agents.test_checkpoints import NOON, Clock, logs, opened, tick
+
+
+def reached() -> float | None:
+    return REGISTRY.get_sample_value(
+        "tocsin_reached_timestamp_seconds", {"hop": "detect", "partition": "0"}
+    )
+
+
+async def test_how_far_a_partition_has_come_is_told_until_it_is_given_away() -> None:
+    """Nobody would see that deadlines do not run, or somebody else's partition would look as if it stood still."""
+    metrics.forget_partitions("detect", {0})
+    piece, _ = await opened(RecordingEmitter())
+    await piece.take(tick(0, telemetry_logs=1), Event())
+    assert reached() is None
+    await piece.take(logs("a"), Event())
+    assert reached() == NOON.timestamp()
+    metrics.forget_partitions("detect", {0})
+    assert reached() is None
+
+
+async def test_records_that_take_long_let_others_have_a_turn() -> None:
+    """While a costly rule is evaluated Prometheus would get no answer, and nobody could see which rule it is."""
+
+    class Passing(Clock):
+        def __call__(self) -> float:
+            self.now += checkpoints.HOLDS
+            return self.now
+
+    piece, desk = await opened(RecordingEmitter(), Passing())
+    seen: list[int] = []
+
+    async def look() -> None:
+        while True:
+            seen.append(sum(desk.counts.values()))
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await piece.take(logs("a", "a", "b", "b"), Event())
+    looking.cancel()
+    assert seen[:3] == [1, 2, 3]
