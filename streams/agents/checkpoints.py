@@ -117,6 +117,8 @@ class Slice:
         #: Next offset of each input that a restart must read.
         self._resume: dict[str, int] = {}
         self._aside: set[tuple[str, int]] = set()
+        #: Next offset that may be passed over at a glance.
+        self._whole: dict[str, int] = {}
         self._decided: list[Outgoing] = []
         self._decided_bytes = 0
         #: What changed in the state and is not in the journal.
@@ -179,6 +181,7 @@ class Slice:
         self._answered = dict(kept.positions)
         self._read = dict(self._positions)
         self._aside = set(kept.aside)
+        self._whole = dict(kept.whole)
         self._desk.restore(kept.entries)
         if self._skimming is not None:
             self._skimming.begin(self._positions)
@@ -228,7 +231,7 @@ class Slice:
                 return
             while self._gate.lagging(self._positions) and self._waited_in_vain():
                 await self._force_tick()
-            self._gather(Keep.ALL if final else Keep.SOME)
+            await self._gather(Keep.ALL if final else Keep.SOME)
             overdue = final or self._clock() - self._written_at >= POSITIONS_EVERY
             if self._decided or self._changes or (self._moved and overdue):
                 await self._checkpoint()
@@ -263,7 +266,8 @@ class Slice:
     async def _take_all(self, topic: TopicDeclaration, records: Chunk) -> None:
         place, pause_at = 0, self._clock() + HOLDS
         while place < len(records):
-            if self._skimming is not None and not self._aside:
+            may_skim = records.unpacked[place].offset >= self._whole.get(topic.name, 0)
+            if self._skimming is not None and may_skim and not self._aside:
                 place = await self._skim(self._skimming, topic, records, place)
             if place < len(records):
                 await self._take(topic, records[place])
@@ -278,7 +282,7 @@ class Slice:
         try:
             place = desk.skim(topic, records.unpacked, start)
         except Exception as fault:
-            await self._give_in(topic, records[start], fault)
+            await self._hear_all(fault)
             raise
         if place > start:
             self._positions[topic.name] = records.unpacked[place - 1].offset + 1
@@ -382,36 +386,78 @@ class Slice:
         kept = self._journal.kept
         letter = dead_letter(topic, record, hop=self._hop, reason=reason)
         aside = [*self._aside, (topic.name, record.offset)]
-        await self._journal.append(kept.positions, {}, [letter], aside, resume=kept.resume)
+        await self._repeat([letter], aside, kept.whole)
         await self._emitter.send([letter])
-        await self._journal.append(kept.positions, {}, [], kept.aside, resume=kept.resume)
+        await self._repeat([], aside, kept.whole)
 
-    def _gather(self, keep: Keep) -> None:
+    async def _hear_all(self, fault: Exception) -> None:
+        """
+        Have the next worker hear everything up to here, before this one stops.
+
+        What fails at a glance, or of what was noted down at one, is no single record. Heard in full, the one to blame is put aside.
+        """
+        log.error(
+            "fault at a glance hop=%s partition=%s fault=%s",
+            self._hop,
+            self.partition,
+            type(fault).__name__,
+        )
+        kept = self._journal.kept
+        whole = {
+            topic: max(position, kept.whole.get(topic, 0))
+            for topic, position in (kept.whole | self._read).items()
+        }
+        await self._repeat([], kept.aside, whole)
+
+    async def _repeat(
+        self, decided: list[Outgoing], aside: Iterable[tuple[str, int]], whole: Mapping[str, int]
+    ) -> None:
+        """Write an entry that leaves state and positions as they were."""
+        kept = self._journal.kept
+        await self._journal.append(
+            kept.positions, {}, decided, aside, resume=kept.resume, whole=whole
+        )
+
+    async def _gather(self, keep: Keep) -> None:
         """Learn from the desk what is to be written down, and from where on the rest must be read again."""
         if self._skimming is None:
             self._changes.update(self._desk.changes())
             self._resume = dict(self._positions)
         else:
-            entries, resume = self._skimming.write_down(self._positions, keep)
+            try:
+                entries, resume = self._skimming.write_down(self._positions, keep)
+            except Exception as fault:
+                await self._hear_all(fault)
+                raise
             self._changes.update(entries)
             self._resume = dict(resume)
 
     async def _checkpoint(self) -> None:
         decided, self._decided, self._decided_bytes = self._decided, [], 0
         with metrics.CHECKPOINT.labels(self._hop).time():
-            self._gather(Keep.TOLD)
+            await self._gather(Keep.TOLD)
             # What is put aside is remembered until it lies behind.
             self._aside = {
                 (topic, offset)
                 for topic, offset in self._aside
                 if offset >= self._resume.get(topic, 0)
             }
+            self._whole = {
+                topic: position
+                for topic, position in self._whole.items()
+                if position > self._resume.get(topic, 0)
+            }
             reached = {
                 topic: max(position, self._answered.get(topic, 0))
                 for topic, position in (self._answered | self._positions).items()
             }
             await self._journal.append(
-                reached, self._changes, decided, self._aside, resume=self._resume
+                reached,
+                self._changes,
+                decided,
+                self._aside,
+                resume=self._resume,
+                whole=self._whole,
             )
             await self._emitter.send(decided)
         for each in decided:

@@ -66,6 +66,8 @@ class Kept:
     decided: list[Outgoing] = field(default_factory=list)
     #: Records that stopped a worker and were put aside: topic and offset.
     aside: set[tuple[str, int]] = field(default_factory=set)
+    #: Next offset that may be passed over at a glance, where a glance stopped a worker.
+    whole: dict[str, int] = field(default_factory=dict)
     #: Number of the last entry.
     number: int = 0
 
@@ -82,6 +84,7 @@ class _Said(msgspec.Struct, gc=False):
     decided: list[Any]
     aside: list[tuple[str, int]]
     changes: dict[str, msgspec.Raw]
+    whole: dict[str, int] = {}
 
 
 _READ: Final = msgspec.json.Decoder(_Said).decode
@@ -159,6 +162,7 @@ class Replay:
             Outgoing.from_json(each) for _, part in self._parts for each in part.decided
         ]
         kept.aside = set(head.aside)
+        kept.whole = head.whole
         for record, part in self._parts:
             for name, raw in part.changes.items():
                 value = bytes(raw)
@@ -287,7 +291,7 @@ class Journal:
         finally:
             await consumer.stop()
 
-    async def append(
+    async def append(  # noqa: PLR0913 - an entry says all of this at once, or nothing
         self,
         positions: Mapping[str, int],
         changes: Mapping[str, bytes | None],
@@ -295,9 +299,10 @@ class Journal:
         aside: Iterable[tuple[str, int]] = (),
         *,
         resume: Mapping[str, int] | None = None,
+        whole: Mapping[str, int] | None = None,
     ) -> None:
         """
-        Write one entry; on return the broker has confirmed it. *resume* is *positions* where it is left out.
+        Write one entry; on return the broker has confirmed it. *resume* is *positions* where it is left out, *whole* is ``Kept.whole``.
 
         Raises:
             LostPartition: Another worker has the partition; the entry is void.
@@ -311,6 +316,7 @@ class Journal:
                 changes={**anew, **changes},
                 decided=list(decided),
                 aside=sorted(aside),
+                whole=whole or {},
             )
         )
         await self._write(records)
@@ -336,7 +342,7 @@ class Journal:
                 )
                 raise LostPartition(message)
 
-    def _records(
+    def _records(  # noqa: PLR0913 - likewise
         self,
         *,
         positions: Mapping[str, int],
@@ -344,6 +350,7 @@ class Journal:
         changes: Mapping[str, bytes | None],
         decided: list[Outgoing],
         aside: list[tuple[str, int]],
+        whole: Mapping[str, int],
     ) -> Iterator[tuple[bytes, bytes | None]]:
         parts = list(_parted(changes, decided))
         number = self.kept.number + 1
@@ -360,6 +367,7 @@ class Journal:
                         "resume": resume if place == 0 else {},
                         "decided": [each.to_json() for each in part.decided],
                         "aside": aside if place == 0 else [],
+                        "whole": whole if place == 0 else {},
                         "changes": {
                             name: None if value is None else orjson.Fragment(value)
                             for name, value in part.changes.items()

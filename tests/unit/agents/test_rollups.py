@@ -280,3 +280,12 @@ async def test_what_is_read_again_is_acknowledged_by_what_is_counted_now() -> No
     assert not first.acked.is_set()
     assert again.acked.is_set()
     assert app.counted == [(0, 3), (1, 1)]
+
+
+async def test_what_no_hop_can_read_is_left_to_detection() -> None:
+    """Each of its dead letters would be there twice."""
+    app = App()
+    garbage = Record(*PLACE, 1, b"k", b"{", (), STAMPED)
+    await app.reads(read(0, load()), Read(garbage), read(2, load()))
+    await app.write()
+    assert (app.counted, app.emitter.sent) == ([(0, 2)], [])
