@@ -90,6 +90,15 @@ class LogNovelty(Graded):
 
 
 class Passthrough(Kind):
+    def hear(self, event: Event) -> bool:
+        if self.heard and event.at == self.heard[-1].at:
+            # Of one moment, the end counts.
+            if event.said["state"] != "resolved" or event in self.heard:
+                return False
+            self.heard.append(event)
+            return True
+        return super().hear(event)
+
     def judge(self, now: int, *, heard: bool) -> Finding | None:
         del now
         if not heard:

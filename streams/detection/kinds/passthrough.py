@@ -10,6 +10,7 @@ from schemas.contract import LabelName, Severity
 from schemas.origin import Origin
 from schemas.telemetry import ExternalState, ExternalV1, Signal
 from streams.detection.holding import Says
+from streams.detection.moments import number_of
 from streams.detection.rule import Evidence, Names, Rule
 from streams.detection.wording import Wording
 from streams.durations import Duration
@@ -25,6 +26,8 @@ class Memory:
     labels: dict[str, str] = field(default_factory=dict)
     summary: str = ""
     detail: str = ""
+    at: int = 0
+    """When that was, in microseconds since 1970."""
 
 
 class Passthrough(Rule):
@@ -32,7 +35,8 @@ class Passthrough(Rule):
     Fires while another system says that its alert does; resolves when it says that it is over.
 
     Source and alert id are the alert's identity, so that its end is recognised whatever its labels, service and environment are by
-    then; those that it fired with are kept. An end without a beginning is nothing.
+    then; those that it fired with are kept. An end without a beginning is nothing. Of one moment, the end counts: many sources tell whole
+    seconds.
     """
 
     model_config = ConfigDict(
@@ -77,11 +81,20 @@ class Passthrough(Rule):
     def fresh(self) -> Memory:
         return Memory()
 
-    def judge(self, memory: Memory, signal: ExternalV1, at: datetime, origin: Origin) -> Says:
-        del at, origin
+    def counts_late(self) -> bool:
+        return True
+
+    def judge(
+        self, memory: Memory, signal: ExternalV1, at: datetime, origin: Origin
+    ) -> Says | None:
+        del origin
+        now, ends = number_of(at), signal.state is ExternalState.RESOLVED
+        if now < memory.at or (now == memory.at and not ends):
+            return None
+        memory.at = now
         memory.source, memory.alert_id = signal.source, signal.alert_id
         memory.summary = signal.summary
-        if signal.state is ExternalState.RESOLVED:
+        if ends:
             return Says.CLEAR
         memory.severity, memory.labels = signal.severity, dict(signal.labels)
         memory.detail = "\n\n".join(text for text in (signal.description, signal.url) if text)
