@@ -50,9 +50,9 @@ class Queue:
         place = bisect_left(waiting, at, key=lambda kept: kept.at)
         if place < len(waiting) and waiting[place].at == at:
             # Of one moment, what they say decides: the order in which they came is chance.
-            says = signal.to_wire()
+            says = _said_by(signal)
             while place < len(waiting) and waiting[place].at == at:
-                other = waiting[place].signal.to_wire()
+                other = _said_by(waiting[place].signal)
                 if other == says:
                     return True
                 if other > says:
@@ -77,3 +77,8 @@ class Queue:
         """Make signals again of what was written down."""
         for kept in self.waiting:
             kept.signal = _KINDS[kept.kind].model_validate(kept.signal)
+
+
+def _said_by(signal: Signal) -> tuple[float, bytes]:
+    # A counter goes up: of one moment, the smaller value was before the larger one.
+    return (signal.value if isinstance(signal, MetricV1) else 0.0), signal.to_wire()

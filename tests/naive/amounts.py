@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from tests.naive.life import BAD, BETWEEN, CLEAR, Event, Finding, Graded, Kind, Settings
-from tests.naive.values import COMPARES
+from tests.naive.values import compared
 
 
 class Amounts(Kind):
@@ -101,12 +101,7 @@ class Ratio(Amounts, Graded):
         number = float(f"{float(min(value, Fraction(10) ** 300)):.9g}")
         if float(f"{float(whole):.9g}") < settings["minimum"]:
             return Finding(BETWEEN, 0, number, number)
-        compares = COMPARES[settings["compare"]]
-        if compares(number, settings["threshold"]):
-            return self.found(BAD, number, number, number)
-        if "clear" in settings and compares(number, settings["clear"]):
-            return Finding(BETWEEN, 0, number, number)
-        return Finding(CLEAR, 0, number, number)
+        return compared(self, number)
 
 
 class BurnRate(Amounts):

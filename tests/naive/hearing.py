@@ -125,6 +125,12 @@ def told_of(alerts: list[AlertV1], given: Mapping[str, Any], rule: str = "rule")
 
 def judged(rules: list[Rule], story, data) -> list[AlertV1]:
     """Each signal by itself."""
+    del data
+    return one_by_one(rules, story, lambda detector: detector)
+
+
+def one_by_one(rules: list[Rule], story, next_one) -> list[AlertV1]:
+    """Each signal by itself, with *next_one* given the detector after each and returning the one that goes on."""
     detector, alerts = Detector(rules), []
     for offset, (at, kind, said) in enumerate(story):
         moment = MIDNIGHT + timedelta(seconds=at)
@@ -133,6 +139,7 @@ def judged(rules: list[Rule], story, data) -> list[AlertV1]:
         else:
             origin = Origin(topic=TOPICS[kind].name, partition=0, offset=offset)
             alerts += detector.hear(kind(occurred_at=moment, **said), origin)
+        detector = next_one(detector)
     return alerts
 
 
@@ -177,24 +184,23 @@ def noted(rules: list[Rule], story, data) -> list[AlertV1]:
 
 def reloaded(rules: list[Rule], story, data) -> list[AlertV1]:
     """Each signal by itself, under a policy that is read again now and then; or after a restart from what was written down."""
-    detector, alerts, kept = Detector(rules), [], {}
-    for offset, (at, kind, said) in enumerate(story):
-        moment = MIDNIGHT + timedelta(seconds=at)
-        if kind is TickV1:
-            alerts += detector.tick(moment)
-        else:
-            origin = Origin(topic=TOPICS[kind].name, partition=0, offset=offset)
-            alerts += detector.hear(kind(occurred_at=moment, **said), origin)
+    kept = {}
+
+    def next_one(detector: Detector) -> Detector:
         what = data.draw(st.integers(0, 9))
         if what == 0:
             detector.replace_rules([rule.model_copy(deep=True) for rule in rules])
         if what <= 1:
-            kept |= detector.changes().entries
-            kept = {name: entry for name, entry in kept.items() if entry is not None}
+            for name, entry in detector.changes().entries.items():
+                kept.pop(name, None)
+                if entry is not None:
+                    kept[name] = entry
         if what == 1:
             detector = Detector(rules)
             detector.restore(kept)
-    return alerts
+        return detector
+
+    return one_by_one(rules, story, next_one)
 
 
 def close(told, expected) -> None:

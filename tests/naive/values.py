@@ -20,6 +20,17 @@ COMPARES: Final = {
 }
 
 
+def compared(rule: Graded, number: float) -> Finding:
+    """What a rule with a threshold, and perhaps another number to be clear, says of *number*."""
+    settings = rule.settings
+    compares = COMPARES[settings["compare"]]
+    if compares(number, settings["threshold"]):
+        return rule.found(BAD, number, number, number)
+    if "clear" in settings and compares(number, settings["clear"]):
+        return Finding(BETWEEN, 0, number, number)
+    return Finding(CLEAR, 0, number, number)
+
+
 class Threshold(Graded):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -79,14 +90,8 @@ class Threshold(Graded):
         return ranked[below] + (ranked[above] - ranked[below]) * (rank - below)
 
     def _compared(self, value: Fraction) -> Finding:
-        settings, number = self.settings, float(value)
-        self.last = number
-        compares = COMPARES[settings["compare"]]
-        if compares(number, settings["threshold"]):
-            return self.found(BAD, number, number, number)
-        if "clear" in settings and compares(number, settings["clear"]):
-            return Finding(BETWEEN, 0, number, number)
-        return Finding(CLEAR, 0, number, number)
+        self.last = float(value)
+        return compared(self, self.last)
 
 
 class RateOfChange(Graded):

@@ -1,5 +1,7 @@
 """What a rule with an allowed lateness hears, it hears in order, once, and without end only up to a limit."""
 
+from datetime import timedelta
+
 import pytest
 
 from schemas.alerts import AlertState
@@ -39,6 +41,15 @@ def test_signals_that_wait_survive_a_restart():
     after = Detector([rule(lateness="10s")])
     after.restore(entries(before))
     assert said(after.tick(at(20))) == [(AlertState.FIRING, 3), (AlertState.RESOLVED, 5)]
+
+
+@pytest.mark.parametrize("order", [(9, 10), (10, 9)])
+def test_of_one_moment_the_smaller_value_of_a_counter_is_heard_first(order):
+    """As text 10 is before 9: the counter would seem to have begun anew, and all that it counted would be growth."""
+    queue = lateness.Queue()
+    for offset, value in enumerate(order):
+        queue.take(load(1, value), at(1), origin(offset), timedelta(seconds=10))
+    assert [kept.signal.value for kept in queue.waiting] == [9, 10]
 
 
 def test_what_waits_is_bounded(monkeypatch):
