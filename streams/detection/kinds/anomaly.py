@@ -206,7 +206,6 @@ class Anomaly(Rule):
         memory.value = value = _bounded(value)
         if memory.baseline != self.baseline:
             memory.baseline, memory.left, memory.until = self.baseline, 0, 0
-            memory.next_until = 0
             memory.hours.clear()
         if self.baseline == "recent":
             self._recall(memory)
