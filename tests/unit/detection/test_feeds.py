@@ -9,7 +9,7 @@ from schemas.alerts import AlertV1
 from schemas.ticks import TickV1
 from schemas.topics import LOGS, METRICS
 from streams.agents.detect import DetectDesk
-from streams.detection import feeds
+from streams.detection import feeds, ledger
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.absence import Absence
 from streams.detection.kinds.log_novelty import LogNovelty
@@ -96,6 +96,30 @@ def test_a_crash_silences_nobody_who_was_only_noted_down(monkeypatch):
     for desk_ in (desk, again):
         assert list(desk_.tick(tick(BEGIN + 11.9 * minutes))) == []
         assert len(list(desk_.tick(tick(BEGIN + 12 * minutes)))) == 1
+
+
+def test_a_crash_forgets_nothing_that_was_taken_from_a_pool(monkeypatch):
+    """Neither what was absorbed and is not written down nor what still waits to be."""
+    monkeypatch.setattr(feeds, "ABSORBED_AT_ONCE", 1)
+    monkeypatch.setattr(ledger, "WRITTEN_AT_ONCE", 0)
+    total = {"metric": "load", "aggregate": "sum", "over": "50m", "group_by": ["service"]}
+    rule = Threshold(name="total", threshold=20, severity=3, **total)
+    given = records(24, every=timedelta(minutes=1), hosts=("one", "other"))
+    desk = DetectDesk(Detector([rule]))
+    take(desk, given[:6])
+    begun, _ = desk.write_down({METRICS.name: 6}, Keep.ALL)
+    take(desk, given[6:12])
+    changed, resume = desk.write_down({METRICS.name: 12}, Keep.SOME)
+    assert (changed, resume) == ({}, {METRICS.name: 6})
+
+    again = DetectDesk(Detector([rule]))
+    again.restore(begun)
+    again.begin(resume)
+    take(again, given[6:12])
+    for desk_ in (desk, again):
+        take(desk_, given[12:20])
+        assert desk_.skim(METRICS, given[20:], 0) == 0
+        assert len(list(desk_.hear(METRICS, given[20]))) == 1
 
 
 def tick(at: datetime) -> TickV1:
@@ -225,6 +249,14 @@ def test_lines_that_are_read_again_after_a_restart_are_not_late():
     again.begin({})
     assert judged(again, given) == [*range(6)]
     assert sum(watch.late for watch in detector._watches.values()) == 0
+
+
+def test_lines_that_come_again_late_are_counted_as_late():
+    """Somebody would look in vain for the clock that is wrong."""
+    detector = Detector([novelty(group_by=["service"])])
+    given = lines(*["took 1 ms"] * 6, hosts=("one", "other"))
+    assert judged(DetectDesk(detector), [*given[:3], given[4], given[3], given[5]]) == [0, 1]
+    assert sum(watch.late for watch in detector._watches.values()) == 1
 
 
 def test_a_counter_that_began_anew_is_judged_where_others_of_its_rules_have_a_pool():
