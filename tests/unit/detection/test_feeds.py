@@ -259,6 +259,18 @@ def test_lines_that_come_again_late_are_counted_as_late():
     assert sum(watch.late for watch in detector._watches.values()) == 1
 
 
+def test_a_series_that_is_forgotten_takes_its_feeds_from_those_that_read_texts():
+    """Each silence would leave something behind in a log's memory for good."""
+    silent = Absence(name="silent", signal="logs", within="5m", severity=3, forget_after="6m")
+    detector = Detector([novelty(), silent])
+    desk = DetectDesk(detector)
+    judged(desk, lines(*["took 1 ms"] * 3))
+    assert [len(watched.feeds) for watched in detector._watched.values()] == [1, 1]
+    list(desk.tick(tick(BEGIN + timedelta(minutes=7))))
+    [watched] = detector._watched.values()
+    assert (watched.watch.rule.name, len(watched.feeds)) == ("new", 0)
+
+
 def test_a_counter_that_began_anew_is_judged_where_others_of_its_rules_have_a_pool():
     """What it comes back to counts as growth: an alert would be missed."""
     growth = Threshold(
