@@ -143,6 +143,7 @@ class Absorber:
         batch = self.feeds.taken(feed)
         origin = Origin(topic=feed.topic, partition=feed.partition, offset=batch.offsets[-1])
         for watched in feed.bound:
+            watched.go_back()
             series, rule = watched.series, watched.watch.rule
             late = batch.after(series.heard_at)
             if late and watched.watch.late_counts:

@@ -9,6 +9,8 @@ What is promised, whatever the order in which signals of different series, and t
   arrival changes nothing then, and what is later still is counted and left out.
 * What only needs time happens at the moment it is due, and bears that time, whether a tick or the series' next signal shows that
   the moment has passed. Where a signal and a due moment have the same time, the signal comes first.
+* What a late signal of a quiet series finds follows from what was heard of the series: a tick that looked at it leaves no trace, since
+  it looks only at some. What was told stays told.
 * Alerts of one series alternate: firing, any number of changes, resolved. Each firing is a new episode with a start of its own.
   Their times never go back while the series is remembered.
 * A series that is silent for the rule's ``forget_after`` is forgotten; where it fires, its alert is resolved first. What is heard
@@ -182,6 +184,7 @@ class Detector(Roster):
             return
         newer = True
         if watched is not None:
+            watched.go_back()
             if watch.rule.order_matters() or watched.next_moment < at:
                 # Or what its other feeds noted down moved that moment away.
                 self._absorber.catch_up(watched)
@@ -272,6 +275,7 @@ class Detector(Roster):
         if again is None or (again.series.queue is not None and not again.series.queue.heard):
             return again
         queue = again.series.queue
+        again.keep_as_heard()
         if self._let_pass(again, until, inclusive=True):
             return again
         return self._begin_again(watch, queue) if queue is not None else None
@@ -308,6 +312,8 @@ class Detector(Roster):
         rule, series = watched.watch.rule, watched.series
         if says is not Says.BAD and series.held.phase is Phase.QUIET:
             return  # Nearly all signals end here.
+        # What is told stays told: nobody goes back behind it.
+        watched.as_heard = None
         if says is Says.BAD and series.began is None:
             evidence = rule.evidence(series.memory, says)
             series.began = (evidence.started_at or at, evidence.first or series.origin)
@@ -442,6 +448,7 @@ class Detector(Roster):
         self._ledger.take(name)
         series = watched.series
         series.moment = watched.planned_for
+        watched.go_back()
         # While records are read again, some series have heard more than has been read.
         series.heard_to = heard | {
             topic: offset

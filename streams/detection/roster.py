@@ -157,6 +157,7 @@ class Roster:
 
     def _watch_again(self, name: str, watched: Watched) -> None:
         """Give a series to the rule that has its own rule's name now; where none can use it, its alert ends."""
+        watched.go_back()
         series, before = watched.series, watched.watch
         why = self._why_gone(before.rule.name, before.kind, before.grouping)
         if why is None and type(series.memory) is not type(

@@ -11,7 +11,7 @@ the whole new value counts, as in Prometheus. Nothing is extrapolated to the end
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from math import floor, fsum
@@ -108,7 +108,8 @@ class Running:
         self, ats: Sequence[int], values: Sequence[float], marks: Sequence[int], reach: Reach
     ) -> None:
         """Take in samples that are newer than all others, oldest first; what is made of them is made when it is asked for."""
-        self.end = ats[-1]
+        # A tick can have moved it further.
+        self.end = ats[-1] if self.end is None else max(self.end, ats[-1])
         self.ats += ats
         if max(values) > LARGEST or min(values) < -LARGEST:
             values = [min(max(value, -LARGEST), LARGEST) for value in values]
@@ -126,6 +127,17 @@ class Running:
         only = Reach(reach.span, reach.room, Keeps.COUNT)
         for at, value, mark in zip(ats, values, marks, strict=True):
             self.take(at, value, mark, only)
+
+    def copied(self) -> "Running":
+        """Return a copy that goes on by itself."""
+        return replace(
+            self,
+            ats=self.ats[:],
+            values=self.values[:],
+            marks=self.marks[:],
+            ranked=self.ranked[:],
+            partials=self.partials[:],
+        )
 
     def _begin(self, keeps: Keeps) -> None:
         """Make what is kept up of the samples that are there."""

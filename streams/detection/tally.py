@@ -11,7 +11,7 @@ it says. What is kept does not grow with the number of signals.
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Final
 
@@ -112,6 +112,10 @@ class Steps:
         self.part += part
         self.whole += whole
 
+    def copied(self) -> "Steps":
+        """Return a copy that goes on by itself."""
+        return replace(self, numbers=self.numbers[:], parts=self.parts[:], wholes=self.wholes[:])
+
     def slide(self, end: int, span: int, width: int) -> None:
         """Forget what lies before a window that ends at *end*."""
         # A step is left once all of it has been left.
@@ -196,6 +200,11 @@ class Tally:
                 after = bisect_left(ats, (ats[place] // width + 1) * width, place)
                 steps.add(ats[place], 0.0, float(after - place), width)
                 place = after
+
+    def unsettled(self) -> "Tally":
+        """Return a copy that this one's settling leaves alone; what sources say must be told to one of them only."""
+        windows = {span: steps.copied() for span, steps in self.windows.items()}
+        return replace(self, waiting=self.waiting[:], windows=windows)
 
     def window(self, span: int) -> Steps:
         """Return the window of that length."""

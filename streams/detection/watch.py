@@ -22,7 +22,17 @@ _ANYWHERE = ("*", "*")
 class Watched:
     """A series that is looked after: by whom, under which key, who feeds it."""
 
-    __slots__ = ("apart", "calm", "feeds", "heard_to", "key", "series", "since", "watch")
+    __slots__ = (
+        "apart",
+        "as_heard",
+        "calm",
+        "feeds",
+        "heard_to",
+        "key",
+        "series",
+        "since",
+        "watch",
+    )
 
     def __init__(self, watch: "Watch", key: Key, series: Series) -> None:
         self.watch = watch
@@ -32,6 +42,8 @@ class Watched:
         self.feeds: dict[Feed, str | None] = {}
         #: Whether each feed is a source of its own; None where nobody has looked since there were others.
         self.apart: bool | None = None
+        #: Its memory as signals left it, where ticks have moved on what a late one would find; None otherwise.
+        self.as_heard: Any = None
         #: What it is calm about as of the last signal that it heard.
         self.calm: Calm | None = None
         #: Mark of the last writing before the first change that is not written down.
@@ -87,7 +99,7 @@ class Watched:
         """Return what it is calm about now."""
         if self.series.held.phase is not Phase.QUIET or self.waits:
             return None
-        rule, memory = self.watch.rule, self.series.memory
+        rule, memory = self.watch.rule, self._heard_memory
         given = self.calm is not None and self.calm.tops is not None
         calm = rule.renewed(memory, self.calm) if given and self.calm else None
         if calm is None:
@@ -106,7 +118,25 @@ class Watched:
         calm = self.calm
         if calm is None or calm.tops is None:
             return calm
-        return self.watch.rule.calm_of(self.series.memory, calm, self._source_of(feed))
+        return self.watch.rule.calm_of(self._heard_memory, calm, self._source_of(feed))
+
+    @property
+    def _heard_memory(self) -> Any:
+        return self.series.memory if self.as_heard is None else self.as_heard
+
+    def keep_as_heard(self) -> None:
+        """
+        Remember what signals left of a quiet series, before a tick lets its time pass.
+
+        Whether a tick looks at it depends on what it is calm about, hence on who feeds it. What its next signal finds must not.
+        """
+        if self.as_heard is None and self.series.held.phase is Phase.QUIET and not self.waits:
+            self.as_heard = self.watch.rule.as_heard(self.series.memory)
+
+    def go_back(self) -> None:
+        """Let the next signal find what signals left: what only needs time happens anew."""
+        if self.as_heard is not None:
+            self.series.memory, self.as_heard = self.as_heard, None
 
     def _apart(self) -> bool:
         """Whether each feed is a source of its own."""

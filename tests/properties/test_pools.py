@@ -110,14 +110,11 @@ metrics = st.tuples(
         st.sampled_from([0, 0.5, 1, 1, 1.5, 2, 2, 3, 9, -1]),
     ),
 )
-late = st.tuples(metrics, st.sampled_from([0.5, 1, 1, 1, 0, -2, 4]))
-in_turn = st.tuples(metrics, st.sampled_from([0.5, 1, 1, 1, 4]))
-ticks = st.tuples(st.just((TickV1, {})), st.sampled_from([0.5, 6]))
-# What comes late is judged by a window that a tick may have moved on, or not where nobody had to look.
-inputs_of_hosts = st.one_of(
-    st.lists(late, min_size=20, max_size=90),
-    st.lists(st.one_of(*[in_turn] * 9, ticks), min_size=20, max_size=90),
-)
+measured = st.tuples(metrics, st.sampled_from([0.5, 1, 1, 1, 0, -2, 4]))
+# What comes next is late, and behind the clock, where the clock was ahead.
+ticks = st.tuples(st.just((TickV1, {})), st.sampled_from([0.5, 6, 21]))
+behind = st.tuples(metrics, st.sampled_from([-5, -16, -21]))
+inputs_of_hosts = st.lists(st.one_of(*[measured] * 9, behind, ticks), min_size=20, max_size=90)
 
 
 @given(

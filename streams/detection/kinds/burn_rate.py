@@ -1,6 +1,6 @@
 """A service level objective whose error budget burns too fast."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
@@ -314,6 +314,9 @@ class BurnRate(Rule):
     def look(self, memory: Memory, heard_at: datetime, at: datetime) -> Says:
         del heard_at
         return self._look(memory, number_of(at))
+
+    def as_heard(self, memory: Memory) -> Memory:
+        return replace(memory, tally=memory.tally.unsettled())
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
         if says is Says.CLEAR or memory.burning is None:

@@ -1,7 +1,7 @@
 """A share of one amount in another: errors of requests, hits of look-ups."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from math import inf
@@ -195,6 +195,9 @@ class Ratio(Rule):
     def look(self, memory: Memory, heard_at: datetime, at: datetime) -> Says:
         del heard_at
         return self._look(memory, number_of(at))
+
+    def as_heard(self, memory: Memory) -> Memory:
+        return replace(memory, tally=memory.tally.unsettled())
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
         what = f"{self.numerator.metric} of {self.denominator.metric} over {written(self.over)}"

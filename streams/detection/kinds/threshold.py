@@ -3,7 +3,7 @@
 import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
@@ -333,6 +333,9 @@ class Threshold(Rule):
         del heard_at
         memory.running.slide(number_of(at), self._reach)
         return self._aggregated(memory)
+
+    def as_heard(self, memory: Memory) -> Memory | None:
+        return replace(memory, running=memory.running.copied()) if self.over else None
 
     def evidence(self, memory: Memory, says: Says) -> Evidence:
         limit = self.threshold if says is Says.BAD or self.clear is None else self.clear
