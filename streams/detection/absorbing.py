@@ -187,6 +187,12 @@ class Absorber:
                 if feed.tied and not feed.backlog:
                     feed.open()
 
+    def close(self, watched: Watched) -> None:
+        """Let the next signal of a series be judged: the clock is past what it is calm about, and nobody would look at what is noted down."""
+        watched.calm = None
+        for feed in watched.feeds:
+            feed.shut()
+
     def drop_feeds(self, all_watched: Iterable[Watched]) -> None:
         """Absorb what is noted down and forget all feeds, those of *all_watched*."""
         for feed in self.feeds.noting:

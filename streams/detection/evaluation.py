@@ -38,9 +38,8 @@ from streams.detection.lateness import Queue
 from streams.detection.ledger import Changes, Keep
 from streams.detection.roster import CROWD, Roster
 from streams.detection.rule import Evidence, Rule
-from streams.detection.series import dump
 from streams.detection.telling import begun, crowded, ended
-from streams.detection.told import Decided, Told
+from streams.detection.told import Decided, Told, ranks_of
 from streams.detection.watch import Watch, Watched
 from streams.durations import written
 
@@ -55,6 +54,7 @@ class Detector(Roster):
     def __init__(self, rules: Sequence[Rule]) -> None:
         super().__init__(rules)
         self._decided = Decided(rules)
+        self._ranks = ranks_of(rules)
         self._sequence = 0
         self._clock = Clock()
         self._absorber = Absorber(self._index, self._ledger, self._agenda)
@@ -109,19 +109,26 @@ class Detector(Roster):
                 # What it is calm about need not be looked at; nobody else would have planned this.
                 self._agenda.plan(name, planned)
             elif moment <= at:
-                waiting.append((moment, name))
+                waiting.append((moment, self._ranks[watched.watch.rule.name], name))
             else:
+                self._absorber.close(watched)
                 self._agenda.plan(name, moment)
         # In an order that does not depend on when each was planned.
-        for _, name in sorted(waiting):
+        for *_, name in sorted(waiting):
             watched = self._watched.get(name)
-            watched = self._let_clock_pass(watched, at) if watched else None
             if watched is not None:
-                self._absorber.ask(watched)
-                planned = watched.planned_for
-                self._agenda.plan(name, planned if planned > at else watched.due_at)
+                self._live(watched, at)
             self._combine()
         return bool(waiting)
+
+    def _live(self, watched: Watched, until: datetime) -> None:
+        """Let a series live until that time on the clock, and see to it that it is looked at again."""
+        again = self._let_clock_pass(watched, until)
+        if again is not None:
+            self._absorber.ask(again)
+            if again.planned_for <= until:
+                self._absorber.close(again)
+            self._agenda.plan(again.series.fingerprint, again.planned_for)
 
     def changes(self, positions: Mapping[str, int] | None = None, keep: Keep = Keep.ALL) -> Changes:
         """
@@ -168,7 +175,7 @@ class Detector(Roster):
         self._absorber.drop_feeds(self._watched.values())
         self._hand_on(rules)
         self._absorber.look_up_in(self._index)
-        self._decided = Decided(rules)
+        self._decided, self._ranks = Decided(rules), ranks_of(rules)
 
     # -- signals ----------------------------------------------------------------------------------
 
@@ -292,7 +299,8 @@ class Detector(Roster):
         self._ledger.change(watched, self._ledger.mark)
         if says is not None:
             self._hold(watched, says, series.heard_at)
-            self._let_pass(watched, series.heard_at, inclusive=True)
+            # Of other rules, more can have been decided at that moment: what is waited for must hold after all of it.
+            self._let_pass(watched, series.heard_at, inclusive=not isinstance(signal, Told))
         self._absorber.ask(watched)
         self._agenda.plan(series.fingerprint, watched.planned_for)
 
@@ -326,14 +334,34 @@ class Detector(Roster):
             rule.begin_anew(series.memory)
 
     def _combine(self) -> None:
-        """Let the rules that combine others hear what these have told."""
-        while heard := self._decided.unheard():
-            for signal, origin in heard:
-                for watch in self._index.hearing(signal):
-                    if watch.rule.concerns(signal):
-                        self._hear(watch, signal, signal.occurred_at, origin)
-                        # An alert and what was made of it are written down together.
-                        self._ledger.told.add(watch.fingerprint_of(signal))
+        """Let the rules that combine others hear what these have told, the earliest first."""
+        while (earliest := self._decided.unheard()) is not None:
+            signal, origin = earliest
+            hearing = [each for each in self._index.hearing(signal) if each.rule.concerns(signal)]
+            if any(self._end_before(watch, signal) for watch in hearing):
+                continue  # That is earlier.
+            self._decided.heard()
+            for watch in hearing:
+                self._hear(watch, signal, signal.occurred_at, origin)
+                # An alert and what was made of it are written down together.
+                self._ledger.told.add(watch.fingerprint_of(signal))
+
+    def _end_before(self, watch: Watch, signal: Signal) -> bool:
+        """Let end by time whatever is over before *signal* of what a rule counts as firing; return whether that did anything."""
+        whole = watch.series.get(watch.key_of(signal)) or self._wake(watch.fingerprint_of(signal))
+        until = signal.occurred_at - datetime.resolution
+        return whole is not None and self._end_counted(whole, until)
+
+    def _end_counted(self, whole: Watched, until: datetime) -> bool:
+        due = False
+        for name in whole.watch.rule.counted(whole.series.memory):
+            part = self._watched.get(name) or self._wake(name)
+            if part is not None:
+                due = self._end_counted(part, until) or due
+                if part.due_at <= until:
+                    self._live(part, until)
+                    due = True
+        return due
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -446,16 +474,7 @@ class Detector(Roster):
             # Where only the newest signal counts it does no harm to hear again what others of its feeds said meanwhile.
             heard = dict(self._ledger.read_at(since))
         self._ledger.take(name)
-        series = watched.series
-        series.moment = watched.planned_for
-        watched.go_back()
-        # While records are read again, some series have heard more than has been read.
-        series.heard_to = heard | {
-            topic: offset
-            for topic, offset in watched.heard_to.items()
-            if offset > heard.get(topic, 0)
-        }
-        return dump(series)
+        return watched.write_down(heard)
 
     def _end_orphans(self, at: datetime) -> None:
         for name in sorted(self._orphans):

@@ -7,7 +7,7 @@ says. It never sees the clock: it is asked when a signal came, and at the moment
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -306,6 +306,11 @@ class Rule(BaseModel):
     def combines(self) -> Mapping[str, tuple[str, ...]]:
         """Return the names of other rules whose alerts it hears, by the setting that names them."""
         return {}
+
+    def counted(self, memory: Any) -> Iterable[str]:
+        """Return the fingerprints of the alerts that it takes to fire, where it combines others."""
+        del memory
+        return ()
 
     def concerns(self, signal: Any) -> bool:
         """Whether *signal*, whose kind, service and name are right, is one that it is about."""

@@ -12,7 +12,7 @@ from streams.detection.feeds import Feed
 from streams.detection.fingerprint import fingerprint
 from streams.detection.holding import Phase
 from streams.detection.rule import MANY, Calm, Rule
-from streams.detection.series import Series
+from streams.detection.series import Series, dump
 
 Key = tuple[Hashable, ...]
 #: Instead of a service and an environment, where the subject alone tells series apart.
@@ -132,6 +132,22 @@ class Watched:
         """
         if self.as_heard is None and self.series.held.phase is Phase.QUIET and not self.waits:
             self.as_heard = self.watch.rule.as_heard(self.series.memory)
+
+    def write_down(self, heard: Mapping[str, int]) -> bytes:
+        """Return its entry, now that everything before *heard* was heard."""
+        series = self.series
+        series.moment = self.planned_for
+        self.go_back()
+        # While records are read again, some series have heard more than has been read.
+        series.heard_to = {
+            **heard,
+            **{
+                topic: offset
+                for topic, offset in self.heard_to.items()
+                if offset > heard.get(topic, 0)
+            },
+        }
+        return dump(series)
 
     def go_back(self) -> None:
         """Let the next signal find what signals left: what only needs time happens anew."""

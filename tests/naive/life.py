@@ -109,8 +109,8 @@ class Life:
         self.severity = 0
         self.finding = Finding(CLEAR)
 
-    def hear(self, event: Event) -> None:
-        """Hear of it now."""
+    def hear(self, event: Event, *, more: bool = False) -> None:
+        """Hear of it now, and perhaps of *more* of that moment."""
         if self.heard_at is not None and event.at > self.heard_at:
             self.live(event.at - self.step)
         newer = self.heard_at is None or event.at > self.heard_at
@@ -125,7 +125,8 @@ class Life:
             # Told at once, also where it is over by now.
             self._wait(self.heard_at)
         self._find(self.of.judge(self.heard_at, heard=False), self.heard_at)
-        self._wait(self.heard_at)
+        if not more:
+            self._wait(self.heard_at)
 
     def live(self, until: int) -> None:
         """Let time pass."""

@@ -1,5 +1,7 @@
 """What every rule kind tells is what a naive reading of its documentation tells, however it is heard: see tests/naive."""
 
+from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -144,12 +146,14 @@ def test_rules_together_tell_what_each_of_them_tells(how, combination, story, da
         for series, said in expected_of(each, story).items()
         for at, state, *_ in said
     )
-    lives: dict[tuple[str, ...], Life] = {}
+    heard = defaultdict(list)
     for at, rule, series, state in moves:
         hosts = series[2:] if whole["group_by"] else ()
-        life = lives.setdefault((series[0], "", *hosts), Life(whole, Composite))
-        life.hear(Event(at, (rule, series, state)))
-    for life in lives.values():
+        heard[series[0], "", *hosts].append(Event(at, (rule, series, state)))
+    lives = {key: Life(whole, Composite) for key in heard}
+    for key, life in lives.items():
+        for event, following in pairwise([*heard[key], None]):
+            life.hear(event, more=following is not None and following.at == event.at)
         life.live(story[-1][0])
     close(
         told_of(alerts, whole, "all"), {key: life.said for key, life in lives.items() if life.said}

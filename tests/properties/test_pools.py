@@ -142,6 +142,32 @@ def test_what_was_taken_from_pools_is_told_and_remembered_like_what_is_judged(in
     assert samples(fast) == samples(exact)
 
 
+def test_what_is_noted_down_behind_the_clock_is_looked_at_with_the_next_tick():
+    """What a pool promised ends at a moment that the clock is past: nobody would look at that moment again."""
+    rules = [
+        Threshold(
+            name="a",
+            metric="m",
+            threshold=2,
+            compare="<",
+            aggregate="avg",
+            over="20s",
+            severity=3,
+            group_by=[],
+        )
+    ]
+
+    def said(host: str, value: float):
+        return MetricV1, {"service": "shop", "name": "m", "value": value, "labels": {"host": host}}
+
+    tick = (TickV1, {})
+    story = [(said("a", 0), 0), (said("c", 9), 7), (said("b", 3), 1), (tick, 21)]
+    story += [(said("b", -1), -16), (tick, 21), (tick, 1)]
+    told = told_by(DetectDesk(Detector(rules)), records_of(story))
+    assert told == told_by(ExactDesk(rules), records_of(story))
+    assert [alert["state"] for alerts in told.values() for alert in alerts].count("firing") == 2
+
+
 def samples(detector: Detector) -> dict[str, list[tuple[int, float]]]:
     return {
         name: list(zip(memory.running.ats, memory.running.values, strict=True))

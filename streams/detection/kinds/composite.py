@@ -1,6 +1,6 @@
 """Several rules fire at once, or some without others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
@@ -28,8 +28,8 @@ class Composite(Rule):
     Fires while every rule of *all* fires, at least one of *any* and none of *none*; resolves when that is no longer so.
 
     Rules fire about the same tenant, service and environment, and with *group_by* about the same values of these labels; a label that one
-    of them does not have is empty. It hears alerts in the order in which they are decided: what has fired before this rule was in the
-    policy counts from its next change on. So that rules that fire one after the other are no alert for a moment, give it a ``for``.
+    of them does not have is empty. It hears alerts in the order in which they are decided, but what ends by time, be it silence, is over
+    for whatever happens after it. What has fired before this rule was in the policy counts from its next change on. So that rules that fire one after the other are no alert for a moment, give it a ``for``.
     """
 
     model_config = ConfigDict(
@@ -87,6 +87,9 @@ class Composite(Rule):
 
     def fresh(self) -> Memory:
         return Memory()
+
+    def counted(self, memory: Memory) -> Iterable[str]:
+        return [alert for alerts in memory.firing.values() for alert in alerts]
 
     def judge(self, memory: Memory, signal: Told, at: datetime, origin: Origin) -> Says | None:
         del at, origin

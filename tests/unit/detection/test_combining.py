@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from schemas.alerts import AlertState
 from schemas.origin import Origin
 from schemas.telemetry import MetricV1
@@ -134,3 +136,83 @@ def test_a_rule_with_too_many_series_does_not_fire_by_that():
     alerts = hear(detector, 1, "a", 6, 1, host="y")
     assert [alert.state for alert in alerts] == [AlertState.FIRING]
     assert [alert.rule for alert in alerts] == ["a"]
+
+
+def test_what_is_over_by_time_is_over_for_what_changes_after_it():
+    """Otherwise the whole would fire for a moment at which one of its rules has ended, until the next tick."""
+    detector = Detector([both(), high("a", keep_firing_for="10s"), high("b")])
+    hear(detector, 0, "a", 6, 0)
+    hear(detector, 10, "a", 0, 1)
+    assert said(hear(detector, 25, "b", 6, 2)) == [("b", "firing", 25), ("a", "resolved", 20)]
+    assert detector.tick(at(26)) == []
+
+
+def test_what_is_over_at_the_very_moment_still_counts():
+    """A signal comes before what is due: its own next one could have kept it."""
+    detector = Detector([both(), high("a", keep_firing_for="10s"), high("b")])
+    hear(detector, 0, "a", 6, 0)
+    hear(detector, 10, "a", 0, 1)
+    assert said(hear(detector, 20, "b", 6, 2)) == [("b", "firing", 20), ("both", "firing", 20)]
+    assert said(detector.tick(at(21))) == [("a", "resolved", 20), ("both", "resolved", 20)]
+
+
+def test_a_window_that_empties_and_a_silence_are_such_an_end():
+    """Whatever makes an alert end by time, and whoever ends because of it."""
+    empties = Threshold(name="a", metric="a", aggregate="sum", over="10s", threshold=5, severity=3)
+    for part, ended in ((empties, 10), (high("a", forget_after="20s"), 20)):
+        over = Composite(name="over", all=["both", "c"], severity=1)
+        whole = both(all=["a"])
+        detector = Detector([over, whole, part, high("c")])
+        hear(detector, 0, "a", 6, 0)
+        assert said(hear(detector, 25, "c", 6, 1)) == [
+            ("c", "firing", 25),
+            ("a", "resolved", ended),
+            ("both", "resolved", ended),
+        ]
+
+
+def test_it_is_over_also_where_nobody_has_needed_it_since_a_restart():
+    rules = [both(), high("a", keep_firing_for="10s"), high("b")]
+    before = Detector(rules)
+    hear(before, 0, "a", 6, 0)
+    hear(before, 10, "a", 0, 1)
+    after = Detector(rules)
+    after.restore(
+        {name: entry for name, entry in before.changes({"t": 2}).entries.items() if entry}
+    )
+    assert said(hear(after, 25, "b", 6, 2)) == [("b", "firing", 25), ("a", "resolved", 20)]
+
+
+def test_what_may_still_come_late_is_not_over():
+    """Its own time is behind: a signal that it waits for could keep it."""
+    detector = Detector([both(), high("a", keep_firing_for="10s", lateness="10s"), high("b")])
+    hear(detector, 0, "a", 6, 0)
+    hear(detector, 10, "a", 0, 1)
+    assert detector.tick(at(20)) == []
+    assert said(hear(detector, 25, "b", 6, 2)) == [("b", "firing", 25), ("both", "firing", 25)]
+    assert hear(detector, 19, "a", 6, 3) == []
+
+
+@pytest.mark.parametrize("name", ["w", "x", "y", "z"])
+@pytest.mark.parametrize(
+    "part",
+    [high("b", **{"for": "10s"}), Composite(name="b", all=["c"], severity=1, **{"for": "10s"})],
+)
+def test_what_waits_hears_first_what_happens_at_the_moment_when_it_is_due(part, name):
+    """A tick finds both due, in an order that would be chance."""
+    whole = Composite(name=name, all=["a"], none=["b"], severity=1, **{"for": "10s"})
+    detector = Detector([whole, high("a"), part, high("c", metric="b")])
+    hear(detector, 0, "b", 6, 0)
+    hear(detector, 0, "a", 6, 1)
+    assert said(detector.tick(at(10))) == [("b", "firing", 10)]
+
+
+def test_what_is_waited_for_must_hold_after_all_that_happens_at_that_moment():
+    """Two rules end at once, in an order that is chance: the whole would fire after the first of them, for no time."""
+    parts = [high(name, forget_after="10s") for name in ("b", "c")]
+    whole = Composite(name="whole", any=["b", "c"], severity=1, **{"for": "10s"})
+    detector = Detector([whole, *parts])
+    hear(detector, 0, "b", 6, 0)
+    hear(detector, 0, "c", 6, 1)
+    alerts = detector.tick(at(11))
+    assert {alert.rule for alert in alerts} == {"b", "c"}
