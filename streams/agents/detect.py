@@ -8,13 +8,14 @@ from schemas import limits
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
 from schemas.ticks import TickV1
-from schemas.topics import ALERTS, POLICIES, TELEMETRY, TICKS, TopicDeclaration
+from schemas.topics import ALERTS, EXTERNAL, POLICIES, TELEMETRY, TICKS, TopicDeclaration
 from streams.agents.dead_letters import Aside
 from streams.agents.outgoing import Outgoing, outgoing
 from streams.detection.evaluation import Detector
 from streams.detection.ledger import Changes, Keep
 from streams.policy import Policy
 from streams.telemetry.glance import glance_at
+from streams.telemetry.payload import arrived_at
 from streams.telemetry.reading import Formats, latest_of, read_record
 
 NAME = "detect"
@@ -63,8 +64,12 @@ class DetectDesk:
             topic, record.value, record.headers, stamped=record.timestamp, formats=self._formats
         )
         origin = origin_of(record)
+        # What other systems say again bears the time when it began.
+        arrived = arrived_at(record.timestamp) if topic is EXTERNAL else None
         alerts = _sent(
-            alert for signal in read.signals for alert in self.detector.hear(signal, origin)
+            alert
+            for signal in read.signals
+            for alert in self.detector.hear(signal, origin, arrived)
         )
         return [*alerts, Aside(read.wrong, read.unread)] if read.unread else alerts
 

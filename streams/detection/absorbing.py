@@ -160,8 +160,7 @@ class Absorber:
                     series.origin = origin
             self._ledger.change(watched, feed.since)
             if watched.calm is None or not (watched.calm.lasts or watched.calm.stands):
-                self.ask(watched)
-                self._agenda.plan(series.fingerprint, watched.planned_for)
+                self.plan(watched)
         feed.open()
 
     def catch_up(self, watched: Watched) -> None:
@@ -186,6 +185,13 @@ class Absorber:
             for feed in watched.feeds:
                 if feed.tied and not feed.backlog:
                     feed.open()
+
+    def plan(self, watched: Watched, now: datetime | None = None) -> None:
+        """Ask a series what it is calm about, and see to it that it is looked at when that is over; the clock may show *now* already."""
+        self.ask(watched)
+        if now is not None and watched.planned_for <= now:
+            self.close(watched)
+        self._agenda.plan(watched.series.fingerprint, watched.planned_for)
 
     def close(self, watched: Watched) -> None:
         """Let the next signal of a series be judged: the clock is past what it is calm about, and nobody would look at what is noted down."""

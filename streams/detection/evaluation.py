@@ -65,8 +65,10 @@ class Detector(Roster):
         """Note down what no rule has anything to say about; see ``Feeds.skim``."""
         return self._absorber.feeds.skim(topic, records, start, glance, latest)
 
-    def hear(self, signal: Signal, origin: Origin) -> list[AlertV1]:
-        """Take in *signal*, which stands at *origin*, and return the alerts that follow."""
+    def hear(
+        self, signal: Signal, origin: Origin, arrived: datetime | None = None
+    ) -> list[AlertV1]:
+        """Take in *signal*, which stands at *origin* and *arrived* then, and return the alerts that follow."""
         at, feed = signal.occurred_at, None
         left = self._absorber.feeds.left_at(origin)
         if left is not None:
@@ -76,7 +78,10 @@ class Detector(Roster):
         at = at.astimezone(UTC)
         for watch in self._index.hearing(signal):
             if watch.rule.concerns(signal):
-                self._hear(watch, signal, at, origin)
+                when = at if arrived is None else watch.rule.heard_at(at, arrived)
+                self._hear(watch, signal, when, origin)
+                if watch.rule.is_repeated and arrived is not None:
+                    self._hear_again(watch, signal, at, arrived)
         self._combine()
         if feed is not None:
             feed.newest = max(feed.newest, at)
@@ -125,10 +130,7 @@ class Detector(Roster):
         """Let a series live until that time on the clock, and see to it that it is looked at again."""
         again = self._let_clock_pass(watched, until)
         if again is not None:
-            self._absorber.ask(again)
-            if again.planned_for <= until:
-                self._absorber.close(again)
-            self._agenda.plan(again.series.fingerprint, again.planned_for)
+            self._absorber.plan(again, until)
 
     def changes(self, positions: Mapping[str, int] | None = None, keep: Keep = Keep.ALL) -> Changes:
         """
@@ -205,6 +207,12 @@ class Detector(Roster):
         elif watched is not None and at < watched.series.heard_at:
             watch.late += 1
 
+    def _hear_again(self, watch: Watch, signal: Signal, at: datetime, arrived: datetime) -> None:
+        """Remember that what fires still does: said again, it is no news otherwise."""
+        watched = watch.series.get(watch.key_of(signal))
+        if watched is not None and watched.still_fires(at, arrived):
+            self._ledger.change(watched, self._ledger.mark)
+
     def _is_left_out(
         self, watch: Watch, watched: Watched | None, name: str, at: datetime, origin: Origin
     ) -> bool:
@@ -239,8 +247,7 @@ class Detector(Roster):
         self._ledger.change(watched, self._ledger.mark)
         again = self._take_turns(watched, series.queue.passed)
         if again is not None:
-            self._absorber.ask(again)
-            self._agenda.plan(series.fingerprint, again.planned_for)
+            self._absorber.plan(again)
 
     def _take_turns(self, watched: Watched, until: datetime | None) -> Watched | None:
         """Judge what has waited long enough, in order; return the series, or the one that began in its place."""
@@ -301,8 +308,7 @@ class Detector(Roster):
             self._hold(watched, says, series.heard_at)
             # Of other rules, more can have been decided at that moment: what is waited for must hold after all of it.
             self._let_pass(watched, series.heard_at, inclusive=not isinstance(signal, Told))
-        self._absorber.ask(watched)
-        self._agenda.plan(series.fingerprint, watched.planned_for)
+        self._absorber.plan(watched)
 
     def _begin(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> Watched | None:
         """Begin to watch the series of *signal*; return None where there is no room."""
@@ -375,7 +381,7 @@ class Detector(Roster):
             self._ledger.change(watched, self._ledger.mark)
             if series.queue is not None:
                 series.queue.pass_to(moment)
-            if moment == series.heard_at + watch.rule.forget_after:
+            if moment == watched.forgotten_at:
                 self._forget(watched, moment)
                 return False
             if moment == watch.rule.next_look(series.memory, series.heard_at):

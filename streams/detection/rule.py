@@ -144,6 +144,8 @@ class Rule(BaseModel):
     subject_label: ClassVar[str | None] = None
     #: Whether the subject alone tells series apart, whatever service and environment a signal names.
     known_by_subject: ClassVar[bool] = False
+    #: Whether what still is so is said again with the time when it began.
+    is_repeated: ClassVar[bool] = False
     #: The setting that holds what ``names`` returns.
     names_setting: ClassVar[str] = ""
 
@@ -265,13 +267,8 @@ class Rule(BaseModel):
             raise ValueError(message)
         return self
 
-    @property
-    def condition_failures(self) -> int:
-        """How often ``when`` could not be told since the rule was read, and was taken for false."""
-        return self._condition_failures["when"]
-
     def new_condition_failures(self) -> int:
-        """Return how many of them there were since the last call."""
+        """Return how often ``when`` could not be told since the last call, and was taken for false."""
         new = self._condition_failures["when"] - self._condition_failures["told"]
         self._condition_failures["told"] += new
         return new
@@ -298,6 +295,11 @@ class Rule(BaseModel):
     def counts_late(self) -> bool:
         """Whether a signal that is not newer than the newest one of its series may still count."""
         return False
+
+    def heard_at(self, at: datetime, arrived: datetime) -> datetime:
+        """Return when it takes a signal for heard that is of the moment *at* and *arrived* then."""
+        del arrived
+        return at
 
     def names(self) -> Collection[str]:
         """Return the names of the metrics or checks that it is about; none where it is about all."""

@@ -57,6 +57,8 @@ class Series(Head, array_like=True, kw_only=True):
     """As it was written down: the next offset of each topic that it has not heard."""
     queue: Queue | None = None
     """Signals that wait for earlier ones, where its rule allows these to be late."""
+    repeated_at: datetime | None = None
+    """When its source last said again what it had said before, where that shows that it still is so."""
 
 
 def dump(series: Series) -> bytes:

@@ -55,7 +55,7 @@ class Watched:
     def next_moment(self) -> datetime:
         """When time alone next does something to the series, in its own time; it is forgotten at the latest."""
         rule, series = self.watch.rule, self.series
-        moment = series.heard_at + rule.forget_after
+        moment = self.forgotten_at
         look = rule.next_look(series.memory, series.heard_at)
         if look is not None and look < moment:
             moment = look
@@ -88,7 +88,10 @@ class Watched:
     @property
     def forgotten_at(self) -> datetime:
         """When it is forgotten unless it is heard."""
-        return self.series.heard_at + self.watch.rule.forget_after
+        series = self.series
+        repeated = series.repeated_at
+        at = series.heard_at if repeated is None else max(series.heard_at, repeated)
+        return at + self.watch.rule.forget_after
 
     @property
     def waits(self) -> bool:
@@ -132,6 +135,15 @@ class Watched:
         """
         if self.as_heard is None and self.series.held.phase is Phase.QUIET and not self.waits:
             self.as_heard = self.watch.rule.as_heard(self.series.memory)
+
+    def still_fires(self, at: datetime, arrived: datetime) -> bool:
+        """Whether a signal of the moment *at* shows that what fires still did when it *arrived*; if so, remember it."""
+        series = self.series
+        known = series.repeated_at or series.heard_at
+        if series.held.phase is Phase.QUIET or at < series.heard_at or arrived <= known:
+            return False
+        series.repeated_at = arrived
+        return True
 
     def write_down(self, heard: Mapping[str, int]) -> bytes:
         """Return its entry, now that everything before *heard* was heard."""

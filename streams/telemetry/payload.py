@@ -76,11 +76,16 @@ class Payload:
     @property
     def arrived(self) -> datetime | None:
         """The record's own time; None where the broker gave none that can be."""
-        if self.stamped is None or self.stamped < 0:
-            return None
-        at = self.stamped * _MILLISECOND
-        return limits.EARLIEST + at if at < limits.LATEST - limits.EARLIEST else None
+        return arrived_at(self.stamped)
 
     def header(self, name: str) -> str:
         """Return the header *name* as text; nothing where there is none."""
         return self.headers.get(name, b"").decode(errors="replace")
+
+
+def arrived_at(stamped: int | None) -> datetime | None:
+    """Return the time of a record as Kafka has it, in milliseconds; None where it gave none that can be."""
+    if stamped is None or stamped < 0:
+        return None
+    at = stamped * _MILLISECOND
+    return limits.EARLIEST + at if at < limits.LATEST - limits.EARLIEST else None

@@ -36,7 +36,8 @@ class Absence(Rule):
     """
     Fires when a service that was heard has been silent for *within*; resolves when it is heard again.
 
-    What was never heard is not missed. A service that stays silent for ``forget_after`` is not missed any longer, and its alert is
+    What was never heard is not missed. An alert of another system is heard whenever it is said, also again: so one that always fires, such as
+    Prometheus' ``Watchdog``, is a dead man's switch. A service that stays silent for ``forget_after`` is not missed any longer, and its alert is
     resolved with that reason.
     """
 
@@ -84,6 +85,10 @@ class Absence(Rule):
 
     def hears(self) -> tuple[type[Signal], ...]:
         return (_SIGNALS[self.signal],)
+
+    def heard_at(self, at: datetime, arrived: datetime) -> datetime:
+        # What other systems say again bears the time when it began.
+        return arrived if self.signal == "external" else at
 
     def names(self) -> tuple[str, ...]:
         return self.only

@@ -49,6 +49,7 @@ class Passthrough(Rule):
 
     subject_label = "alert"
     known_by_subject = True
+    is_repeated = True
 
     kind: Literal["passthrough"] = "passthrough"
     severity: Severity
@@ -62,7 +63,10 @@ class Passthrough(Rule):
     summary: Wording | None = "{{ message }}"
     """Template of the one line that says what is wrong; what the source says where it is left out."""
     forget_after: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
-    """An alert that its source is silent about for so long is resolved, and says why: many sources say only once that it fires."""
+    """
+    An alert that its source is silent about for so long is resolved, and says why: many sources say only once that it fires. Where they say it
+    again, as Alertmanager and Grafana do every few hours, that is no news, and shows that it still fires.
+    """
 
     def hears(self) -> tuple[type[Signal], ...]:
         return (ExternalV1,)

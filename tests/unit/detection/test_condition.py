@@ -55,7 +55,7 @@ def test_what_cannot_be_told_is_false_and_counted(source):
     rule = Threshold(name="a", metric="load", threshold=0, severity=3, when=source)
     assert not rule.concerns(LOAD)
     assert not rule.concerns(LOAD)
-    assert rule.condition_failures == 2
+    assert rule.new_condition_failures() == 2
 
 
 def test_a_condition_is_asked_after_the_matchers():
@@ -64,7 +64,7 @@ def test_a_condition_is_asked_after_the_matchers():
         name="a", metric="load", threshold=0, severity=3, when="1/0 > 1", match=["region=us"]
     )
     assert not rule.concerns(LOAD)
-    assert rule.condition_failures == 0
+    assert rule.new_condition_failures() == 0
 
 
 @pytest.mark.parametrize(
