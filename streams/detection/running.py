@@ -23,6 +23,8 @@ from schemas.telemetry import Signal
 
 #: Values are taken for this where they are larger: a thousand of them still have a finite sum.
 LARGEST: Final = 1e300
+#: Digits of a rank that count.
+_DIGITS: Final = 9
 _BITS: Final = Struct("<d").pack
 
 
@@ -224,7 +226,8 @@ def quantile(ranked: list[float], share: float) -> float:
     if low + 1 >= len(ranked):
         return ranked[-1]
     below, above = ranked[low], ranked[low + 1]
-    between = below + (above - below) * (rank - low)
+    # The last digits of 0.95 times 8 are not those of 7.6: a quantile at a threshold would be beyond it.
+    between = below + (above - below) * round(rank - low, _DIGITS)
     # Rounding must not lead out of what was measured.
     return min(max(between, below), above)
 

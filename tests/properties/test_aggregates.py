@@ -105,6 +105,11 @@ def test_a_percentile_lies_between_two_values_by_their_distance(share, value):
     assert quantile([1.0, 2.0, 3.0, 4.0], share) == pytest.approx(value, rel=1e-15)
 
 
+def test_a_percentile_at_a_threshold_is_at_it():
+    """0.95 times 8 has other digits than 7.6: an alert would begin below 3 with exactly 3."""
+    assert quantile([*[0.0] * 8, 5.0], 0.95) == 3.0
+
+
 @given(st.lists(numbers, min_size=1, max_size=20), st.floats(0, 1))
 def test_a_percentile_is_never_beyond_what_was_measured(values, share):
     """Otherwise a rule could fire on a value that never was."""
