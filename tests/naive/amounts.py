@@ -85,9 +85,14 @@ class Ratio(Amounts, Graded):
     def judge(self, now: int, *, heard: bool) -> Finding | None:
         # Silence begins nothing.
         settled = any(each.at == now - self.settle for each in self.heard)
-        if not heard and not settled and self._said == CLEAR:
+        silent = not heard and not settled
+        if silent and self._said == CLEAR:
             return None
+        band = self.severity.band
         finding = self._judged(now)
+        if silent and finding.says == BAD != self._said:
+            self.severity.band = band
+            finding = Finding(BETWEEN, 0, finding.value, finding.value)
         self._said = finding.says
         return finding
 

@@ -61,8 +61,14 @@ class Threshold(Graded):
         self._window = window
         values = [Fraction(each.said) for each in window]
         aggregate = settings["aggregate"]
-        if aggregate in {"rate", "increase"} and heard and len(values) == 1:
-            return Finding(BETWEEN, 0, self.last, self.last)
+        if aggregate in {"rate", "increase"} and len(values) < 2:
+            if heard:
+                return Finding(BETWEEN, 0, self.last, self.last)
+            # Nothing grows where nothing is heard: that begins nothing, and may end something.
+            self.last = 0.0
+            limit = settings.get("clear", settings["threshold"])
+            over = not COMPARES[settings["compare"]](0, limit)
+            return Finding(CLEAR if over else BETWEEN, 0, 0.0, 0.0)
         if not values and aggregate in {"avg", "min", "max", "p50", "p90", "p95", "p99"}:
             return None
         return self._compared(self._aggregated(values))

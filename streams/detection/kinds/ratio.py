@@ -30,6 +30,7 @@ class Memory:
     part: float = 0.0
     whole: float = 0.0
     clear: bool = True
+    bad: bool = False
     band: int = 0
 
 
@@ -38,7 +39,7 @@ class Ratio(Rule):
     Fires while ``numerator / denominator compare threshold`` holds over a window; resolves when the same with *clear* holds no longer.
 
     While the denominator is less than *minimum* nothing new is found, but an alert that fires goes on; it is resolved when nothing at all
-    is left in the window. The window moves in steps of a sixtieth of *over*, and ends *settle* before the newest signal, so that
+    is left in the window. Silence alone begins no alert, however little is left: that is found by ``absence``. The window moves in steps of a sixtieth of *over*, and ends *settle* before the newest signal, so that
     amounts that belong together are counted together. Of one source, signals that come more than three behind are left out.
     """
 
@@ -135,7 +136,7 @@ class Ratio(Rule):
         for name in self._tracks_of(signal):
             part = name.startswith(PART)
             new |= memory.tally.take(name, now, signal.value, counter=self.counters, part=part)
-        return self._look(memory, now) if new else None
+        return self._look(memory, now, heard=True) if new else None
 
     @cached_property
     def _budget(self) -> Budget:
@@ -194,7 +195,8 @@ class Ratio(Rule):
 
     def look(self, memory: Memory, heard_at: datetime, at: datetime) -> Says:
         del heard_at
-        return self._look(memory, number_of(at))
+        now, settled = number_of(at), memory.tally.next_settled(self._delay)
+        return self._look(memory, now, heard=settled is not None and settled <= now)
 
     def as_heard(self, memory: Memory) -> Memory:
         return replace(memory, tally=memory.tally.unsettled())
@@ -221,11 +223,14 @@ class Ratio(Rule):
     def rising(self) -> bool:
         return self.compare == ">"
 
-    def _look(self, memory: Memory, now: int) -> Says:
+    def _look(self, memory: Memory, now: int, *, heard: bool) -> Says:
         self._count(memory, now)
-        says = self.graded(memory, self._found(memory), self._value(memory))
-        memory.clear = says is Says.CLEAR
-        return says
+        says = self._found(memory)
+        if says is Says.BAD and not (heard or memory.bad):
+            # What has left the window says nothing of what is in it.
+            says = Says.BETWEEN
+        memory.clear, memory.bad = says is Says.CLEAR, says is Says.BAD
+        return self.graded(memory, says, self._value(memory))
 
     def _count(self, memory: Memory, now: int) -> None:
         memory.tally.settle(now, self._delay, self._spans)

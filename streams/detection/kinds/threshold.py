@@ -73,7 +73,8 @@ class Threshold(Rule):
 
     ``p50`` to ``p99`` lie between two values by their distance, as in Prometheus. ``increase`` is what a counter grew in the
     window, beginning anew at zero where it went down; nothing is added for the ends of the window, so ``over`` should be several
-    times as long as the counter's interval. ``rate`` is that divided by the window's seconds. Both need two values.
+    times as long as the counter's interval. ``rate`` is that divided by the window's seconds. Both need two values: with fewer left in the
+    window, as where a counter is not heard any more, no alert begins, as in Prometheus; that it is silent is found by ``absence``.
     """
 
     model_config = ConfigDict(
@@ -357,6 +358,10 @@ class Threshold(Rule):
         if not running.ats and self.aggregate in _NEEDS_VALUES:
             return None
         memory.value = self._aggregate_of(running)
+        if self._reach.keeps is Keeps.GROWTH and len(running.ats) < _PAIR:
+            # That nothing has grown where nothing is heard is no finding.
+            limit = self.threshold if self.clear is None else self.clear
+            return Says.BETWEEN if self._compares(memory.value, limit) else Says.CLEAR
         return self._says(memory, memory.value)
 
     def _aggregate_of(self, running: Running) -> float:
