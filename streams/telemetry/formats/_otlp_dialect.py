@@ -29,8 +29,12 @@ class Dialect:
     """The severity number of a log record."""
     temporality: Callable[[Any], int]
     """Since when histograms count."""
+    resource: Callable[[Any, str], Any]
+    """A resource at some place with all that is of it, which may not have been read yet; raises ``Unreadable``."""
+    scope: Callable[[Any, str], Any]
+    """The same of a scope."""
     metric: Callable[[Any, str], Any]
-    """A metric at some place, which may not have been read yet; raises ``Unreadable``."""
+    """The same of a metric."""
     record: Callable[[Any, str], Any]
     """The same of a log record."""
 

@@ -158,18 +158,8 @@ class _MetricsData(Part, rename="camel"):
     resource_metrics: list[_ResourceMetrics]
 
 
-class _UnreadScopeMetrics(Part):
-    scope: _Described = msgspec.field(default_factory=_Described)
-    metrics: tuple[msgspec.Raw, ...] = ()
-
-
-class _UnreadResourceMetrics(Part, rename="camel"):
-    resource: _Described = msgspec.field(default_factory=_Described)
-    scope_metrics: tuple[_UnreadScopeMetrics, ...] = ()
-
-
 class _UnreadMetricsData(Part, rename="camel"):
-    resource_metrics: list[_UnreadResourceMetrics]
+    resource_metrics: list[msgspec.Raw]
 
 
 class _LogRecord(Part, rename="camel"):
@@ -197,18 +187,20 @@ class _LogsData(Part, rename="camel"):
     resource_logs: list[_ResourceLogs]
 
 
-class _UnreadScopeLogs(Part, rename="camel"):
+class _UnreadLogsData(Part, rename="camel"):
+    resource_logs: list[msgspec.Raw]
+
+
+class _UnreadScope(Part, rename="camel"):
     scope: _Described = msgspec.field(default_factory=_Described)
+    metrics: tuple[msgspec.Raw, ...] = ()
     log_records: tuple[msgspec.Raw, ...] = ()
 
 
-class _UnreadResourceLogs(Part, rename="camel"):
+class _UnreadResource(Part, rename="camel"):
     resource: _Described = msgspec.field(default_factory=_Described)
-    scope_logs: tuple[_UnreadScopeLogs, ...] = ()
-
-
-class _UnreadLogsData(Part, rename="camel"):
-    resource_logs: list[_UnreadResourceLogs]
+    scope_metrics: tuple[msgspec.Raw, ...] = ()
+    scope_logs: tuple[msgspec.Raw, ...] = ()
 
 
 def parse_metrics(value: bytes) -> Any:
@@ -239,6 +231,14 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nulls(each) for each in value]
     return value
+
+
+def _resource(resource: Any, place: str) -> Any:
+    return _opened(_UnreadResource, resource, place)
+
+
+def _scope(scope: Any, place: str) -> Any:
+    return _opened(_UnreadScope, scope, place)
 
 
 def _metric(metric: _Metric | msgspec.Raw, place: str) -> _Metric:
@@ -307,6 +307,8 @@ DIALECT: Final = Dialect(
     trace=_trace,
     severity=_severity,
     temporality=_temporality,
+    resource=_resource,
+    scope=_scope,
     metric=_metric,
     record=_record,
 )

@@ -13,7 +13,7 @@ from streams.telemetry.documents import made
 from streams.telemetry.external import first_of
 from streams.telemetry.format import Translated
 from streams.telemetry.formats._otlp_dialect import Dialect
-from streams.telemetry.formats._otlp_resources import Whose, by_resource, pairs
+from streams.telemetry.formats._otlp_resources import Whose, by_resource, by_scope, pairs
 from streams.telemetry.labelling import fitting
 from streams.telemetry.moments import from_nanoseconds
 from streams.telemetry.severities import level
@@ -31,9 +31,8 @@ def read_logs(
     Raises:
         Unreadable: There are too many, or too many are wrong.
     """
-    for number, each, of in by_resource(resources, dialect, settings):
-        for scope_number, scope in enumerate(each.scope_logs):
-            within = f"resourceLogs[{number}].scopeLogs[{scope_number}]"
+    for where, each, of in by_resource(resources, "resourceLogs", dialect, settings, batch):
+        for within, scope in by_scope(each.scope_logs, f"{where}.scopeLogs", dialect, batch):
             if len(scope.log_records) > limits.BATCH_SIGNALS:
                 raise Unreadable(too_many())
             said = _scope(scope.scope, dialect)

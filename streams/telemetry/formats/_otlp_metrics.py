@@ -12,7 +12,7 @@ from streams.telemetry.batch import Batch
 from streams.telemetry.documents import made
 from streams.telemetry.format import Translated
 from streams.telemetry.formats._otlp_dialect import Dialect
-from streams.telemetry.formats._otlp_resources import Whose, by_resource, pairs
+from streams.telemetry.formats._otlp_resources import Whose, by_resource, by_scope, pairs
 from streams.telemetry.histograms import Buckets, explicit, exponential, quantile, quantile_name
 from streams.telemetry.labelling import fitting
 from streams.telemetry.moments import from_nanoseconds
@@ -46,9 +46,10 @@ def read_metrics(resources: Any, how: Reading, settings: Translated, batch: Batc
     Raises:
         Unreadable: There are too many, or too many are wrong.
     """
-    for number, each, of in by_resource(resources, how.dialect, settings):
-        for scope_number, scope in enumerate(each.scope_metrics):
-            within = f"resourceMetrics[{number}].scopeMetrics[{scope_number}]"
+    dialect = how.dialect
+    for where, each, of in by_resource(resources, "resourceMetrics", dialect, settings, batch):
+        scopes = by_scope(each.scope_metrics, f"{where}.scopeMetrics", dialect, batch)
+        for within, scope in scopes:
             scoped = of.in_scope(scope.scope, how.dialect)
             for index, metric in enumerate(scope.metrics):
                 _read_metric(metric, how, scoped, f"{within}.metrics[{index}]", batch)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from schemas import limits
 from schemas.contract import Unreadable
-from streams.telemetry.batch import too_many
+from streams.telemetry.batch import Batch, too_many
 from streams.telemetry.format import Translated
 from streams.telemetry.formats._otlp_dialect import Dialect
 from streams.telemetry.labelling import fitting
@@ -54,18 +54,43 @@ class Whose:
 
 
 def by_resource(
-    resources: Any, dialect: Dialect, settings: Translated
-) -> Iterator[tuple[int, Any, Whose]]:
+    resources: Any, name: str, dialect: Dialect, settings: Translated, batch: Batch
+) -> Iterator[tuple[str, Any, Whose]]:
     """
-    Yield the number of each of *resources*, itself, and what its points have in common.
+    Yield the place of each of *resources* in the list called *name*, itself, and what its points have in common.
 
     Raises:
-        Unreadable: There are too many; most could be empty.
+        Unreadable: There are too many; most could be empty. Or too many are wrong.
     """
     if len(resources) > limits.BATCH_SIGNALS:
         raise Unreadable(too_many())
     for number, each in enumerate(resources):
-        yield number, each, _whose(each.resource, dialect, settings)
+        place = f"{name}[{number}]"
+        try:
+            resource = dialect.resource(each, place)
+            of = _whose(resource.resource, dialect, settings)
+        except Unreadable as fault:
+            # Nobody knows whose the points are.
+            batch.put_aside(place, fault)
+        else:
+            yield place, resource, of
+
+
+def by_scope(scopes: Any, name: str, dialect: Dialect, batch: Batch) -> Iterator[tuple[str, Any]]:
+    """
+    Yield the place of each of *scopes* in the list called *name*, and itself.
+
+    Raises:
+        Unreadable: Too many are wrong.
+    """
+    for number, each in enumerate(scopes):
+        place = f"{name}[{number}]"
+        try:
+            scope = dialect.scope(each, place)
+        except Unreadable as fault:
+            batch.put_aside(place, fault)
+        else:
+            yield place, scope
 
 
 def _whose(resource: Any, dialect: Dialect, settings: Translated) -> Whose:
