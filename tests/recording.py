@@ -10,6 +10,7 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
 from schemas.topics import DETECT_JOURNAL
+from streams.agents.checkpoints import Slice
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Outgoing
 from streams.agents.transport import Chunk, ChunkSchema, Delivery
@@ -87,6 +88,12 @@ class Event:
 
     def ack(self) -> None:
         self.acked = True
+
+
+async def took(piece: Slice, chunk: Chunk, event: Any) -> None:
+    """Let *piece* take a chunk with none behind it, as a hop does."""
+    await piece.take(chunk, event)
+    await piece.settle()
 
 
 class Moment:
