@@ -28,7 +28,7 @@ RECORDS_IN_FLIGHT = 4 * RECORDS_IN_CHUNK
 FETCH_WAIT_MS = 100
 
 #: Seconds between two fetches that bring few records: each has its price, however much it brings.
-FEW_APART = 0.010
+FEW_APART = 0.01
 FEW_RECORDS = 1_000
 
 #: Seconds between two looks at partitions that are all held back.
