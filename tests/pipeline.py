@@ -16,7 +16,9 @@ import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.topics import TopicDeclaration
+from streams.broker_access import as_texts
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.connecting import client
 from streams.gateways.migrations import migrate
 from streams.gateways.topics import create_topics
 from streams.laptop.ports import free_port
@@ -128,7 +130,7 @@ async def eventually(
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    values = settings.model_dump(mode="python")
+    values = {**settings.model_dump(mode="python"), **as_texts(settings)}
     values["warehouse"] = settings.warehouse.get_secret_value()
     for name in ("linger", "session_timeout"):
         values[name] = values[name].total_seconds()
@@ -158,7 +160,7 @@ class producing:  # noqa: N801 - reads as a verb at the call site
 
     def __init__(self, settings: Settings, **how: Any) -> None:
         self._how = {
-            "bootstrap_servers": settings.broker,
+            **client(settings),
             "acks": "all",
             "enable_idempotence": settings.idempotent,
             "linger_ms": max(5, int(settings.linger.total_seconds() * 1000)),
@@ -176,7 +178,7 @@ class producing:  # noqa: N801 - reads as a verb at the call site
 
 async def read_topic(settings: Settings, name: str, partitions: int | None = None) -> list[Any]:
     """Return every record that is on a topic now, partition by partition, in order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**client(settings), enable_auto_commit=False)
     await consumer.start()
     try:
         places = [
@@ -206,7 +208,7 @@ async def read_topic(settings: Settings, name: str, partitions: int | None = Non
 
 async def ends_of(settings: Settings, name: str) -> dict[TopicPartition, int]:
     """Return the end of each partition of a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**client(settings), enable_auto_commit=False)
     await consumer.start()
     try:
         places = [TopicPartition(settings.topic(name), n) for n in range(settings.partitions)]

@@ -7,7 +7,7 @@ import logging.config
 import click
 
 from streams.cli.asking import run
-from streams.errors import TocsinError, Unavailable
+from streams.errors import AccessRefused, TocsinError, Unavailable
 from streams.settings import Settings, read_settings
 
 #: Seconds that a broker which is still starting is waited for.
@@ -53,6 +53,9 @@ async def _broker_answers(settings: Settings) -> None:
     while True:
         try:
             await list_topics(settings)
+        except AccessRefused:
+            # No broker that starts: a person has to do something.
+            raise
         except Unavailable as error:
             if loop.time() > until:
                 raise

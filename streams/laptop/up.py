@@ -21,6 +21,7 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
+from streams.broker_access import as_texts
 from streams.errors import SettingsError, TocsinError, Unavailable
 from streams.gateways import clock
 from streams.gateways.clickhouse import ClickHouse
@@ -240,7 +241,7 @@ class Installation:
             "settings": _plain(settings),
         }
         path = self._state / RUN_FILE
-        # It holds the warehouse's password.
+        # It holds passwords.
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text(json.dumps(said, indent=2))
@@ -296,6 +297,7 @@ def _plain(settings: Settings) -> dict[str, Any]:
     """Return what other processes need to be told, as JSON values."""
     return {
         "broker": settings.broker,
+        **as_texts(settings),
         "topic_prefix": settings.topic_prefix,
         "partitions": settings.partitions,
         "linger": settings.linger.total_seconds(),

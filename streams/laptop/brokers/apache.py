@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from streams.broker_access import IN_THE_CLEAR, BrokerAccess
 from streams.errors import Unavailable
 from streams.laptop.brokers.answering import wait_for_answer
 from streams.laptop.brokers.jars import KAFKA, find_jars, find_java
@@ -39,7 +40,7 @@ class ApacheBroker:
         "one broker: what it keeps is lost with its disk, and what is not flushed yet with the power",
         "512 MB of heap",
     )
-    client_settings: Mapping[str, object] = {}
+    client_settings: Mapping[str, object] = IN_THE_CLEAR
 
     def __init__(self, state: Path, port: int, log: Path) -> None:
         """
@@ -70,7 +71,7 @@ class ApacheBroker:
         )
         await self.child.start()
         try:
-            await wait_for_answer(self.bootstrap, _STARTS_WITHIN, self.child)
+            await wait_for_answer(BrokerAccess(broker=self.bootstrap), _STARTS_WITHIN, self.child)
         except BaseException:
             await self.stop()
             raise

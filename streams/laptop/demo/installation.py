@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from streams.broker_access import variable
 from streams.errors import TocsinError
 from streams.laptop.children import Child
 from streams.settings import RUN_FILE, Settings, read_settings
@@ -50,9 +51,13 @@ class Installation:
         self.state = state
         self._hear = hear
         self._heard = 0
-        # Nothing of an installation that this shell is set up for.
+        # Nothing of an installation that this shell is set up for, but how a broker that runs already is let into.
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("TOCSIN_") or name.startswith(variable("broker_"))
+            },
             **given,
             "TOCSIN_STATE": str(state),
             "TOCSIN_PORT_BASE": "0",
