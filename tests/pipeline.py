@@ -137,6 +137,18 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return {f"TOCSIN_{name.upper()}": str(value) for name, value in values.items()}
 
 
+async def command(settings: Settings, *arguments: str) -> tuple[int, str]:
+    """Type a command; return its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "streams", *arguments),
+        env={**os.environ, **environment_of(settings)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, said.decode()
+
+
 async def publish(
     settings: Settings, topic: TopicDeclaration, messages: Iterable[Any], **how: Any
 ) -> None:

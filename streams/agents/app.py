@@ -126,7 +126,7 @@ class HopApp(faust.App):
         await self._held.aclose()
 
 
-def credentials(settings: Settings) -> faust.Credentials | None:
+def credentials(settings: Settings) -> faust.SASLCredentials | faust.SSLCredentials | None:
     """Return what lets Faust's own clients in; None in the clear."""
     how = access(settings)
     context = how.get("ssl_context")

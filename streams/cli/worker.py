@@ -28,6 +28,8 @@ def worker(role: str) -> None:
         settings = read_settings()
         logging.config.dictConfig(logging_config(settings.log_level))
         app = build(role, settings)
+        # What the client says of a broker that is away we say ourselves; Faust sets levels anew.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         asyncio.run(_broker_answers(settings))
     except TocsinError as error:
         raise click.ClickException(str(error)) from None
