@@ -1,7 +1,7 @@
 """
 How the broker is spoken to: encrypted or in the clear, and as whom.
 
-It alone decides which settings of this belong together, reads the files that they name, and says what is wrong with either.
+It alone decides which settings of this belong together, and says what does not.
 No message quotes a value: a password stands easily where another setting belongs.
 """
 
@@ -14,6 +14,15 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 from streams.policy_faults import nearest
+from streams.setting_files import (
+    CERTIFICATE,
+    KEY,
+    Unusable,
+    read,
+    read_password,
+    trusting,
+    variable,
+)
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -23,15 +32,13 @@ _UNSUPPORTED: Final = {
     "AWS_MSK_IAM": "tokens are not signed; Amazon MSK offers SCRAM-SHA-512 as well",
     "GSSAPI": "there is no Kerberos",
 }
-_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
-_KEY: Final = b"PRIVATE KEY-----"
 #: In both forms of an encrypted key.
 _ENCRYPTED: Final = b"ENCRYPTED"
 
 Fault = tuple[str, str]
 
 
-def _none_if_empty(given: Any) -> Any:
+def none_if_empty(given: Any) -> Any:
     """Take an empty value for none: as Compose passes on a variable that is not set."""
     return given or None
 
@@ -58,9 +65,9 @@ def _mechanism(given: Any) -> Any:
     return _one_of(MECHANISMS, given or None)
 
 
-_Text = Annotated[str | None, BeforeValidator(_none_if_empty)]
-_Secret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
-_File = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+_Text = Annotated[str | None, BeforeValidator(none_if_empty)]
+_Secret = Annotated[SecretStr | None, BeforeValidator(none_if_empty)]
+_File = Annotated[Path | None, BeforeValidator(none_if_empty)]
 
 
 class BrokerAccess(BaseModel):
@@ -114,19 +121,6 @@ IN_THE_CLEAR: Final[Mapping[str, Any]] = {
 }
 
 
-class Unusable(Exception):
-    """A file cannot be used: which setting names it, and why not."""
-
-    def __init__(self, setting: str, reason: str) -> None:
-        super().__init__(f"{variable(setting)}: {reason}")
-        self.fault: Fault = (setting, reason)
-
-
-def variable(setting: str) -> str:
-    """Return the name that *setting* has in the environment."""
-    return f"TOCSIN_{setting.upper()}"
-
-
 def as_texts(access: BrokerAccess) -> dict[str, str]:
     """
     Return its settings but the address as plain text, secrets as well: for the environment of a process of ours.
@@ -163,7 +157,7 @@ def faults(access: BrokerAccess) -> Iterator[Fault]:
             if reading is not None:
                 reading(access)
         except Unusable as error:
-            yield error.fault
+            yield error.setting, error.reason
 
 
 def _missing(access: BrokerAccess) -> Iterator[Fault]:
@@ -226,38 +220,27 @@ def context_of(access: BrokerAccess) -> ssl.SSLContext | None:
 
 
 def _context(access: BrokerAccess) -> ssl.SSLContext:
-    if access.broker_ca is not None:
-        _read(access, "broker_ca", _CERTIFICATE)
-    try:
-        context = ssl.create_default_context(cafile=access.broker_ca)
-    except ssl.SSLError:
-        raise Unusable("broker_ca", _DAMAGED) from None
+    context = trusting("broker_ca", access.broker_ca)
     if access.broker_certificate is not None and access.broker_key is not None:
-        _show(access, context)
+        _show(access, access.broker_certificate, access.broker_key, context)
     return context
 
 
-_DAMAGED: Final = "names a file with a damaged certificate: copy it anew"
-
-
-def _show(access: BrokerAccess, context: ssl.SSLContext) -> None:
+def _show(access: BrokerAccess, certificate: Path, key: Path, context: ssl.SSLContext) -> None:
     """Have *context* show the certificate."""
-    certificate, key = access.broker_certificate, access.broker_key
-    _read(access, "broker_certificate", _CERTIFICATE)
-    encrypted = _ENCRYPTED in _read(access, "broker_key", _KEY)
+    read("broker_certificate", certificate, CERTIFICATE)
+    encrypted = _ENCRYPTED in read("broker_key", key, KEY)
     password = _secret(access, "broker_key_password")
     if encrypted and not password:
         message = (
             "is missing: the key is encrypted, TOCSIN_BROKER_KEY_PASSWORD_FILE would do as well"
         )
         raise Unusable("broker_key_password", message)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
-    except ssl.SSLError:
-        raise Unusable("broker_certificate", _DAMAGED) from None
+    # By itself first: what is wrong with one of two files OpenSSL does not tell.
+    trusting("broker_certificate", certificate)
     try:
         # With a password, be it none: OpenSSL would ask for one at the terminal.
-        context.load_cert_chain(certificate, key, lambda: password)  # type: ignore[arg-type]
+        context.load_cert_chain(certificate, key, password)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             message = "is not the key of the first certificate in TOCSIN_BROKER_CERTIFICATE"
@@ -271,33 +254,5 @@ def _secret(access: BrokerAccess, name: str) -> str:
     given: SecretStr | None = getattr(access, name)
     if given is not None:
         return given.get_secret_value()
-    name = f"{name}_file"
-    if getattr(access, name) is None:
-        return ""
-    try:
-        # What editors end a file with is no part of it.
-        text = _read(access, name).decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise Unusable(name, "names a file that is no text") from None
-    if not text or "\n" in text:
-        raise Unusable(name, "names a file that does not consist of one line, the password")
-    return text
-
-
-def _read(access: BrokerAccess, name: str, must_hold: bytes = b"") -> bytes:
-    path: Path = getattr(access, name)
-    try:
-        read = path.read_bytes()
-    except FileNotFoundError:
-        raise Unusable(name, "names a file that is not there") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no path"
-        raise Unusable(name, f"names a file that cannot be read: {reason}") from None
-    if must_hold not in read:
-        what = "certificate" if must_hold is _CERTIFICATE else "private key"
-        message = (
-            f"names a file without a {what} in PEM form (-----BEGIN …): "
-            "convert what a Java or PKCS#12 keystore holds by `openssl pkcs12`"
-        )
-        raise Unusable(name, message)
-    return read
+    file: Path | None = getattr(access, f"{name}_file")
+    return "" if file is None else read_password(f"{name}_file", file)

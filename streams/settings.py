@@ -20,10 +20,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from streams.broker_access import BrokerAccess, doubts, faults, variable
+from streams.broker_access import BrokerAccess, Fault, doubts, faults, none_if_empty
 from streams.durations import read_duration
 from streams.errors import SettingsError
 from streams.policy_faults import nearest
+from streams.setting_files import Unusable, trusting, variable
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,9 @@ class Settings(BrokerAccess, BaseSettings):
     session_timeout: Annotated[Span, Field(ge=timedelta(seconds=6))] = timedelta(seconds=10)
     """After how long a silence a worker loses its partitions to others: seconds, or ``10s``."""
     warehouse: SecretStr = SecretStr("http://tocsin:@127.0.0.1:8123/tocsin")
-    """ClickHouse, as ``http://USER:PASSWORD@HOST:PORT/DATABASE``."""
+    """ClickHouse, as ``http[s]://USER:PASSWORD@HOST:PORT/DATABASE``."""
+    warehouse_ca: Annotated[Path | None, BeforeValidator(none_if_empty)] = None
+    """PEM file with the authorities whose ClickHouse is trusted; without it, those that the machine trusts."""
     policy: Path = Path("deploy/policy")
     """Folder (or file) of the policy."""
     web_host: str = "127.0.0.1"
@@ -139,13 +142,28 @@ def read_settings(**given: Any) -> Settings:
             for fault in error.errors(include_input=False, include_url=False)
         ]
     else:
-        problems += [f"{variable(name)}: {fault}" for name, fault in faults(settings)]
+        problems += [f"{variable(name)}: {fault}" for name, fault in _faults(settings)]
         if not problems:
             for name, doubt in doubts(settings):
                 log.warning("%s: %s", variable(name), doubt)
             return settings
     said = [f"  {problem}" for problem in problems]
     raise SettingsError("\n".join(["the environment cannot be used:", *said]))
+
+
+def _faults(settings: Settings) -> Iterator[Fault]:
+    """Yield what does not fit together, or names a file that cannot be used."""
+    yield from faults(settings)
+    if settings.warehouse_ca is not None:
+        if not settings.warehouse.get_secret_value().startswith("https:"):
+            yield (
+                "warehouse_ca",
+                "is not used with http: leave it out, or write https:// in TOCSIN_WAREHOUSE",
+            )
+        try:
+            trusting("warehouse_ca", settings.warehouse_ca)
+        except Unusable as error:
+            yield error.setting, error.reason
 
 
 def _misnamed(environment: Iterable[str]) -> Iterator[str]:

@@ -134,7 +134,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
     values["warehouse"] = settings.warehouse.get_secret_value()
     for name in ("linger", "session_timeout"):
         values[name] = values[name].total_seconds()
-    return {f"TOCSIN_{name.upper()}": str(value) for name, value in values.items()}
+    return {
+        f"TOCSIN_{name.upper()}": str(value) for name, value in values.items() if value is not None
+    }
 
 
 async def command(settings: Settings, *arguments: str) -> tuple[int, str]:

@@ -23,18 +23,15 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from streams.broker_access import BrokerAccess, Unusable, context_of, user_and_password
+from streams.broker_access import BrokerAccess, context_of, user_and_password
 from streams.errors import AccessRefused, Unavailable
+from streams.gateways.certificates import tls_failure, why_distrusted
+from streams.setting_files import Unusable
 
 #: How long one step of asking may take.
 _ANSWERS_WITHIN: Final = timedelta(seconds=3)
 #: How long all of them may.
 _ASKED_WITHIN: Final = timedelta(seconds=8)
-
-#: OpenSSL's numbers of what is wrong with a certificate.
-_EXPIRED, _NOT_YET = 10, 9
-_OTHER_NAME, _OTHER_ADDRESS = 62, 64
-_UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
 
 # At DEBUG it logs requests, and a password is one.
 logging.getLogger("aiokafka.conn").addFilter(lambda record: record.levelno > logging.DEBUG)
@@ -186,11 +183,14 @@ def about_password(error: BaseException, settings: BrokerAccess) -> str | None:
 
 def about_tls(error: BaseException, settings: BrokerAccess) -> str | None:
     """Return what *error* says of certificates; None where it says something else."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__
+    cause = tls_failure(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _about_its_certificate(cause, settings)
+        return why_distrusted(
+            cause,
+            address="TOCSIN_BROKER",
+            authorities="TOCSIN_BROKER_CA",
+            given=settings.broker_ca is not None,
+        )
     reason = getattr(cause, "reason", None) or ""
     # Each side numbers and names them its own way; in all of them, one has judged the other's certificate.
     if "ALERT" not in reason or not any(
@@ -205,24 +205,6 @@ def about_tls(error: BaseException, settings: BrokerAccess) -> str | None:
         )
     said = reason.partition("ALERT_")[2].lower().replace("_", " ")
     return f"does not accept the certificate of TOCSIN_BROKER_CERTIFICATE (it says: {said})"
-
-
-def _about_its_certificate(error: ssl.SSLCertVerificationError, settings: BrokerAccess) -> str:
-    if error.verify_code in {_OTHER_NAME, _OTHER_ADDRESS}:
-        return (
-            "shows a certificate for other names: name it in TOCSIN_BROKER as its certificate does"
-        )
-    if error.verify_code in {_EXPIRED, _NOT_YET}:
-        when = "has expired" if error.verify_code == _EXPIRED else "is not valid yet"
-        return f"shows a certificate that {when}: it has to be renewed, or a clock is wrong"
-    if error.verify_code in _UNKNOWN_AUTHORITY:
-        where = (
-            "this machine does not know: name a PEM file with that authority by TOCSIN_BROKER_CA"
-            if settings.broker_ca is None
-            else "the file of TOCSIN_BROKER_CA does not hold: add it there"
-        )
-        return f"shows a certificate of an authority that {where}"
-    return f"shows a certificate that cannot be trusted ({error.verify_message})"
 
 
 @asynccontextmanager

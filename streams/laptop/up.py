@@ -109,7 +109,7 @@ class Installation:
         warehouse = await running.enter_async_context(self._warehouse(self._history(broker)))
         settings = self._settings(broker, warehouse)
         created = await create_topics(settings)
-        client = ClickHouse(settings.warehouse)
+        client = ClickHouse(settings.warehouse, settings.warehouse_ca)
         try:
             applied = await migrate(client)
             policy = read_policy(self._policy)
@@ -286,6 +286,8 @@ class Installation:
         return read_settings(
             broker=broker.bootstrap,
             warehouse=warehouse,
+            # Ours speaks HTTP, whatever is said about another one.
+            warehouse_ca=None,
             policy=self._policy.resolve(),
             state=self._state,
             web_host="127.0.0.1",
@@ -304,6 +306,7 @@ def _plain(settings: Settings) -> dict[str, Any]:
         "idempotent": settings.idempotent,
         "session_timeout": settings.session_timeout.total_seconds(),
         "warehouse": settings.warehouse.get_secret_value(),
+        "warehouse_ca": "",
         "policy": str(settings.policy),
     }
 

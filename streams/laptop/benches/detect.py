@@ -27,7 +27,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.alerts import AlertState, AlertV1
 from schemas.topics import ALERTS, HEALTH, LOGS, METRICS
 from streams.agents.hop import FLUSH_EVERY
-from streams.broker_access import as_texts, variable
+from streams.broker_access import as_texts
 from streams.detection.ledger import WRITTEN_PART
 from streams.errors import Unavailable
 from streams.gateways.connecting import client
@@ -38,6 +38,7 @@ from streams.laptop.benches.stage import Worker, Writer, stage, ticking
 from streams.laptop.benches.telemetry import METRICS as METRIC_NAMES
 from streams.laptop.benches.telemetry import OFTEN_BAD_OF, Signals
 from streams.laptop.children import die_with_parent
+from streams.setting_files import variable
 from streams.settings import Settings
 
 #: Of a bare loop's events per second.

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.agents.outgoing import Emitter
 from streams.agents.tick import Ticker
-from streams.broker_access import as_texts, variable
+from streams.broker_access import as_texts
 from streams.gateways.connecting import client
 from streams.gateways.topics import create_topics
 from streams.laptop.benches.folders import scratch
@@ -25,6 +25,7 @@ from streams.laptop.benches.processes import cpu_in
 from streams.laptop.brokers.choosing import choose
 from streams.laptop.children import Child
 from streams.laptop.ports import free_port
+from streams.setting_files import variable
 from streams.settings import Settings
 
 _BATCH: Final = 500

@@ -12,9 +12,9 @@ from typing import Any, Final, Self
 
 import httpx
 
-from streams.broker_access import variable
 from streams.errors import TocsinError
 from streams.laptop.children import Child
+from streams.setting_files import variable
 from streams.settings import RUN_FILE, Settings, read_settings
 
 #: How long `tocsin up` may take to end everything it started.
