@@ -81,9 +81,8 @@ def by_certificate(secured: SecuredBroker, **other: Any) -> dict[str, Any]:
 
 async def typed_as_the_readme_does(settings: Settings) -> str:
     """Type what the README says of a managed Kafka, with this one's values; return what was printed."""
-    readme = Path("README.md").read_text(encoding="utf-8")
     [block] = re.findall(
-        r"^```sh\n(export TOCSIN_BROKER=.*?)^```", readme, re.MULTILINE | re.DOTALL
+        r"^```sh\n(export TOCSIN_BROKER=.*?)^```", README, re.MULTILINE | re.DOTALL
     )
     told = environment_of(settings)
     exported = re.sub(r"(export (\w+)=)\S+", lambda found: found[1] + told[found[2]], block)
