@@ -7,6 +7,7 @@ from streams.laptop.ports import free_port
 from tests.certificates import Authority
 
 USER = "tocsin"
+WITHOUT_RIGHTS = "somebody"
 #: As managed ones make them, and with what URLs and shells trip over; a comma is too much for the tool that tells the broker.
 PASSWORD = "a s3cret% to:be @kept"
 KEY_PASSWORD = "of-the-key"
@@ -32,9 +33,10 @@ class SecuredBroker(ApacheBroker):
         self._ports = {
             kind: free_port() for kind in ("SASL_SSL", "MUTUAL", "SSL", "SASL_PLAINTEXT")
         }
-        self.formatted_with = (
-            "--add-scram",
-            f'SCRAM-SHA-512=[name={USER},password="{PASSWORD}"]',
+        self.formatted_with = tuple(
+            each
+            for user in (USER, WITHOUT_RIGHTS)
+            for each in ("--add-scram", f'SCRAM-SHA-512=[name={user},password="{PASSWORD}"]')
         )
 
     def at(self, kind: str, host: str = "localhost") -> str:
@@ -56,6 +58,8 @@ class SecuredBroker(ApacheBroker):
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": str(self.authority.file),
             "listener.name.mutual.ssl.client.auth": "required",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:ANONYMOUS;User:{USER};User:CN=client",
         }
         for listener in ("sasl_ssl", "sasl_plaintext"):
             name = f"listener.name.{listener}"

@@ -15,9 +15,12 @@ from typing import Any, Final
 
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     IllegalSaslStateError,
     KafkaError,
     SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
 )
 from aiokafka.protocol.admin import SaslHandShakeRequest
@@ -32,6 +35,13 @@ from streams.setting_files import Unusable
 _ANSWERS_WITHIN: Final = timedelta(seconds=3)
 #: How long all of them may.
 _ASKED_WITHIN: Final = timedelta(seconds=8)
+
+_RIGHTS: Final = {
+    TopicAuthorizationFailedError: "topics",
+    GroupAuthorizationFailedError: "groups",
+    # What is said to a producer that may write to no topic at all.
+    ClusterAuthorizationFailedError: "the cluster",
+}
 
 # At DEBUG it logs requests, and a password is one.
 logging.getLogger("aiokafka.conn").addFilter(lambda record: record.levelno > logging.DEBUG)
@@ -69,10 +79,25 @@ def access(settings: BrokerAccess) -> dict[str, Any]:
 
 
 async def no_broker(settings: BrokerAccess, error: BaseException) -> Unavailable:
-    """Return what is said where a client found no broker, by *error*."""
-    return await refusal(settings) or Unavailable(
-        f"no broker answers at {settings.broker} ({type(error).__name__}): "
-        "start one with `tocsin up` in this folder, or name another by TOCSIN_BROKER"
+    """Return what is said where a client found no broker, by *error*, or none that lets it do what it wants."""
+    return (
+        about_rights(error, settings)
+        or await refusal(settings)
+        or Unavailable(
+            f"no broker answers at {settings.broker} ({type(error).__name__}): "
+            "start one with `tocsin up` in this folder, or name another by TOCSIN_BROKER"
+        )
+    )
+
+
+def about_rights(error: BaseException, settings: BrokerAccess) -> AccessRefused | None:
+    """Return what is said of rights that the user does not have; None where *error* says something else."""
+    on = next((on for kind, on in _RIGHTS.items() if isinstance(error, kind)), None)
+    if on is None:
+        return None
+    return AccessRefused(
+        f"the broker at {settings.broker} knows us, and refuses rights on {on}: "
+        "the README lists under `A managed Kafka` which are needed"
     )
 
 

@@ -13,7 +13,7 @@ from aiokafka.errors import (
 
 from schemas.topics import DECLARED, JOURNALS
 from streams.errors import Unavailable
-from streams.gateways.connecting import client, no_broker, refusal
+from streams.gateways.connecting import about_rights, client, no_broker, refusal
 from streams.settings import Settings
 
 #: Milliseconds that the broker may take to create topics.
@@ -74,6 +74,26 @@ async def list_topics(settings: Settings) -> list[str]:
             return list(await admin.list_topics())
     except (KafkaError, OSError, TimeoutError) as error:
         raise await no_broker(settings, error) from None
+    finally:
+        await admin.close()
+
+
+async def check_group(settings: Settings, group: str) -> None:
+    """
+    Do nothing where the broker lets us work in *group*, or does not say yet.
+
+    Raises:
+        AccessRefused: It does not: a worker would wait for its partitions for ever, and nobody hear why.
+    """
+    admin = AIOKafkaAdminClient(**client(settings), client_id="tocsin-topics")
+    try:
+        async with asyncio.timeout(_ANSWERS_WITHIN):
+            await admin.start()
+            await admin.find_coordinator(group)
+    except (KafkaError, OSError) as error:
+        refused = about_rights(error, settings)
+        if refused is not None:
+            raise refused from None
     finally:
         await admin.close()
 

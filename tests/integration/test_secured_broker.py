@@ -19,7 +19,7 @@ from streams.errors import AccessRefused
 from streams.gateways import policies
 from streams.gateways.looking import reading
 from streams.gateways.producer import Publisher
-from streams.gateways.topics import create_topics, list_topics
+from streams.gateways.topics import check_group, create_topics, list_topics
 from streams.settings import Settings
 from tests.brokers import WANTED
 from tests.pipeline import (
@@ -31,7 +31,7 @@ from tests.pipeline import (
     publish,
     read_topic,
 )
-from tests.secured import KEY_PASSWORD, PASSWORD, USER, SecuredBroker
+from tests.secured import KEY_PASSWORD, PASSWORD, USER, WITHOUT_RIGHTS, SecuredBroker
 
 pytestmark = [
     pytest.mark.broker,
@@ -175,7 +175,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "another user": (
         "SASL_SSL",
-        {"broker_user": "somebody"},
+        {"broker_user": "nobody"},
         REFUSED,
     ),
     "another mechanism": (
@@ -268,6 +268,27 @@ async def test_whoever_connects_says_it(secured: SecuredBroker, used: Any) -> No
         await used(settings)
 
     assert str(refused.value) == f"the broker at {settings.broker} {REFUSED}"
+
+
+async def worked_in_a_group(settings: Settings) -> None:
+    await check_group(settings, "tocsin-detect")
+
+
+@pytest.mark.parametrize(
+    ("used", "on"),
+    [(looked_at, "topics"), (published, "the cluster"), (worked_in_a_group, "groups")],
+)
+async def test_rights_that_are_missing_are_said(secured: SecuredBroker, used: Any, on: str) -> None:
+    """A worker without the right to its group would wait for partitions for ever, and say nothing."""
+    settings = Settings(**by_password(secured, broker_user=WITHOUT_RIGHTS))
+
+    with pytest.raises(AccessRefused) as refused:
+        await used(settings)
+
+    assert str(refused.value) == (
+        f"the broker at {settings.broker} knows us, and refuses rights on {on}: "
+        "the README lists under `A managed Kafka` which are needed"
+    )
 
 
 @pytest.mark.parametrize("typed", [("topics",), ("worker", "detect")])

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 import streams
@@ -246,6 +246,17 @@ async def test_nobody_there_is_said_as_before():
         "start one with `tocsin up` in this folder, or name another by TOCSIN_BROKER"
     )
     assert not isinstance(said, AccessRefused)
+
+
+async def test_rights_that_are_missing_are_no_absence():
+    """Somebody would look for a broker that is there."""
+    said = await no_broker(BrokerAccess(broker="gate:9093"), GroupAuthorizationFailedError())
+
+    assert isinstance(said, AccessRefused)
+    assert str(said) == (
+        "the broker at gate:9093 knows us, and refuses rights on groups: "
+        "the README lists under `A managed Kafka` which are needed"
+    )
 
 
 class Connected:
