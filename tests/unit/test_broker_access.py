@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.broker_access import IN_THE_CLEAR, as_texts
+from streams.broker_access import IN_THE_CLEAR, as_texts, user_and_password
 from streams.errors import SettingsError
 from streams.settings import RUN_FILE, read_settings
 from tests.certificates import Authority
@@ -147,6 +147,18 @@ def test_a_file_with_a_password_is_one_line(tmp_path, text):
     ) == [
         "TOCSIN_BROKER_PASSWORD_FILE: names a file that does not consist of one line, the password"
     ]
+
+
+@pytest.mark.parametrize("text", [" se cret", " se cret\n", " se cret\r\n"])
+def test_the_end_of_a_line_is_no_part_of_a_password(tmp_path, text):
+    """Editors end a file with one, and the broker would refuse it; spaces may be meant."""
+    (tmp_path / "password").write_bytes(text.encode())
+
+    settings = read_settings(
+        **{**BY_PASSWORD, "broker_password": "", "broker_password_file": "password"}
+    )
+
+    assert user_and_password(settings) == ("tocsin", " se cret")
 
 
 NO_PEM = (
