@@ -291,18 +291,22 @@ async def test_rights_that_are_missing_are_said(secured: SecuredBroker, used: An
     )
 
 
-@pytest.mark.parametrize("typed", [("topics",), ("worker", "detect")])
-async def test_a_command_ends_with_one_line(
-    secured: SecuredBroker, tmp_path: Path, typed: tuple[str, ...]
+async def test_commands_and_workers_end_with_one_line(
+    secured: SecuredBroker, tmp_path: Path
 ) -> None:
     """A worker would try for a minute, and fill its log with what its libraries say."""
     (tmp_path / "policy.yaml").write_text(RULES)
-    settings = Settings(
-        **by_password(secured, broker_password="another"),
-        state=tmp_path,
-        policy=tmp_path / "policy.yaml",
+    installation = {"state": tmp_path, "policy": tmp_path / "policy.yaml"}
+    unknown = Settings(**by_password(secured, broker_ca=secured.stranger.file), **installation)
+    wrong = Settings(**by_password(secured, broker_password="another"), **installation)
+
+    topics, worker = await asyncio.gather(
+        command(unknown, "topics"), command(wrong, "worker", "detect")
     )
 
-    said = await command(settings, *typed)
-
-    assert said == (1, f"Error: the broker at {settings.broker} {REFUSED}\n")
+    broker = f"Error: the broker at {secured.at('SASL_SSL')}"
+    assert topics == (
+        1,
+        f"{broker} shows a certificate of an authority that the file of TOCSIN_BROKER_CA does not hold: add it there\n",
+    )
+    assert worker == (1, f"{broker} {REFUSED}\n")

@@ -1,5 +1,6 @@
 """What a failure of ClickHouse means, and how its address is read."""
 
+import ast
 import ssl
 import threading
 from collections.abc import Iterator
@@ -92,6 +93,19 @@ def test_addresses(url: str, place: str, database: str) -> None:
     clickhouse = ClickHouse(SecretStr(url), connect_timeout=timedelta(seconds=1))
 
     assert (clickhouse.place, clickhouse.database) == (place, database)
+
+
+def test_whoever_asks_the_warehouse_is_told_who_vouches_for_it() -> None:
+    """The one command that is forgotten works everywhere but with an authority of one's own."""
+    made = [
+        [ast.unparse(argument) for argument in each.args]
+        for path in Path("streams").rglob("*.py")
+        for each in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(each, ast.Call) and ast.unparse(each.func) == "ClickHouse"
+    ]
+    asked = [arguments for arguments in made if arguments[0].endswith(".warehouse")]
+    assert len(asked) > 5
+    assert [each for each in asked if each[1:] != [f"{each[0]}_ca"]] == []
 
 
 @contextmanager
