@@ -133,7 +133,10 @@ def test_a_file_that_vanishes_is_no_bug_of_ours(tmp_path):
 
 def test_requests_are_not_logged(caplog):
     """Where a board logs at DEBUG, the request that proves a password would be in its log."""
-    with caplog.at_level(logging.DEBUG):
+    with (
+        caplog.at_level(logging.DEBUG, "aiokafka"),
+        caplog.at_level(logging.DEBUG, "aiokafka.conn"),
+    ):
         for logger in ("aiokafka.conn", "aiokafka"):
             logging.getLogger(logger).debug("secret")
         logging.getLogger("aiokafka.conn").warning("worth knowing")
