@@ -10,6 +10,7 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
 from schemas.topics import DETECT_JOURNAL
+from streams.agents.checkpoints import Slice
 from streams.agents.journal import Journal
 from streams.agents.outgoing import Outgoing
 from streams.agents.transport import Chunk, ChunkSchema, Delivery
@@ -44,6 +45,8 @@ class RecordingEmitter:
         self.appended: list[tuple[bytes, bytes | None]] = []
         #: Set to make the next call fail, as a crash at that moment would.
         self.fail_next: str | None = None
+        #: Where there is one, confirmations of the journal wait for it.
+        self.slow: asyncio.Event | None = None
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         self._maybe_fail("send")
@@ -53,6 +56,8 @@ class RecordingEmitter:
         self, topic: str, partition: int, values: Sequence[tuple[bytes, bytes | None]]
     ) -> list[RecordMetadata]:
         self._maybe_fail("append")
+        if self.slow:
+            await self.slow.wait()
         start = len(self.appended)
         self.appended.extend(values)
         place = TopicPartition(topic, partition)
@@ -87,6 +92,12 @@ class Event:
 
     def ack(self) -> None:
         self.acked = True
+
+
+async def took(piece: Slice, chunk: Chunk, event: Any) -> None:
+    """Let *piece* take a chunk with none behind it, as a hop does."""
+    await piece.take(chunk, event)
+    await piece.settle()
 
 
 class Moment:

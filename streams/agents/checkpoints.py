@@ -1,7 +1,8 @@
 """
 A slice: one partition of a stateful hop, its state and its positions, kept together.
 
-Records are taken one after another: read, decide; and whenever something was decided: write the journal, emit, acknowledge.
+Records are taken one after another: read, decide; and whenever something was decided, and no more records wait: write the journal,
+emit, acknowledge.
 Where nothing is decided the journal is written about once a second. So a crash repeats no decision.
 
 A desk may keep back what it only noted down (``Skimming``). An entry then has two positions for each input: how far was read, and
@@ -128,6 +129,8 @@ class Slice:
         self._written_at = 0.0
         #: Whether something failed: state and journal may not fit together, and nothing more is written.
         self._broken = False
+        #: Whether it was given away: what still comes is its new owner's.
+        self._left = False
         self._turn = asyncio.Lock()
         #: Chunks that were read, with the position that is past each.
         self._unacknowledged: dict[str, deque[tuple[int, Any]]] = {}
@@ -194,10 +197,10 @@ class Slice:
         return expected if expected is not None and chunk[0].offset > expected else None
 
     async def take(self, chunk: Chunk, event: Any) -> None:
-        """Process the records of *chunk*; *event* is acknowledged once the journal holds what followed."""
+        """Process the records of *chunk*; *event* is acknowledged once the journal holds what followed: see ``settle``."""
         topic = self._inputs[chunk.place.topic]
         async with self._undisturbed():
-            if self._broken:
+            if self._broken or self._left:
                 return
             self._heard_at[topic.name] = self._clock()
             read = self._read.get(topic.name, 0)
@@ -214,6 +217,12 @@ class Slice:
                 (chunk[-1].offset + 1, event)
             )
             await self._let_time_pass()
+
+    async def settle(self) -> None:
+        """Write down and send what was decided since the last time, all at once, and acknowledge what it followed from."""
+        async with self._undisturbed():
+            if self._broken:
+                return
             if self._decided:
                 await self._checkpoint()
             else:
@@ -224,11 +233,12 @@ class Slice:
         Write the journal where the state is ahead of it, and let ticks pass that waited in vain.
 
         Positions alone are written less often, unless this is the *final* call: reading on from an older one changes
-        nothing. After the final call whoever takes over repeats no message.
+        nothing. After the final call whoever takes over repeats no message, and nothing more is taken in here.
         """
         async with self._undisturbed():
             if self._broken:
                 return
+            self._left = self._left or final
             while self._gate.lagging(self._positions) and self._waited_in_vain():
                 await self._force_tick()
             await self._gather(Keep.ALL if final else Keep.SOME)

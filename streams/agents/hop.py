@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 FLUSH_EVERY: Final = 1.0
 #: Seconds that finishing the work in hand may take when the worker is asked to stop.
 DRAIN_WITHIN: Final = 4.0
+#: Seconds for which chunks that wait are taken before what was decided is written down.
+TOGETHER: Final = 0.05
 
 
 class Hop:
@@ -54,6 +56,8 @@ class Hop:
         #: Whether it was told which; there can be none.
         self._informed = False
         self._opening = asyncio.Lock()
+        #: What was read and not taken, by partition: events of chunks.
+        self._lines: dict[int, asyncio.Queue[Any]] = {}
         self._stopping = False
         #: What was asked for again, by place: from where on, and where the records stood that had some missing before them.
         self._sought: dict[TP, tuple[int, int]] = {}
@@ -118,25 +122,63 @@ class Hop:
                 await self._app.consumer.seek(TP(name, piece.partition), positions[topic.name])
 
     async def _run(self, stream: Any) -> None:
-        async for event in stream.noack().events():
-            if self._stopping:
-                continue
-            chunk = event.value
-            place = chunk.place
-            piece = await self._slice_of(place.partition)
-            if piece is None:
-                continue  # Revoked while it waited in a queue.
-            missing_from = piece.gap(chunk)
-            if missing_from is not None and not self._gone(place, missing_from, chunk[0].offset):
-                self._sought[place] = (missing_from, chunk[0].offset)
-                metrics.GAPS.labels(self.name).inc()
-                log.warning("records missing topic=%s from=%s", place, missing_from)
-                await self._app.consumer.seek(place, missing_from)
-                continue
-            await piece.take(chunk, event)
-            # It is acknowledged later; until then its records need not be kept.
-            event.message.delivery.taken = True
-            chunk.clear()
+        """Let each partition have a line of its own: one that waits for the broker holds up no other."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                working: list[asyncio.Task[None]] = []
+                async for event in stream.noack().events():
+                    partition = event.value.place.partition
+                    if partition not in self._lines:
+                        line: asyncio.Queue[Any] = asyncio.Queue()
+                        self._lines[partition] = line
+                        working.append(tasks.create_task(self._work_off(line)))
+                    self._lines[partition].put_nowait(event)
+                for line in self._lines.values():
+                    await line.join()
+                for task in working:
+                    task.cancel()
+        except BaseExceptionGroup as failed:
+            # One of them is reason enough, and says more than that some failed.
+            raise failed.exceptions[0] from None
+        finally:
+            self._lines.clear()
+
+    async def _work_off(self, line: asyncio.Queue[Any]) -> None:
+        """Take what waits in *line*; what follows from all of it waits for the broker once."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            event, until = await line.get(), clock() + TOGETHER
+            piece, taken = await self._take(event), 1
+            while not line.empty() and clock() < until:
+                await asyncio.sleep(0)
+                piece = await self._take(line.get_nowait()) or piece
+                taken += 1
+            if piece is not None:
+                await piece.settle()
+            for _ in range(taken):
+                line.task_done()
+
+    async def _take(self, event: Any) -> Slice | None:
+        """Hand a chunk to the slice of its partition; return the slice, None where the chunk was not taken."""
+        if self._stopping:
+            return None
+        chunk = event.value
+        place = chunk.place
+        piece = await self._slice_of(place.partition)
+        if piece is None:
+            return None  # Revoked while it waited in a queue.
+        missing_from = piece.gap(chunk)
+        if missing_from is not None and not self._gone(place, missing_from, chunk[0].offset):
+            self._sought[place] = (missing_from, chunk[0].offset)
+            metrics.GAPS.labels(self.name).inc()
+            log.warning("records missing topic=%s from=%s", place, missing_from)
+            await self._app.consumer.seek(place, missing_from)
+            return None
+        await piece.take(chunk, event)
+        # It is acknowledged later; until then its records need not be kept.
+        event.message.delivery.taken = True
+        chunk.clear()
+        return piece
 
     def _gone(self, place: TP, missing_from: int, found: int) -> bool:
         """

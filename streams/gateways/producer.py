@@ -13,7 +13,8 @@ from aiokafka.partitioner import murmur2
 from schemas import cloudevents
 from schemas.contract import Contract
 from schemas.topics import TopicDeclaration
-from streams.errors import Unavailable, no_broker
+from streams.errors import Unavailable
+from streams.gateways.connecting import client, no_broker
 from streams.settings import Settings
 
 #: How long a connection or a confirmation may take.
@@ -39,7 +40,7 @@ class Publisher:
         self._within = within
         # The partitioner is the default one: murmur2 over the key, as Java clients and Faust choose.
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.broker,
+            **client(settings),
             client_id=f"tocsin-{source}",
             acks="all",
             enable_idempotence=settings.idempotent,
@@ -61,7 +62,7 @@ class Publisher:
                 await self._producer.start()
         except (KafkaError, TimeoutError, OSError) as error:
             await self._producer.stop()
-            raise no_broker(self._settings.broker, error) from None
+            raise await no_broker(self._settings, error) from None
         except BaseException:
             await self._producer.stop()
             raise

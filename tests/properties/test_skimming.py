@@ -30,7 +30,7 @@ from streams.detection.kinds.rate_of_change import RateOfChange
 from streams.detection.kinds.ratio import Ratio
 from streams.detection.kinds.threshold import Threshold
 from streams.detection.rule import Calm, Evidence, Rule
-from tests.recording import Event, ListJournal, Record, RecordingEmitter, chunk_of
+from tests.recording import Event, ListJournal, Record, RecordingEmitter, chunk_of, took
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 TOPICS = {HealthV1: HEALTH, MetricV1: METRICS, LogV1: LOGS, TickV1: TICKS}
@@ -333,7 +333,7 @@ def told_by(desk: Any, records: list[Record]) -> dict[str, list[Any]]:
         emitter = RecordingEmitter()
         piece = await opened(emitter, desk)
         for chunk in chunked(records):
-            await piece.take(chunk_of(chunk), Event())
+            await took(piece, chunk_of(chunk), Event())
         await piece.flush(final=True)
         return emitter
 
@@ -359,12 +359,12 @@ def test_a_crash_at_any_moment_changes_nothing_that_is_told(given_inputs, rules,
         for _ in range(data.draw(st.integers(0, 3))):
             piece = await opened(emitter, DetectDesk(Detector(rules)))
             for chunk in again(piece, records)[: data.draw(st.integers(0, 40))]:
-                await piece.take(chunk_of(chunk), Event())
+                await took(piece, chunk_of(chunk), Event())
                 if data.draw(st.booleans()):
                     await piece.flush()
         piece = await opened(emitter, DetectDesk(Detector(rules)))
         for chunk in again(piece, records):
-            await piece.take(chunk_of(chunk), Event())
+            await took(piece, chunk_of(chunk), Event())
         await piece.flush(final=True)
         return emitter
 
@@ -439,7 +439,7 @@ def test_every_series_hears_every_signal_once(given_inputs, data):
             piece = await opened(emitter, DetectDesk(detector))
             chunks = [[each] for chunk in again(piece, records) for each in chunk]
             for chunk in chunks[: data.draw(st.integers(0, 40)) if crashes else None]:
-                await piece.take(chunk_of(chunk), Event())
+                await took(piece, chunk_of(chunk), Event())
                 if data.draw(st.booleans()):
                     await piece.flush()
         await piece.flush(final=True)

@@ -4,8 +4,9 @@ import asyncio
 
 from prometheus_client import REGISTRY
 
+from schemas.topics import LOGS
 from streams.agents import checkpoints, metrics
-from tests.recording import Event, RecordingEmitter
+from tests.recording import Event, RecordingEmitter, took
 from tests.unit.agents.test_checkpoints import NOON, Clock, logs, opened, tick
 
 
@@ -19,9 +20,9 @@ async def test_how_far_a_partition_has_come_is_told_until_it_is_given_away() -> 
     """Nobody would see that deadlines do not run, or somebody else's partition would look as if it stood still."""
     metrics.forget_partitions("detect", {0})
     piece, _ = await opened(RecordingEmitter())
-    await piece.take(tick(0, telemetry_logs=1), Event())
+    await took(piece, tick(0, telemetry_logs=1), Event())
     assert reached() is None
-    await piece.take(logs("a"), Event())
+    await took(piece, logs("a"), Event())
     assert reached() == NOON.timestamp()
     metrics.forget_partitions("detect", {0})
     assert reached() is None
@@ -44,6 +45,18 @@ async def test_records_that_take_long_let_others_have_a_turn() -> None:
             await asyncio.sleep(0)
 
     looking = asyncio.create_task(look())
-    await piece.take(logs("a", "a", "b", "b"), Event())
+    await took(piece, logs("a", "a", "b", "b"), Event())
     looking.cancel()
     assert seen[:3] == [1, 2, 3]
+
+
+async def test_what_comes_after_a_partition_was_given_away_is_its_new_owners() -> None:
+    """Both would decide about it, and only one of them may say so."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    await took(piece, logs("a"), Event())
+    await piece.flush(final=True)
+    before, late = len(emitter.appended), Event()
+    await took(piece, logs("a", "a", start=1), late)
+    await piece.flush()
+    assert (len(emitter.appended), late.acked, piece.positions) == (before, False, {LOGS.name: 1})

@@ -14,7 +14,15 @@ from streams.agents.checkpoints import Slice
 from streams.agents.dead_letters import HOP, OFFSET, REASON
 from streams.agents.outgoing import Outgoing
 from streams.agents.transport import Chunk
-from tests.recording import CountingDesk, Event, ListJournal, Record, RecordingEmitter, chunk_of
+from tests.recording import (
+    CountingDesk,
+    Event,
+    ListJournal,
+    Record,
+    RecordingEmitter,
+    chunk_of,
+    took,
+)
 
 INPUTS = {LOGS.name: LOGS, TICKS.name: TICKS}
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -65,7 +73,7 @@ async def test_a_chunk_is_acknowledged_once_the_journal_holds_it() -> None:
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
     event = Event()
-    await piece.take(logs("a", "a"), event)
+    await took(piece, logs("a", "a"), event)
     assert not event.acked
     await piece.flush()
     assert event.acked
@@ -77,7 +85,7 @@ async def test_what_was_decided_goes_out_after_the_journal_has_it() -> None:
     event = Event()
     emitter.fail_next = "append"
     with pytest.raises(ConnectionError):
-        await piece.take(logs("a", "a", "a"), event)
+        await took(piece, logs("a", "a", "a"), event)
     assert emitter.sent == []
     assert not event.acked
 
@@ -87,7 +95,7 @@ async def test_what_was_not_sent_before_a_crash_is_sent_after_it() -> None:
     piece, _ = await opened(emitter)
     emitter.fail_next = "send"
     with pytest.raises(ConnectionError):
-        await piece.take(logs("a", "a", "a"), Event())
+        await took(piece, logs("a", "a", "a"), Event())
     _, desk = await opened(emitter)
     assert [sent.value for sent in emitter.sent] == [b"a=3"]
     assert desk.counts == {"a": 3}
@@ -113,7 +121,7 @@ async def test_any_crash_at_any_moment_changes_nothing(
         # The broker delivers from the last commit, which can lie before what the journal holds.
         emitter.fail_next = None if kind in {"kill", "none"} else kind
         try:
-            await piece.take(records[: length * 5], Event()) if records else None
+            await took(piece, records[: length * 5], Event()) if records else None
             if flushes or kind == "none":
                 await piece.flush()
         except ConnectionError:
@@ -130,9 +138,9 @@ async def test_any_crash_at_any_moment_changes_nothing(
 async def test_a_redelivered_chunk_counts_once() -> None:
     emitter = RecordingEmitter()
     piece, desk = await opened(emitter)
-    await piece.take(logs("a", "b"), Event())
+    await took(piece, logs("a", "b"), Event())
     again = Event()
-    await piece.take(logs("a", "b", "c"), again)
+    await took(piece, logs("a", "b", "c"), again)
     await piece.flush()
     assert desk.counts == {"a": 1, "b": 1, "c": 1}
     assert again.acked
@@ -141,7 +149,7 @@ async def test_a_redelivered_chunk_counts_once() -> None:
 async def test_missing_records_are_noticed() -> None:
     piece, _ = await opened(RecordingEmitter())
     assert piece.gap(logs("a", start=100)) is None
-    await piece.take(logs("a"), Event())
+    await took(piece, logs("a"), Event())
     assert piece.gap(logs("a", start=1)) is None
     assert piece.gap(logs("a", start=5)) == 1
 
@@ -151,7 +159,7 @@ async def test_a_record_that_fails_us_is_put_aside_and_the_worker_stops() -> Non
     piece, _ = await opened(emitter)
     event = Event()
     with pytest.raises(ZeroDivisionError):
-        await piece.take(logs("a", "!", "a", "a"), event)
+        await took(piece, logs("a", "!", "a", "a"), event)
     await piece.flush()
     assert not event.acked
     (letter,) = emitter.sent
@@ -162,7 +170,7 @@ async def test_a_record_that_fails_us_is_put_aside_and_the_worker_stops() -> Non
 
     next_worker, desk = await opened(emitter)
     emitter.sent.clear()
-    await next_worker.take(logs("a", "!", "a", "a"), event)
+    await took(next_worker, logs("a", "!", "a", "a"), event)
     assert event.acked
     assert desk.counts == {"a": 3}
     assert [sent.value for sent in emitter.sent] == [b"a=3"]
@@ -170,11 +178,11 @@ async def test_a_record_that_fails_us_is_put_aside_and_the_worker_stops() -> Non
 
 async def test_time_waits_for_the_records_before_it() -> None:
     piece, desk = await opened(RecordingEmitter())
-    await piece.take(tick(0, telemetry_logs=2), Event())
+    await took(piece, tick(0, telemetry_logs=2), Event())
     assert desk.ticks == []
-    await piece.take(logs("a"), Event())
+    await took(piece, logs("a"), Event())
     assert desk.ticks == []
-    await piece.take(logs("a", start=1), Event())
+    await took(piece, logs("a", start=1), Event())
     assert desk.ticks == [NOON]
 
 
@@ -182,24 +190,24 @@ async def test_a_held_tick_is_not_lost_by_a_crash() -> None:
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
     held = Event()
-    await piece.take(tick(0, telemetry_logs=1), held)
+    await took(piece, tick(0, telemetry_logs=1), held)
     await piece.flush()
     assert not held.acked
     again, desk = await opened(emitter)
-    await again.take(tick(0, telemetry_logs=1), held)
-    await again.take(logs("a"), Event())
+    await took(again, tick(0, telemetry_logs=1), held)
+    await took(again, logs("a"), Event())
     assert desk.ticks == [NOON]
 
 
 async def test_a_tick_whose_records_are_gone_passes_in_the_end() -> None:
     clock = Clock()
     piece, desk = await opened(RecordingEmitter(), clock)
-    await piece.take(tick(0, telemetry_logs=9), Event())
+    await took(piece, tick(0, telemetry_logs=9), Event())
     clock.now = checkpoints.PATIENCE
     await piece.flush()
     assert desk.ticks == []
     # Other ticks are no news of the records that are waited for.
-    await piece.take(tick(1, telemetry_logs=9), Event())
+    await took(piece, tick(1, telemetry_logs=9), Event())
     clock.now = checkpoints.PATIENCE + 0.1
     await piece.flush()
     assert desk.ticks == [NOON, NOON]
@@ -210,11 +218,11 @@ async def test_a_tick_waits_anew_whenever_one_of_the_records_before_it_comes() -
     clock = Clock()
     clock.now = 1_000.0
     piece, desk = await opened(RecordingEmitter(), clock)
-    await piece.take(tick(0, telemetry_logs=9), Event())
+    await took(piece, tick(0, telemetry_logs=9), Event())
     for offset, waits in enumerate((0.0, checkpoints.PATIENCE)):
         clock.now += waits
         await piece.flush()
-        await piece.take(logs("a", start=offset), Event())
+        await took(piece, logs("a", start=offset), Event())
         assert desk.ticks == []
     clock.now += checkpoints.PATIENCE
     await piece.flush()
@@ -230,9 +238,9 @@ async def test_a_tick_waits_as_long_as_one_of_several_inputs_still_speaks() -> N
     inputs = {**INPUTS, METRICS.name: METRICS}
     piece = Slice("detect", inputs, desk, ListJournal(emitter), emitter, clock=clock)  # type: ignore[arg-type]
     await piece.open()
-    await piece.take(tick(0, telemetry_logs=9, telemetry_metrics=9), Event())
+    await took(piece, tick(0, telemetry_logs=9, telemetry_metrics=9), Event())
     clock.now = checkpoints.PATIENCE
-    await piece.take(logs("a"), Event())
+    await took(piece, logs("a"), Event())
     clock.now += checkpoints.PATIENCE
     await piece.flush()
     assert desk.ticks == []
@@ -246,7 +254,7 @@ async def test_what_follows_from_a_tick_that_waited_in_vain_goes_out_at_once() -
     clock, emitter = Clock(), RecordingEmitter()
     piece, desk = await opened(emitter, clock)
     desk.at_ticks = [Outgoing("alerts", b"k", b"late")]
-    await piece.take(tick(0, telemetry_logs=9), Event())
+    await took(piece, tick(0, telemetry_logs=9), Event())
     clock.now = checkpoints.PATIENCE + 0.1
     await piece.flush()
     assert emitter.sent == desk.at_ticks
@@ -257,7 +265,7 @@ async def test_an_unreadable_tick_is_put_aside(caplog: pytest.LogCaptureFixture)
     piece, desk = await opened(emitter)
     garbage = chunk_of([Record(TICKS.name, 0, 0, b"0", b"\xff")])
     event = Event()
-    await piece.take(garbage, event)
+    await took(piece, garbage, event)
     assert [letter.topic for letter in emitter.sent] == ["clock.ticks.dead"]
     assert event.acked
     assert desk.ticks == []
@@ -270,7 +278,7 @@ async def test_positions_alone_are_written_now_and_then_and_at_the_end() -> None
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter, clock)
     first, second = Event(), Event()
-    await piece.take(tick(0), first)
+    await took(piece, tick(0), first)
     before = len(emitter.appended)
     clock.now = checkpoints.POSITIONS_EVERY - 0.1
     await piece.flush()
@@ -280,11 +288,12 @@ async def test_positions_alone_are_written_now_and_then_and_at_the_end() -> None
     assert (len(emitter.appended), first.acked) == (before + 1, True)
     clock.now *= 3
     await piece.flush()
-    await piece.flush(final=True)
     assert len(emitter.appended) == before + 1  # There is no news.
-    await piece.take(tick(1), second)
+    await took(piece, tick(1), second)
     await piece.flush(final=True)
     assert (len(emitter.appended), second.acked) == (before + 2, True)
+    await piece.flush(final=True)
+    assert len(emitter.appended) == before + 2  # There is no news.
 
 
 async def test_a_tick_from_the_future_is_put_aside() -> None:
@@ -294,7 +303,7 @@ async def test_a_tick_from_the_future_is_put_aside() -> None:
     (record,) = tick(0)
     written = int(NOON.timestamp() * 1000)
     late = record._replace(timestamp=written - int(checkpoints.TICK_AHEAD * 1000) - 1)
-    await piece.take(chunk_of([late, record._replace(offset=1, timestamp=written)]), Event())
+    await took(piece, chunk_of([late, record._replace(offset=1, timestamp=written)]), Event())
     assert desk.ticks == [NOON]
     (letter,) = emitter.sent
     assert (
@@ -306,7 +315,7 @@ async def test_after_a_clean_end_nothing_is_said_again() -> None:
     """Every deployment would repeat the last pages of every partition."""
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
-    await piece.take(logs("a", "a", "a"), Event())
+    await took(piece, logs("a", "a", "a"), Event())
     written = len(emitter.appended)
     await piece.flush()
     assert len(emitter.appended) == written
@@ -324,17 +333,17 @@ async def test_a_fault_is_put_aside_once_however_often_the_worker_starts_again(k
     piece, _ = await opened(emitter)
     records = logs(*keys)
     with pytest.raises(ZeroDivisionError):
-        await piece.take(records, Event())
+        await took(piece, records, Event())
     for _ in range(3):
         await opened(emitter)
     assert [letter.topic for letter in emitter.sent] == [LOGS.dead]
 
     # It is passed over until it lies behind, whatever else is written before.
     piece, _ = await opened(emitter)
-    await piece.take(tick(0), Event())
+    await took(piece, tick(0), Event())
     await piece.flush(final=True)
     piece, desk = await opened(emitter)
-    await piece.take(records, Event())
+    await took(piece, records, Event())
     await piece.flush(final=True)
     assert desk.counts == {"a": 2}
     assert [letter.topic for letter in emitter.sent] == [LOGS.dead]
@@ -346,7 +355,7 @@ async def test_a_record_without_key_and_value_is_a_dead_letter_that_can_be_sent(
     piece, _ = await opened(emitter)
     (record,) = tick(0)
     odd = record._replace(key=None, value=None, headers=(("ce_id", None),))
-    await piece.take(chunk_of([odd]), Event())
+    await took(piece, chunk_of([odd]), Event())
     (letter,) = emitter.sent
     assert (letter.key, letter.value, letter.headers[0]) == (b"", None, ("ce_id", None))
     # It is read back from the journal as it was.
@@ -360,7 +369,7 @@ async def test_a_tick_for_another_hop_tells_no_time() -> None:
     piece, desk = await opened(emitter)
     for offset, hop in enumerate(["incidents", "detect", None]):
         said = TickV1(occurred_at=NOON.replace(second=offset), partition=0, hop=hop)
-        await piece.take(chunk_of([Record(TICKS.name, 0, offset, b"0", said.to_wire())]), Event())
+        await took(piece, chunk_of([Record(TICKS.name, 0, offset, b"0", said.to_wire())]), Event())
     assert desk.ticks == [NOON.replace(second=1), NOON.replace(second=2)]
     assert piece.positions[TICKS.name] == 3
     assert emitter.sent == []
@@ -373,16 +382,16 @@ async def test_a_tick_that_fails_us_is_put_aside_and_the_worker_stops() -> None:
     desk.fault = ZeroDivisionError()
     event = Event()
     with pytest.raises(ZeroDivisionError):
-        await piece.take(tick(0), event)
+        await took(piece, tick(0), event)
     assert not event.acked
     (letter,) = emitter.sent
     assert (letter.topic, dict(letter.headers)[OFFSET]) == (TICKS.dead, b"0")
 
     piece, desk = await opened(emitter)
     desk.fault = ZeroDivisionError()
-    await piece.take(tick(0), event)
+    await took(piece, tick(0), event)
     desk.fault = None
-    await piece.take(tick(1), Event())
+    await took(piece, tick(1), Event())
     await piece.flush(final=True)
     assert (desk.ticks, event.acked) == ([NOON], True)
     assert emitter.sent == [letter]
@@ -394,10 +403,10 @@ async def test_a_worker_that_failed_writes_nothing_more() -> None:
     piece, _ = await opened(emitter)
     assert not piece.failed
     with pytest.raises(ZeroDivisionError):
-        await piece.take(logs("a", "!"), Event())
+        await took(piece, logs("a", "!"), Event())
     written, sent = list(emitter.appended), list(emitter.sent)
     late = Event()
-    await piece.take(logs("a", "a", "a", start=2), late)
+    await took(piece, logs("a", "a", "a", start=2), late)
     await piece.flush(final=True)
     await piece.decide(lambda: [Outgoing("alerts", b"k", b"v")])
     assert (emitter.appended, emitter.sent, late.acked) == (written, sent, False)
@@ -412,12 +421,12 @@ async def test_what_could_not_be_told_is_told_by_the_next_worker(call: str) -> N
     emitter.fail_next = call
     event = Event()
     with pytest.raises(ConnectionError):
-        await piece.take(logs("a", "a", "a"), event)
+        await took(piece, logs("a", "a", "a"), event)
     await piece.flush(final=True)
     assert not event.acked
 
     piece, desk = await opened(emitter)
-    await piece.take(logs("a", "a", "a"), event)
+    await took(piece, logs("a", "a", "a"), event)
     assert [sent.value for sent in emitter.sent] == [b"a=3"]
     assert (desk.counts, event.acked) == ({"a": 3}, True)
 
@@ -442,7 +451,7 @@ async def test_what_is_decided_for_another_reason_than_a_record_is_journaled_fir
     emitter = RecordingEmitter()
     piece, _ = await opened(emitter)
     taken = Event()
-    await piece.take(logs("a"), taken)
+    await took(piece, logs("a"), taken)
     written = len(emitter.appended)
     await piece.decide(list)
     assert (len(emitter.appended), taken.acked) == (written, False)
@@ -473,13 +482,13 @@ async def test_much_that_is_decided_at_once_is_written_down_in_between(
 
     emitter.send = counted  # type: ignore[method-assign,assignment]
     if topic is LOGS:
-        await piece.take(logs("a", "b", "c", "d", "e"), Event())
+        await took(piece, logs("a", "b", "c", "d", "e"), Event())
     else:
         for offset in range(5):
-            await piece.take(tick(offset, telemetry_logs=1), Event())
+            await took(piece, tick(offset, telemetry_logs=1), Event())
         sent.clear()
         desk.says, said = [], desk.says
         desk.at_ticks = said
-        await piece.take(logs("a"), Event())
+        await took(piece, logs("a"), Event())
     # Each is 5 bytes: two of them are more than 8.
     assert sent == [2, 2, 1]

@@ -21,7 +21,7 @@ from streams.telemetry.reading import UNREAD, Formats, read_signals
 from tests import recording
 from tests.payloads import STAMPED, Published, example
 from tests.poison import HOSTILE
-from tests.recording import Event, RecordingEmitter, chunk_of
+from tests.recording import Event, RecordingEmitter, chunk_of, took
 from tests.unit.agents.test_checkpoints import ListJournal
 
 
@@ -69,7 +69,7 @@ async def test_what_is_wrong_of_a_batch_is_a_dead_letter_and_the_rest_alerts():
 
     async def take(value, offset, headers=()):
         record = recording.Record(EXTERNAL.name, 0, offset, b"k", value, headers, STAMPED)
-        await piece.take(chunk_of([record]), Event())
+        await took(piece, chunk_of([record]), Event())
 
     document = json.loads(example("grafana", "two-firing").value)
     document["alerts"][1]["startsAt"] = "soon"

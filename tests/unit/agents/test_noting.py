@@ -13,7 +13,7 @@ from streams.agents.dead_letters import OFFSET
 from streams.agents.outgoing import Outgoing
 from streams.agents.transport import Chunk
 from streams.detection.ledger import Changes, Keep
-from tests.recording import CountingDesk, Event, ListJournal, Record, RecordingEmitter
+from tests.recording import CountingDesk, Event, ListJournal, Record, RecordingEmitter, took
 from tests.unit.agents.test_checkpoints import INPUTS, Clock
 
 
@@ -76,21 +76,21 @@ async def test_what_was_only_noted_down_is_read_again() -> None:
     emitter = RecordingEmitter()
     piece, desk = await noting(emitter)
     event = Event()
-    await piece.take(said("{}", "!", "{}", "!", "!"), event)
+    await took(piece, said("{}", "!", "{}", "!", "!"), event)
     assert (desk.skimmed, desk.heard, event.acked) == ([0, 2], [1, 3, 4], True)
 
     # Nothing of it was ever in an entry: it begins with the first record.
     piece, desk = await noting(emitter)
     assert piece.read_again == {LOGS.name: 0}
     assert piece.gap(said("{}", start=5)) == 0
-    await piece.take(said("{}", "!", "{}"), Event())
+    await took(piece, said("{}", "!", "{}"), Event())
     assert desk.skimmed == [0, 2]
     await piece.flush(final=True)
 
     piece, desk = await noting(emitter)
     assert piece.read_again == {LOGS.name: 3}
     assert desk.begun == {LOGS.name: 3}
-    await piece.take(said("!", "!", start=3), Event())
+    await took(piece, said("!", "!", start=3), Event())
     assert piece.read_again == {}
 
 
@@ -98,13 +98,13 @@ async def test_a_record_that_fails_us_takes_nothing_with_it_that_was_noted_down(
     """What stands before it is in no entry, and would be read by nobody."""
     emitter = RecordingEmitter()
     piece, _ = await noting(emitter)
-    await piece.take(said("{}", "!", "!", "!"), Event())
+    await took(piece, said("{}", "!", "!", "!"), Event())
     with pytest.raises(ZeroDivisionError):
-        await piece.take(said("fault", start=4), Event())
+        await took(piece, said("fault", start=4), Event())
     for _ in range(2):
         piece, desk = await noting(emitter)
         assert piece.read_again == {LOGS.name: 0}
-    await piece.take(said("{}", "!", "!", "!", "fault", "{}"), Event())
+    await took(piece, said("{}", "!", "!", "!", "fault", "{}"), Event())
     assert (desk.heard, desk.skimmed) == ([0, 1, 2, 3, 5], [])
 
 
@@ -112,7 +112,7 @@ async def test_what_was_only_noted_down_is_acknowledged_after_a_while() -> None:
     """Where nothing ever happens everything would be read again after a restart."""
     clock, emitter, event = Clock(), RecordingEmitter(), Event()
     piece, _ = await noting(emitter, clock)
-    await piece.take(said("{}", "{}"), event)
+    await took(piece, said("{}", "{}"), event)
     clock.now = checkpoints.POSITIONS_EVERY
     await piece.flush()
     assert event.acked
@@ -122,20 +122,20 @@ async def test_what_is_read_again_is_acknowledged_and_put_aside_once() -> None:
     """Every restart would repeat the dead letters of the last minutes."""
     emitter = RecordingEmitter()
     piece, _ = await noting(emitter)
-    await piece.take(said("{}", "?", "{}", "{}"), Event())
+    await took(piece, said("{}", "?", "{}", "{}"), Event())
     assert [letter.topic for letter in emitter.sent] == [LOGS.dead]
     emitter.sent.clear()
 
     piece, desk = await noting(emitter)
     emitter.sent.clear()  # The last entry's are sent again, under the same ids.
     again = Event()
-    await piece.take(said("{}", "?"), again)
+    await took(piece, said("{}", "?"), again)
     assert (desk.heard, again.acked, emitter.sent) == ([1], True, [])
     await piece.flush(final=True)
     # How far was read is not taken back.
     _, after = piece, await noting(emitter)
     assert (after[0].positions, after[0].read_again) == ({LOGS.name: 2}, {LOGS.name: 2})
-    await after[0].take(said("{}", "{}", "?", start=2), Event())
+    await took(after[0], said("{}", "{}", "?", start=2), Event())
     assert [dict(letter.headers)[OFFSET] for letter in emitter.sent] == [b"4"]
 
 
@@ -147,9 +147,9 @@ async def test_what_fails_us_unheard_is_heard_in_full_by_the_next_worker(fails: 
     if fails == "at a glance":
         desk.stumbles = True
         with pytest.raises(ZeroDivisionError):
-            await piece.take(said("{}", "{}", "{}"), Event())
+            await took(piece, said("{}", "{}", "{}"), Event())
     else:
-        await piece.take(said("{}", "{}", "{}"), Event())
+        await took(piece, said("{}", "{}", "{}"), Event())
         desk.stumbles = True
         with pytest.raises(ZeroDivisionError):
             await piece.flush()
@@ -157,16 +157,16 @@ async def test_what_fails_us_unheard_is_heard_in_full_by_the_next_worker(fails: 
 
     piece, desk = await noting(emitter)
     with pytest.raises(ZeroDivisionError):
-        await piece.take(said("{}", "fault", "{}"), Event())
+        await took(piece, said("{}", "fault", "{}"), Event())
     (letter,) = emitter.sent
     assert dict(letter.headers)[OFFSET] == b"1"
 
     # Until that lies behind, whatever is written down in between.
     piece, desk = await noting(emitter)
-    await piece.take(said("{}", "fault"), Event())
+    await took(piece, said("{}", "fault"), Event())
     await piece.flush(final=True)
     piece, desk = await noting(emitter)
-    await piece.take(said("{}", "{}", start=2), Event())
+    await took(piece, said("{}", "{}", start=2), Event())
     assert (desk.heard, desk.skimmed) == ([2], [3])
     assert emitter.sent == [letter]
 
@@ -175,7 +175,7 @@ async def test_what_cannot_be_written_down_is_not_taken_for_written_down() -> No
     """What it was noted for would be forgotten: the second time there is nothing left of it to fail at."""
     emitter = RecordingEmitter()
     piece, desk = await noting(emitter)
-    await piece.take(said("{}"), Event())
+    await took(piece, said("{}"), Event())
     desk.stumbles = True
     with pytest.raises(ZeroDivisionError):
         await piece.flush()
