@@ -101,7 +101,7 @@ class Absorber:
         for watched in feed.bound:
             # One that was asked when it was judged answers the same, unless this feed is not its only one.
             if watched.calm is None or len(watched.feeds) > 1:
-                self.ask(watched)
+                self.plan(watched)
 
     def _find_series(self, feed: Feed, signal: Signal, origin: Origin) -> None:
         """Look up what series of its readers *feed* belongs to: they begin with the first signal that concerns them."""

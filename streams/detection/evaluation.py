@@ -80,8 +80,9 @@ class Detector(Roster):
             if watch.rule.concerns(signal):
                 when = at if arrived is None else watch.rule.heard_at(at, arrived)
                 self._hear(watch, signal, when, origin)
-                if watch.rule.is_repeated and arrived is not None:
-                    self._hear_again(watch, signal, at, arrived)
+                again = watch.heard_again(signal, at, arrived)
+                if again is not None:
+                    self._ledger.change(again, self._ledger.mark)
         self._combine()
         if feed is not None:
             feed.newest = max(feed.newest, at)
@@ -206,12 +207,6 @@ class Detector(Roster):
                 self._judge(watched, signal, at, origin, newer=newer)
         elif watched is not None and at < watched.series.heard_at:
             watch.late += 1
-
-    def _hear_again(self, watch: Watch, signal: Signal, at: datetime, arrived: datetime) -> None:
-        """Remember that what fires still does: said again, it is no news otherwise."""
-        watched = watch.series.get(watch.key_of(signal))
-        if watched is not None and watched.still_fires(at, arrived):
-            self._ledger.change(watched, self._ledger.mark)
 
     def _is_left_out(
         self, watch: Watch, watched: Watched | None, name: str, at: datetime, origin: Origin

@@ -136,15 +136,6 @@ class Watched:
         if self.as_heard is None and self.series.held.phase is Phase.QUIET and not self.waits:
             self.as_heard = self.watch.rule.as_heard(self.series.memory)
 
-    def still_fires(self, at: datetime, arrived: datetime) -> bool:
-        """Whether a signal of the moment *at* shows that what fires still did when it *arrived*; if so, remember it."""
-        series = self.series
-        known = series.repeated_at or series.heard_at
-        if series.held.phase is Phase.QUIET or at < series.heard_at or arrived <= known:
-            return False
-        series.repeated_at = arrived
-        return True
-
     def write_down(self, heard: Mapping[str, int]) -> bytes:
         """Return its entry, now that everything before *heard* was heard."""
         series = self.series
@@ -206,6 +197,19 @@ class Watch:
             self.rule.subject(signal),
             self._label_key(signal.labels),
         )
+
+    def heard_again(self, signal: Signal, at: datetime, arrived: datetime | None) -> Watched | None:
+        """Return the series of which *signal* shows that what fires still did when it *arrived*, and remember it; said again, it is no news otherwise."""
+        if arrived is None or not self.rule.is_repeated:
+            return None
+        watched = self.series.get(self.key_of(signal))
+        if watched is None or watched.series.held.phase is Phase.QUIET:
+            return None
+        series = watched.series
+        if at < series.heard_at or arrived <= (series.repeated_at or series.heard_at):
+            return None
+        series.repeated_at = arrived
+        return watched
 
     def key_again(self, series: Series) -> Key:
         """Return the key of a series that was remembered."""
