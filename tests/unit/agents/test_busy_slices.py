@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from prometheus_client import REGISTRY
 
 from schemas.topics import LOGS
@@ -60,3 +61,21 @@ async def test_what_comes_after_a_partition_was_given_away_is_its_new_owners() -
     await took(piece, logs("a", "a", start=1), late)
     await piece.flush()
     assert (len(emitter.appended), late.acked, piece.positions) == (before, False, {LOGS.name: 1})
+
+
+async def test_a_worker_that_is_stopped_while_the_broker_takes_its_time_writes_nothing_more() -> (
+    None
+):
+    """Nobody knows what the journal holds: written on, it would leave out what was decided, or say it twice."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    emitter.slow, event = asyncio.Event(), Event()
+    taking = asyncio.create_task(took(piece, logs("a", "a", "a"), event))
+    await asyncio.sleep(0)
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    emitter.slow, written = None, len(emitter.appended)
+    assert piece.failed
+    await piece.flush(final=True)
+    assert (len(emitter.appended), emitter.sent, event.acked) == (written, [], False)

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from schemas.topics import DETECT_JOURNAL, LOGS, TICKS, TopicDeclaration
 from streams.agents import hop as under_test
+from streams.agents import metrics
 from streams.agents.hop import Hop
 from streams.agents.outgoing import Outgoing
 from streams.errors import SettingsError
@@ -245,6 +246,19 @@ async def test_a_partition_that_goes_is_written_down_to_the_end(app: App) -> Non
     after = app.journal(1)
     await after.take_over()
     assert (after.kept.positions, after.kept.entries) == ({LOGS.name: 2}, {"last": b"1"})
+
+
+async def test_nothing_is_shown_of_a_partition_that_goes(app: App) -> None:
+    """It would look as if it stood still, beside what its new owner says."""
+    gauges = ("tocsin_reached_timestamp_seconds", "tocsin_opened_seconds")
+    of = {"hop": "a-hop", "partition": "1"}
+    await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
+    metrics.REACHED.labels("a-hop", 1).set(1)
+    assert None not in [REGISTRY.get_sample_value(name, of) for name in gauges]
+    await app.on_partitions_revoked.comes({LOGS_1, TICKS_1})
+    assert [REGISTRY.get_sample_value(name, of) for name in gauges] == [None, None]
+    others = of | {"partition": "2"}
+    assert REGISTRY.get_sample_value("tocsin_opened_seconds", others) is not None
 
 
 async def test_a_partition_that_goes_while_it_is_opened_is_opened_by_nobody_here(app: App) -> None:

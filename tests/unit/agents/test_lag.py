@@ -78,3 +78,24 @@ async def test_what_was_given_away_is_not_shown() -> None:
     consumer.assigned = set()
     await lag.measure()
     assert shown(METRICS.name) is None
+
+
+async def test_what_is_given_away_while_the_broker_is_asked_is_not_shown() -> None:
+    """Two workers would say different things of it until we look again."""
+    consumer = Consumer({METRICS_0: 10, LOGS_0: 50})
+    asked = consumer.highwaters
+
+    async def highwaters(*places: TP) -> dict[TP, int]:
+        consumer.assigned = {METRICS_0}
+        return await asked(*places)
+
+    consumer.highwaters = highwaters  # type: ignore[method-assign]
+    inputs = {METRICS_0.topic: METRICS, LOGS_0.topic: LOGS}
+    lag = Lag(App(consumer), "another-hop", inputs, lambda _: 0)  # type: ignore[arg-type]
+    await lag.measure()
+    of = {"hop": "another-hop", "partition": "0"}
+    found = [
+        REGISTRY.get_sample_value("tocsin_lag_records", of | {"topic": topic.name})
+        for topic in (METRICS, LOGS)
+    ]
+    assert found == [10, None]

@@ -250,3 +250,13 @@ def test_an_alert_names_the_value_that_was_unusual_though_nothing_is_known_of_th
     [alert] = told
     assert alert.value == 10
     assert alert.reason.startswith("flow 10 is ")
+
+
+def test_what_an_older_release_remembered_names_its_latest_value():
+    """It did not tell the value of which something could be said from others."""
+    rule = Anomaly(name="a", metric="flow", severity=3)
+    remembered = rule.fresh()
+    remembered.value, remembered.center, remembered.deviations = 7.0, 5.0, 4.5
+    evidence = rule.evidence(remembered, Says.CLEAR)
+    assert evidence.value == 7
+    assert evidence.reason == "flow 7 is 4.5 deviations above what it was lately, 5"
