@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas import limits
 from schemas.contract import Name
 from schemas.telemetry import Signal
+from streams.telemetry.dividing import Divided
 from streams.telemetry.labelling import clean_name
 from streams.telemetry.payload import Payload
 
@@ -69,6 +70,20 @@ class Format(BaseModel):
             Unreadable: It is not in this format; the text names the field and quotes nothing.
             Rejected: It is, and still cannot be signals.
         """
+
+    def divide(self, payload: Payload) -> Divided | None:
+        """
+        Return the elements of *payload* that could be records of their own, however large it is; None where there are none.
+
+        Raises:
+            Unreadable: It is not in this format.
+        """
+        del payload
+        return None
+
+    def kept_with(self, signal: Signal) -> str:
+        """Return the service whose signals *signal* must be in one partition with: its own, unless its end comes with another one."""
+        return signal.service
 
 
 class Translated(Format):

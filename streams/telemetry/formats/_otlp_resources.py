@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from schemas import limits
-from schemas.contract import Unreadable
-from streams.telemetry.batch import too_many
+from streams.telemetry.batch import TooLarge, too_many
 from streams.telemetry.format import Translated
 from streams.telemetry.formats._otlp_dialect import Dialect
 from streams.telemetry.labelling import fitting
@@ -63,7 +62,7 @@ def by_resource(
         Unreadable: There are too many; most could be empty.
     """
     if len(resources) > limits.BATCH_SIGNALS:
-        raise Unreadable(too_many())
+        raise TooLarge(too_many())
     for number, each in enumerate(resources):
         yield number, each, _whose(each.resource, dialect, settings)
 
