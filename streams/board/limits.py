@@ -25,29 +25,38 @@ _NETWORK_BITS: Final = 64
 
 
 async def bounded_body(request: Request) -> bytes:
+    """Return the body of *request*; see ``read_body``."""
+    return await read_body(request, BODY_BYTES)
+
+
+async def read_body(
+    request: Request, at_most: int, take: Callable[[int], None] | None = None
+) -> bytes:
     """
-    Return the body of *request*.
+    Return the body of *request*; *take* is told of its size as it grows.
 
     Raises:
-        HTTPException: 413, it is larger than is read; 408, it does not come.
+        HTTPException: 413, it is larger than *at_most*; 408, it does not come.
     """
     too_large = HTTPException(
-        status.HTTP_413_CONTENT_TOO_LARGE, f"at most {BODY_BYTES} bytes are read"
+        status.HTTP_413_CONTENT_TOO_LARGE, f"at most {at_most} bytes are read"
     )
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > BODY_BYTES:
+    if length.isdecimal() and int(length) > at_most:
         raise too_large
-    body = b""
+    body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN.total_seconds()):
             async for chunk in request.stream():
+                if take is not None:
+                    take(len(chunk))
                 body += chunk
-                if len(body) > BODY_BYTES:
+                if len(body) > at_most:
                     raise too_large
     except TimeoutError:
         message = f"the body must come within {BODY_WITHIN.total_seconds():g} s"
         raise HTTPException(status.HTTP_408_REQUEST_TIMEOUT, message) from None
-    return body
+    return bytes(body)
 
 
 @dataclass(slots=True)
