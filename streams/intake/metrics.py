@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import REGISTRY, Counter, Gauge
+from prometheus_client import REGISTRY, Counter
 
 REQUESTS: Final = Counter(
     "tocsin_intake_requests_total",
@@ -16,21 +16,9 @@ SIGNALS: Final = Counter(
     ["address"],
     registry=REGISTRY,
 )
-RECORDS: Final = Counter(
-    "tocsin_intake_records_total",
-    "Records that the broker confirmed.",
-    ["topic"],
-    registry=REGISTRY,
-)
 REJECTED: Final = Counter(
     "tocsin_intake_rejected_total",
-    "Elements of batches that are wrong while others of theirs count: each becomes a dead letter.",
+    "Elements that are wrong while others of their batch count: they become dead letters.",
     ["address"],
     registry=REGISTRY,
-)
-BYTES: Final = Counter(
-    "tocsin_intake_bytes_total", "Bytes of bodies as they came.", ["address"], registry=REGISTRY
-)
-IN_HAND: Final = Gauge(
-    "tocsin_intake_requests_in_hand", "Requests that are not answered yet.", registry=REGISTRY
 )

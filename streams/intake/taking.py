@@ -70,7 +70,6 @@ class Intake:
     def __post_init__(self) -> None:
         self._readers = ThreadPoolExecutor(_READERS, "reader")
         self._read_by: tuple[Policy, Formats] | None = None
-        metrics.IN_HAND.set_function(lambda: self.room.in_hand)
 
     async def answer(self, request: Request, address: Address) -> Response:
         """Take what *request* brings to *address*, and say what became of it."""
@@ -104,7 +103,6 @@ class Intake:
         sender = sender_of(settings, headers, open_to_all=self.open_to_all)
         encoding = address.encoding(media_type, headers.get("content-encoding", ""))
         body = await read_body(request, limits.POSTED_BYTES, share.take)
-        metrics.BYTES.labels(address.name).inc(len(body))
         if sender is None:
             sender = signer_of(settings, address.format or "", headers, body)
         told = Posted(
@@ -129,8 +127,6 @@ class Intake:
 
 def _count(address: Address, sender: Sender, sorting: Sorting) -> None:
     metrics.SIGNALS.labels(address.name).inc(sorting.accepted)
-    for record in sorting.records:
-        metrics.RECORDS.labels(record.topic).inc()
     if sorting.unread:
         metrics.REJECTED.labels(address.name).inc(len(sorting.unread))
         log.warning(
