@@ -45,6 +45,8 @@ class RecordingEmitter:
         self.appended: list[tuple[bytes, bytes | None]] = []
         #: Set to make the next call fail, as a crash at that moment would.
         self.fail_next: str | None = None
+        #: Where there is one, confirmations of the journal wait for it.
+        self.slow: asyncio.Event | None = None
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         self._maybe_fail("send")
@@ -54,6 +56,8 @@ class RecordingEmitter:
         self, topic: str, partition: int, values: Sequence[tuple[bytes, bytes | None]]
     ) -> list[RecordMetadata]:
         self._maybe_fail("append")
+        if self.slow:
+            await self.slow.wait()
         start = len(self.appended)
         self.appended.extend(values)
         place = TopicPartition(topic, partition)

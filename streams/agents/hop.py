@@ -226,8 +226,6 @@ class Hop:
     async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
         gone = {place.partition for place in revoked if place.topic in self._inputs}
         self._assigned -= gone
-        for partition in gone & self._lines.keys():
-            _empty(self._lines[partition])
         async with self._opening:  # What is half open is opened first, then given away.
             leaving = [self._slices.pop(partition) for partition in gone & self._slices.keys()]
         await asyncio.gather(*[piece.flush(final=True) for piece in leaving])
@@ -243,9 +241,3 @@ class Hop:
         except TimeoutError:
             # Nothing is lost: what is not journaled is not acknowledged either.
             log.warning("work in hand given back hop=%s", self.name)
-
-
-def _empty(line: asyncio.Queue[Any]) -> None:
-    while not line.empty():
-        line.get_nowait()
-        line.task_done()

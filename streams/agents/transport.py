@@ -27,6 +27,10 @@ RECORDS_IN_FLIGHT = 4 * RECORDS_IN_CHUNK
 #: Milliseconds that the broker waits for news before it answers that there are none.
 FETCH_WAIT_MS = 100
 
+#: Seconds between two fetches that bring few records: each has its price, however much it brings.
+FEW_APART = 0.01
+FEW_RECORDS = 1_000
+
 #: Seconds between two looks at partitions that are all held back.
 _HELD = 0.005
 #: Seconds to wait for the others while some partitions are held back.
@@ -156,6 +160,8 @@ class ChunkConsumer(driver.Consumer):
         self._inflight: dict[TP, deque[Delivery]] = defaultdict(deque)
         #: Next offset that is safe to commit.
         self._done: dict[TP, int] = {}
+        #: When to ask for records again, so that there are more of them.
+        self._ask_at = 0.0
 
     def _new_consumer_thread(self) -> Any:
         return ChunkThread(self, loop=self.loop, beacon=self.beacon)
@@ -165,6 +171,7 @@ class ChunkConsumer(driver.Consumer):
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109 - Faust's signature
         if not active_partitions:
             return await super()._getmany(active_partitions, timeout)
+        await asyncio.sleep(self._ask_at - asyncio.get_running_loop().time())
         if self.app.rebalancing:
             # When recovery ends Faust resumes the partitions, then seeks, then empties its queues:
             # what is fetched in between would be lost where nothing is committed yet.
@@ -176,6 +183,8 @@ class ChunkConsumer(driver.Consumer):
             await asyncio.sleep(_HELD)
             return {}
         records = await super()._getmany(ready, _PARTLY_HELD if held else timeout)
+        if 0 < sum(map(len, records.values())) < FEW_RECORDS:
+            self._ask_at = asyncio.get_running_loop().time() + FEW_APART
         return {
             tp: list(_chop(tp, fetched)) if tp.topic in self._chunked else fetched
             for tp, fetched in records.items()

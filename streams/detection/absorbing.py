@@ -85,17 +85,23 @@ class Absorber:
         feed.bound, feed.ignored, feed.readers = tuple(bound), tuple(ignored), tuple(readers)
         heard_to = [watched.heard_to.get(origin.topic, 0) for watched in bound]
         feed.skip_to = min(heard_to, default=0) if not (ignored or readers) else 0
-        for watched in bound:
-            watched.feeds[feed] = None
-            if watched.apart:
-                # Further feeds cannot set apart what was not.
-                watched.apart = None
-        for watched in bound:
-            self.ask(watched)
+        self._bind(feed)
         if max(heard_to, default=0) > origin.offset + 1:
             # Read again after a restart: some have heard what others have not.
             feed.tied = False
             feed.ignored = (None,)
+
+    def _bind(self, feed: Feed) -> None:
+        """Let the series that *feed* is bound to know of it."""
+        for watched in feed.bound:
+            watched.feeds[feed] = None
+            if watched.apart:
+                # Further feeds cannot set apart what was not.
+                watched.apart = None
+        for watched in feed.bound:
+            # One that was asked when it was judged answers the same, unless this feed is not its only one.
+            if watched.calm is None or len(watched.feeds) > 1:
+                self.ask(watched)
 
     def _find_series(self, feed: Feed, signal: Signal, origin: Origin) -> None:
         """Look up what series of its readers *feed* belongs to: they begin with the first signal that concerns them."""

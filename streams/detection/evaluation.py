@@ -189,7 +189,7 @@ class Detector(Roster):
             if newer and not self._let_pass(watched, at, inclusive=False):
                 watched = None
         if newer or watch.late_counts:
-            watched = watched or self._begin(watch, signal, at, origin)
+            watched = watched or self._begin(watch, signal, at, origin, name)
             if watched is not None:
                 self._judge(watched, signal, at, origin, newer=newer)
         elif watched is not None and at < watched.series.heard_at:
@@ -292,13 +292,15 @@ class Detector(Roster):
         self._absorber.ask(watched)
         self._agenda.plan(series.fingerprint, watched.planned_for)
 
-    def _begin(self, watch: Watch, signal: Signal, at: datetime, origin: Origin) -> Watched | None:
-        """Begin to watch the series of *signal*; return None where there is no room."""
+    def _begin(
+        self, watch: Watch, signal: Signal, at: datetime, origin: Origin, name: str = ""
+    ) -> Watched | None:
+        """Begin to watch the series of *signal*, whose identity can be known as *name*; return None where there is no room."""
         if not watch.has_room:
             self._crowd(watch, signal, at, origin)
             return None
         # The same identity can have been another kind's before the policy changed.
-        name = watch.fingerprint_of(signal)
+        name = name or watch.fingerprint_of(signal)
         self._end_orphan(name, at)
         series = watch.begin(signal, name, at, origin)
         watched = self._watched[name] = watch.take(watch.key_of(signal), series)

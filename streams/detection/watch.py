@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Self
 
 from schemas.alerts import AlertV1
 from schemas.origin import Origin
@@ -175,12 +175,8 @@ class Watch:
 
     def labels_of(self, signal: Signal) -> dict[str, str]:
         """Return the labels that identify the series of *signal*."""
-        by = self.rule.group_by
-        return {
-            name: value
-            for name, value in sorted(signal.labels.items())
-            if value and (by is None or name in by)
-        }
+        labels, by = _IDENTIFYING.of(signal.labels).labels, self.rule.group_by
+        return labels if by is None else {name: labels[name] for name in labels if name in by}
 
     def fingerprint_of(self, signal: Signal) -> str:
         """Return the identity of the series of *signal*."""
@@ -227,9 +223,35 @@ def grouping_of(rule: Rule) -> str:
     return "*" if rule.group_by is None else ",".join(sorted(rule.group_by))
 
 
+class _Identifying:
+    """
+    What of a signal's labels can tell series apart: all that are not empty, by name.
+
+    The rules that hear a signal ask one after the other, so the last answer is kept: their series share it.
+    """
+
+    __slots__ = ("_all", "key", "labels")
+
+    def __init__(self) -> None:
+        self._all: Mapping[str, str] = {}
+        self.labels: dict[str, str] = {}
+        self.key: Hashable = None
+
+    def of(self, labels: dict[str, str]) -> Self:
+        """Return it for *labels*, which nobody changes."""
+        if labels is not self._all:
+            self._all = labels
+            self.labels = {name: value for name, value in sorted(labels.items()) if value}
+            self.key = frozenset(self.labels.items()) or None
+        return self
+
+
+_IDENTIFYING: Final = _Identifying()
+
+
 def _label_key(by: tuple[str, ...] | None) -> Callable[[dict[str, str]], Hashable]:
     if by is None:
-        return _all_labels
+        return lambda labels: _IDENTIFYING.of(labels).key
     if not by:
         return lambda _: None
 
@@ -237,10 +259,3 @@ def _label_key(by: tuple[str, ...] | None) -> Callable[[dict[str, str]], Hashabl
         return tuple(labels.get(name, "") for name in by)
 
     return some
-
-
-def _all_labels(labels: dict[str, str]) -> Hashable:
-    if not labels:
-        return None
-    # An empty label is as good as none.
-    return frozenset(item for item in labels.items() if item[1]) or None

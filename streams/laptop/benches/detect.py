@@ -33,7 +33,7 @@ from streams.laptop.benches.figures import Figures
 from streams.laptop.benches.rules import OF_COUNTERS, of_one_kind, rules
 from streams.laptop.benches.stage import Worker, Writer, stage, ticking
 from streams.laptop.benches.telemetry import METRICS as METRIC_NAMES
-from streams.laptop.benches.telemetry import OFTEN_BAD_OF, Signals
+from streams.laptop.benches.telemetry import MIX, OFTEN_BAD_OF, Signals
 from streams.laptop.children import die_with_parent
 from streams.settings import Settings
 
@@ -62,6 +62,8 @@ _SERIES: Final = (1_000, 100_000)
 _PARTITIONS: Final = (1, 16)
 _LATENCY_RATE: Final = 10_000
 _LATENCY_SECONDS: Final = 20
+#: Seconds after the last signal was read in which its alert is there.
+_TOLD_WITHIN: Final = 2.0
 #: Alerts without which a percentile says nothing.
 _ENOUGH: Final = 100
 _GIVES_UP: Final = 600.0
@@ -187,29 +189,45 @@ async def sweeps(figures: Figures, broker: str, *, signals: int, partitions: int
 
 
 async def latency(figures: Figures, broker: str, *, series: int, partitions: int) -> None:
-    """Measure the time from an event to its alert, at a steady rate."""
+    """Measure the time from an event to its alert, at a steady rate, once every series is known."""
+    apart = timedelta(seconds=1 / _LATENCY_RATE)
     async with stage(broker, rules(100), partitions=partitions) as (settings, folder):
         worker = Worker("detect", settings, folder)
         async with worker, ticking(settings):
             await worker.ready()
-            begin = datetime.now(UTC) + timedelta(seconds=1)
-            made = Signals(
-                series, begin=begin, apart=timedelta(seconds=1 / _LATENCY_RATE), bad_of=OFTEN_BAD_OF
-            )
-            hearing = asyncio.create_task(_alerts(settings, begin))
+            known = await _make_known(figures, settings, worker, series, apart)
+            begin, over = datetime.now(UTC) + timedelta(seconds=1), asyncio.Event()
+            made = Signals(series, begin=begin, apart=apart, bad_of=OFTEN_BAD_OF)
+            hearing = asyncio.create_task(_alerts(settings, begin, over))
             await _live(settings, made, begin)
+            # However late they are, all alerts count.
+            await _reached(worker, known + _LATENCY_RATE * _LATENCY_SECONDS, _GIVES_UP)
+            await asyncio.sleep(_TOLD_WITHIN)
+            over.set()
             after = await hearing
-    # The first seconds are those in which every series is new.
-    steady = [each for at, each in after if at > begin + timedelta(seconds=_LATENCY_SECONDS / 4)]
-    if len(steady) < _ENOUGH:
-        message = f"only {len(steady)} alerts came in time: the latency cannot be told"
+    if len(after) < _ENOUGH:
+        message = f"only {len(after)} alerts came in time: the latency cannot be told"
         raise Unavailable(message)
-    cuts = quantiles(steady, n=100)
+    cuts = quantiles(after, n=100)
     figures.tell(
-        "event to alert, p50", cuts[49], "ms", rate=_LATENCY_RATE, series=series, alerts=len(steady)
+        "event to alert, p50", cuts[49], "ms", rate=_LATENCY_RATE, series=series, alerts=len(after)
     )
     figures.tell("event to alert, p99", cuts[98], "ms", rate=_LATENCY_RATE)
     figures.judge("event to alert, p99 ms", cuts[98], at_most=SOON)
+
+
+async def _make_known(
+    figures: Figures, settings: Settings, worker: Worker, series: int, apart: timedelta
+) -> int:
+    """Have every series heard, say how fast that went, and return in how many signals: each makes a series of every rule that hears it."""
+    count = series * len(MIX) // MIX.count(METRICS.name)
+    made = Signals(series, begin=datetime.now(UTC) - count * apart, apart=apart)
+    began = time.perf_counter()
+    async with Writer(settings) as writer:
+        await writer.write(made.between(0, count))
+    await _reached(worker, count, _GIVES_UP)
+    figures.tell("signals of new series", count / (time.perf_counter() - began), "events/s")
+    return count
 
 
 async def of_series(figures: Figures, broker: str, *, series: int, partitions: int) -> None:
@@ -365,24 +383,21 @@ async def _live(settings: Settings, made: Signals, begin: datetime) -> None:
             await writer.write(made.between(first, first + step))
 
 
-async def _alerts(settings: Settings, begin: datetime) -> list[tuple[datetime, float]]:
-    """Return when each alert happened, and how many milliseconds later it was there."""
-    consumer = AIOKafkaConsumer(
-        ALERTS.name, bootstrap_servers=settings.broker, auto_offset_reset="earliest"
-    )
+async def _alerts(settings: Settings, begin: datetime, over: asyncio.Event) -> list[float]:
+    """Return how many milliseconds after what happened from *begin* on its alert was there; listen until it is *over*."""
+    consumer = AIOKafkaConsumer(ALERTS.name, bootstrap_servers=settings.broker)
     await consumer.start()
     after = []
-    until = begin + timedelta(seconds=_LATENCY_SECONDS + 2)
     try:
-        while (now := datetime.now(UTC)) < until:
+        while not over.is_set():
             fetched = await consumer.getmany(timeout_ms=200)
             now = datetime.now(UTC)
             for records in fetched.values():
                 for record in records:
                     alert = AlertV1.from_wire(record.value)
-                    if alert.state is AlertState.FIRING and alert.started_at == alert.occurred_at:
-                        late = (now - alert.occurred_at).total_seconds() * 1_000
-                        after.append((alert.occurred_at, late))
+                    begun = alert.state is AlertState.FIRING
+                    if begun and begin <= alert.started_at == alert.occurred_at:
+                        after.append((now - alert.occurred_at).total_seconds() * 1_000)
     finally:
         await consumer.stop()
     return after

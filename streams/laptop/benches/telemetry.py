@@ -10,7 +10,8 @@ from schemas import topics
 
 #: Metrics of each ten signals.
 _METRICS_OF_TEN: Final = 8
-_MIX: Final = (topics.METRICS.name,) * _METRICS_OF_TEN + (topics.HEALTH.name, topics.LOGS.name)
+#: The topic of each.
+MIX: Final = (topics.METRICS.name,) * _METRICS_OF_TEN + (topics.HEALTH.name, topics.LOGS.name)
 #: Hosts of each service, unless they have other metrics.
 HOSTS: Final = 10
 #: Metrics of each host.
@@ -46,7 +47,7 @@ class Signals:
         counters: bool = False,
     ) -> None:
         self._bad_of = bad_of
-        self._topics = _MIX if only is None else (only,) * len(_MIX)
+        self._topics = MIX if only is None else (only,) * len(MIX)
         self._series = series
         self._metrics = metrics
         self._counters = counters

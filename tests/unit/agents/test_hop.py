@@ -23,16 +23,18 @@ LOGS_2, TICKS_2 = TP(PREFIX + LOGS.name, 2), TP(PREFIX + TICKS.name, 2)
 
 @dataclass
 class ListeningDesk:
-    """Remembers the offsets of what it heard, and decides nothing."""
+    """Remembers the offsets of what it heard, and decides nothing but what it is to say."""
 
     heard: list[int] = field(default_factory=list)
     changed: dict[str, bytes | None] = field(default_factory=dict)
+    #: What follows from each record.
+    says: list[Outgoing] = field(default_factory=list)
 
     def hear(self, topic: TopicDeclaration, record: Any) -> list[Outgoing]:
         assert topic is LOGS
         self.heard.append(record.offset)
         self.changed["last"] = b"%d" % record.offset
-        return []
+        return self.says
 
     def tick(self, _: Any) -> list[Outgoing]:
         return []
@@ -160,6 +162,54 @@ async def test_what_was_taken_keeps_no_records_and_is_acknowledged_later(app: Ap
     await app.reads(read)
     assert (read.message.delivery.taken, len(read.value)) == (True, 0)
     assert not read.acked.is_set()
+
+
+async def test_a_partition_that_waits_for_the_broker_holds_up_no_other(app: App) -> None:
+    """Alerts of many partitions would wait for each other's confirmations, one after the other."""
+    await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
+    app.desks[0].says = [Outgoing("alerts", b"k", b"{}")]
+    answers = app.journals[1].slow = asyncio.Event()
+    reading = asyncio.ensure_future(app.reads(at(LOGS_1, 0), at(LOGS_1, 1), at(LOGS_2, 0)))
+    async with asyncio.timeout(5):
+        while not app.desks[1].heard:  # noqa: ASYNC110 - it says so to nobody
+            await asyncio.sleep(0)
+    assert (app.emitter.sent, reading.done()) == ([], False)
+    answers.set()
+    await reading
+    assert app.emitter.sent == 2 * app.desks[0].says
+
+
+async def test_what_follows_from_all_that_waits_is_written_down_at_once(app: App) -> None:
+    """A burst of alerts would wait for the broker once for each chunk, and fall behind."""
+    await app.assign(LOGS_1, TICKS_1)
+    app.desks[0].says = [Outgoing("alerts", b"k", b"{}")]
+    before = len(app.journals[1].appended)
+    chunks = [at(LOGS_1, offset) for offset in range(20)]
+    await app.reads(*chunks)
+    assert len(app.journals[1].appended) == before + 1
+    assert app.emitter.sent == 20 * app.desks[0].says
+    assert all(chunk.acked.is_set() for chunk in chunks)
+
+
+async def test_chunks_without_end_are_written_down_every_now_and_then(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alerts of a backlog would wait for its end."""
+    monkeypatch.setattr(under_test, "TOGETHER", 0.0)
+    await app.assign(LOGS_1, TICKS_1)
+    app.desks[0].says = [Outgoing("alerts", b"k", b"{}")]
+    before = len(app.journals[1].appended)
+    await app.reads(*[at(LOGS_1, offset) for offset in range(20)])
+    assert len(app.journals[1].appended) == before + 20
+
+
+async def test_a_fault_in_one_partition_ends_the_agent_with_that_fault(app: App) -> None:
+    """Faust would start a worker again that lost its partition, or tell of a group of faults."""
+    await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
+    app.desks[0].says = [Outgoing("alerts", b"k", b"{}")]
+    app.journals[1].fail_next = "append"
+    with pytest.raises(ConnectionError, match="append"):
+        await app.reads(at(LOGS_1, 0), at(LOGS_2, 0))
 
 
 async def test_a_partition_is_opened_once_and_only_while_it_is_ours(app: App) -> None:

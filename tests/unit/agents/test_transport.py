@@ -1,5 +1,6 @@
 """Chunked consumption, as far as it can be seen without a broker."""
 
+import asyncio
 import inspect
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from faust.types import TP
 from streams.agents.fetched import LightRecords, as_unpacked
 from streams.agents.transport import (
     FETCH_WAIT_MS,
+    FEW_APART,
+    FEW_RECORDS,
     RECORDS_IN_CHUNK,
     RECORDS_IN_FLIGHT,
     Chunk,
@@ -78,6 +81,7 @@ def bare() -> ChunkConsumer:
     consumer = ChunkConsumer.__new__(ChunkConsumer)
     consumer._inflight = defaultdict(deque)
     consumer._done = {}
+    consumer._ask_at = 0.0
     consumer._chunked = {"logs"}
     consumer._acked = defaultdict(list, {PLACE: []})
     consumer._acked_index = defaultdict(set)
@@ -265,6 +269,31 @@ async def test_partitions_with_much_in_flight_wait_and_hold_up_no_other(fetching
     # To aiokafka an empty set would mean every partition.
     assert await consumer._getmany({PLACE, OTHER}, 1.0) == {}
     assert len(fetching.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("records", "waits"),
+    [
+        pytest.param(0, False, id="what comes first is taken at once"),
+        pytest.param(1, True, id="few: soon there are more"),
+        pytest.param(FEW_RECORDS, False, id="many: there are more already"),
+    ],
+)
+async def test_records_that_trickle_in_are_gathered(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch, *, records: int, waits: bool
+) -> None:
+    """Each fetch has its price: at a steady rate they would take most of a worker's time."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    consumer = bare()
+    fetching.found = {PLACE: chunk(*range(records)).unpacked}
+    await consumer._getmany({PLACE}, 1.0)
+    await consumer._getmany({PLACE}, 1.0)
+    assert [0 < each <= FEW_APART for each in slept] == [False, waits]
 
 
 async def test_nothing_but_changelogs_is_fetched_during_a_rebalance(fetching: Fetching) -> None:
