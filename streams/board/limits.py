@@ -36,7 +36,7 @@ async def read_body(
     Return the body of *request*; *take* is told of its size as it grows.
 
     Raises:
-        HTTPException: 413, it is larger than *at_most*; 408, it does not come.
+        HTTPException: 413, it is larger than *at_most*; 408, it does not come; 400, whoever asked left.
     """
     too_large = HTTPException(
         status.HTTP_413_CONTENT_TOO_LARGE, f"at most {at_most} bytes are read"
@@ -45,9 +45,16 @@ async def read_body(
     if length.isdecimal() and int(length) > at_most:
         raise too_large
     body = bytearray()
+    more = True
     try:
         async with asyncio.timeout(BODY_WITHIN.total_seconds()):
-            async for chunk in request.stream():
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    # Nobody hears it.
+                    raise HTTPException(status.HTTP_400_BAD_REQUEST, "the body is not whole")
+                chunk = message.get("body", b"")
+                more = message.get("more_body", False)
                 if take is not None:
                     take(len(chunk))
                 body += chunk

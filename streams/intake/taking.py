@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from fastapi import HTTPException, Request, Response, status
-from starlette.requests import ClientDisconnect
 
 from schemas import limits
 from schemas.contract import Unreadable
@@ -148,7 +147,6 @@ _REFUSALS: Final[Sequence[tuple[type[Exception], int | None, dict[str, str]]]] =
     (TooLarge, status.HTTP_413_CONTENT_TOO_LARGE, {}),
     (Unreadable, status.HTTP_400_BAD_REQUEST, {}),
     (Rejected, status.HTTP_400_BAD_REQUEST, {}),
-    (ClientDisconnect, status.HTTP_400_BAD_REQUEST, {}),
     (HTTPException, None, _AGAIN),
 )
 _REFUSING: Final = tuple(kind for kind, _, _ in _REFUSALS)

@@ -82,7 +82,7 @@ class Format(BaseModel):
         return None
 
     def kept_with(self, signal: Signal) -> str:
-        """Return the service whose signals *signal* must be in one partition with: its own, unless its end comes with another one."""
+        """Return what stands for the service in the key of *signal*: its service, unless the alert's end can come with another one."""
         return signal.service
 
 

@@ -69,7 +69,8 @@ def test_what_is_posted_is_read_later_as_it_would_have_been_from_a_topic(of: Pub
     found: list[Signal] = []
     for record in made.records:
         signals = heard(record).signals
-        assert record.key in {f"{each.tenant}/{each.service}".encode() for each in signals}
+        places = {f"{each.tenant}/{each.service}".encode() for each in signals}
+        assert record.key in places | {b"default/pagerduty"}
         assert record.topic == next(
             name for name, topic in NAMED.items() if isinstance(signals[0], topic.contract)
         )
@@ -234,6 +235,18 @@ def test_that_an_issue_is_over_is_kept_with_that_it_fires() -> None:
     )
     (last,) = posted(over.value).records
     assert last.key == f"default/{heard(last).signals[0].service}".encode()
+
+
+def test_an_incident_that_moved_to_another_service_is_kept_with_itself() -> None:
+    """PagerDuty's people move them: the end would be looked for where the incident never was."""
+    over = orjson.loads(example("pagerduty", "resolved").value)
+    keys = set()
+    for service in ("shop", "bank"):
+        over["event"]["data"]["service"]["summary"] = service
+        (record,) = posted(orjson.dumps(over)).records
+        assert heard(record).signals[0].service == service
+        keys.add(record.key)
+    assert keys == {b"default/pagerduty"}
 
 
 def test_what_asks_something_of_a_person_travels_to_the_dead_letters() -> None:
