@@ -49,12 +49,12 @@ async def read_body(
     try:
         async with asyncio.timeout(BODY_WITHIN.total_seconds()):
             while more:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
+                came = await request.receive()
+                if came["type"] == "http.disconnect":
                     # Nobody hears it.
                     raise HTTPException(status.HTTP_400_BAD_REQUEST, "the body is not whole")
-                chunk = message.get("body", b"")
-                more = message.get("more_body", False)
+                chunk = came.get("body", b"")
+                more = came.get("more_body", False)
                 if take is not None:
                     take(len(chunk))
                 body += chunk

@@ -221,6 +221,22 @@ async def test_prometheus_is_told_of_a_wrong_series_and_the_others_are_written(b
     assert [signal.name for signal in broker.signals()] == ["x"]
 
 
+async def test_what_is_not_written_is_not_counted_as_written(broker) -> None:
+    """Version 2 tells its operators from the counts how much got lost."""
+    labels = b"".join(part(4, each) for each in ("", "__name__", "up", "job", "shop"))
+
+    def series(*references: int) -> bytes:
+        return part(5, part(1, bytes(references)) + part(2, part(1, 1.0) + part(2, STAMPED)))
+
+    right, wrong = series(1, 2, 3, 4), series(1, 9, 3, 4)
+    body = bytes(cramjam.snappy.compress_raw(labels + right + wrong + right))
+    headers = {key: value.decode() for key, value in REMOTE_WRITE_2}
+    said = await post(intake_of(broker), "/api/v1/write", body, headers)
+    text = "timeseries[1].labels_refs: refer to symbols that are not there\n"
+    assert (said.status_code, said.text) == (400, text)
+    assert said.headers["x-prometheus-remote-write-samples-written"] == "2"
+
+
 @pytest.mark.parametrize(
     ("headers", "said"),
     [

@@ -20,7 +20,7 @@ from streams.intake.sorting import RECORD_BYTES, Posted, Sorting, sort
 from streams.telemetry.batch import TooLarge
 from streams.telemetry.formats.alertmanager import Alertmanager
 from streams.telemetry.reading import Formats, Read, read_record
-from tests.payloads import Published, example, part, published
+from tests.payloads import STALE, Published, example, part, published
 
 AT = datetime(2027, 1, 15, 8, tzinfo=UTC)
 STAMPED = int(AT.timestamp() * 1_000)
@@ -197,6 +197,13 @@ def test_events_of_several_contracts_go_to_their_topics() -> None:
     assert [heard(each).signals[0].signal_id for each in made.records] == ["0", "1"]
 
 
+def test_what_a_producer_says_of_its_event_stays_said() -> None:
+    """Records with the same id are the same event: another id would make it two."""
+    marks = (("ce_type", MetricV1.event_type.encode()), ("ce_id", b"its-own"))
+    (record,) = posted(orjson.dumps(metric()), METRICS, headers=marks).records
+    assert record.headers == marks
+
+
 def test_messages_of_syslog_come_one_in_each_line() -> None:
     """Collectors of logs post many at once."""
     of = [example("syslog", f"example-{number}").value.strip() for number in (1, 2)]
@@ -306,21 +313,31 @@ def test_one_element_that_no_record_holds_is_told_and_the_others_count() -> None
         posted(alone.SerializeToString(), LOGS, binary=True, headers=OTLP)
 
 
+def series(job: str, *values: float) -> bytes:
+    labels = part(1, part(1, "__name__") + part(2, "up")) + part(1, part(1, "job") + part(2, job))
+    samples = (part(2, part(1, each) + part(2, STAMPED + n)) for n, each in enumerate(values))
+    return part(1, labels + b"".join(samples))
+
+
+def written(*of: bytes) -> Sorting:
+    """What a request of Prometheus with these series becomes."""
+    headers = (("content-encoding", b"snappy"), ("tocsin_format", b"prometheus_remote_write"))
+    packed = bytes(cramjam.snappy.compress_raw(b"".join(of)))
+    return posted(packed, METRICS, binary=True, headers=headers)
+
+
 def test_more_samples_than_are_read_at_once_are_parted() -> None:
     """Prometheus would send them again and again, or drop them, although each is right."""
-
-    def series(job: str, count: int) -> bytes:
-        labels = part(1, part(1, "__name__") + part(2, "up")) + part(
-            1, part(1, "job") + part(2, job)
-        )
-        samples = b"".join(part(2, part(1, 1.0) + part(2, STAMPED + n)) for n in range(count))
-        return part(1, labels + samples)
-
-    packed = cramjam.snappy.compress_raw(b"".join(series(f"j{n}", 12_000) for n in range(3)))
-    headers = (("content-encoding", b"snappy"), ("tocsin_format", b"prometheus_remote_write"))
-    made = posted(bytes(packed), METRICS, binary=True, headers=headers)
+    made = written(*(series(f"j{n}", *[1.0] * 12_000) for n in range(3)))
     assert made.accepted == 36_000
     assert [each.key for each in made.records] == [b"default/j0", b"default/j1", b"default/j2"]
+
+
+def test_the_mark_of_a_series_that_ended_is_nobodys() -> None:
+    """Every restart of a target sends it, among the samples of other services."""
+    made = written(series("shop", 1.0), series("gone", STALE), series("bank", 2.0))
+    assert (made.accepted, made.said) == (2, "")
+    assert [each.key for each in made.records] == [b"default/shop", b"default/bank"]
 
 
 def test_a_time_ahead_of_ours_is_refused_as_detection_would() -> None:
