@@ -7,7 +7,7 @@ topic is called (``health``, ``metrics``, ``logs``, ``external``), and for every
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 from urllib.parse import unquote
 
 from schemas import cloudevents
@@ -17,6 +17,7 @@ from streams.discovery import declared_in, kind_of
 from streams.intake.answers import JSON, PROTOBUF, Answers, Otlp, Plain, RemoteWrite
 from streams.intake.unpacking import Unsupported
 from streams.telemetry import formats as folder
+from streams.telemetry.format import Format
 from streams.telemetry.reading import FORMAT
 
 BINARY: Final = frozenset({PROTOBUF, "application/protobuf", "application/octet-stream"})
@@ -90,10 +91,9 @@ SIGNALS: Final[Mapping[str, Address]] = {
     for each in (
         *(Address(topic.name.rpartition(".")[2], topic) for topic in TELEMETRY),
         *(
-            # Whatever it is read as one of, its signals go to their own topics.
-            Address(name, METRICS if name == _REMOTE_WRITE else EXTERNAL, name)
-            for name in map(kind_of, declared_in(folder))
-            if name not in {_OTLP, _NATIVE}
+            Address(kind_of(each), each.becomes or EXTERNAL, kind_of(each))
+            for each in cast("list[type[Format]]", declared_in(folder))
+            if kind_of(each) not in {_OTLP, _NATIVE}
         ),
     )
 }

@@ -23,7 +23,7 @@ from schemas.topics import TELEMETRY, TopicDeclaration
 from streams.agents.outgoing import Headers, Outgoing
 from streams.discovery import kind_of
 from streams.errors import ForAPerson, Rejected
-from streams.telemetry.batch import Batch, TooLarge
+from streams.telemetry.batch import Batch, TooLarge, too_many
 from streams.telemetry.dividing import Divided, Element
 from streams.telemetry.format import Format
 from streams.telemetry.payload import Payload
@@ -106,6 +106,8 @@ def sort(posted: Posted, formats: Formats, at: datetime) -> Sorting:
     documents = None if posted.binary else _documents(posted.body)
     if documents is None:
         return _Desk(posted, formats, at).sort(posted.body)
+    if len(documents) > limits.BATCH_SIGNALS:
+        raise TooLarge(too_many())
     # That the whole is a batch says nothing of what is in it.
     headers = tuple(each for each in posted.headers if each[0] != cloudevents.CONTENT_TYPE)
     return _Desk(replace(posted, headers=headers), formats, at).sort_all(documents)
@@ -115,8 +117,10 @@ class _Desk:
     """Sorts documents of which the same is said."""
 
     def __init__(self, posted: Posted, formats: Formats, at: datetime) -> None:
+        self._posted = posted
         self._topic = posted.topic
         self._formats = formats
+        self._at = at
         self._stamped = int(at.timestamp() * 1_000)
         tenant = posted.tenant
         self._tenant: Headers = () if tenant is None else ((TENANT, tenant.encode()),)
@@ -126,7 +130,7 @@ class _Desk:
         """Return what the document *value* becomes; see ``sort``."""
         try:
             _check_size(value)
-            return self._whole(value)
+            return self.whole(value)
         except TooLarge:
             parts = self._parts(value)
             if len(parts) == 1:
@@ -149,7 +153,7 @@ class _Desk:
         made.faults += map(str, refused.faults.values())
         return made
 
-    def _whole(self, value: bytes) -> Sorting:
+    def whole(self, value: bytes) -> Sorting:
         """Return what *value* becomes, which is no larger than a record."""
         payload = self._payload(value)
         chosen = self._formats.chosen(payload)
@@ -159,6 +163,9 @@ class _Desk:
             )
         except ForAPerson as request:
             return Sorting([self._aside(value)], 0, ["value"], [str(request)])
+        home = _TOPICS[read.signals[0].event_type] if read.signals else self._topic
+        if home is not self._topic:
+            return self._at_home(home, chosen).whole(value)
         made = Sorting([], len(read.signals), [*read.unread], [read.wrong] if read.wrong else [])
         # All signals of one element belong together.
         owners = {place: _owner(chosen, read.signals[first]) for place, first in read.begins}
@@ -173,6 +180,12 @@ class _Desk:
                 headers = (*cloudevents.headers(first, source=SOURCE), *self._tenant)
             made.records.append(self._record(value, _owner(chosen, first), chosen, headers))
         return made
+
+    def _at_home(self, topic: TopicDeclaration, chosen: Format) -> "_Desk":
+        """Return who sorts what is in the *chosen* format and belongs into *topic*, where the policy can have it read otherwise."""
+        headers = _marked(self._posted.headers, chosen)
+        posted = replace(self._posted, topic=topic, headers=headers)
+        return _Desk(posted, self._formats, self._at)
 
     def _by_owner(
         self,
@@ -224,13 +237,18 @@ class _Desk:
     def _record(self, value: bytes, owner: _Owner, chosen: Format, headers: Headers) -> Outgoing:
         if not chosen.asked_last:
             # What it was recognised by can be gone; and the policy can give the topic to another format.
-            marked = FORMAT, kind_of(type(chosen)).encode()
-            headers = (*(each for each in headers if each[0] != FORMAT), marked)
+            headers = _marked(headers, chosen)
         return Outgoing(owner.topic.name, owner.key or None, value, headers)
 
     def _aside(self, value: bytes) -> Outgoing:
         """Return a record of which the hop that reads it says what is wrong, for whoever looks after dead letters."""
         return Outgoing(self._topic.name, None, value, self._headers)
+
+
+def _marked(headers: Headers, chosen: Format) -> Headers:
+    """Return *headers* with the name of the *chosen* format."""
+    mark = FORMAT, kind_of(type(chosen)).encode()
+    return (*(each for each in headers if each[0] != FORMAT), mark)
 
 
 def _owner(chosen: Format, signal: Signal) -> _Owner:

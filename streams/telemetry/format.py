@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas import limits
 from schemas.contract import Name
 from schemas.telemetry import Signal
+from schemas.topics import TopicDeclaration
 from streams.telemetry.dividing import Divided
 from streams.telemetry.labelling import clean_name
 from streams.telemetry.payload import Payload
@@ -50,6 +51,8 @@ class Format(BaseModel):
 
     #: It takes what no other format recognises.
     asked_last: ClassVar[bool] = False
+    #: The topic of its signals; None where they say it themselves.
+    becomes: ClassVar[TopicDeclaration | None] = None
 
     topics: tuple[
         Literal["telemetry.health", "telemetry.metrics", "telemetry.logs", "telemetry.external"],

@@ -119,6 +119,12 @@ def test_examples_become_their_golden_signals(example):
     assert text == golden.read_text()
 
 
+def test_its_signals_belong_where_it_says(example, declared):
+    """Otherwise what is posted by the format's name would be read as if it stood in another topic."""
+    if declared.becomes is not None and example.kind == kind_of(declared):
+        assert all(isinstance(signal, declared.becomes.contract) for signal in read(example))
+
+
 def test_signals_are_valid_and_the_same_each_time(example):
     """Otherwise a redelivery would be another event."""
     signals = read(example)

@@ -7,7 +7,7 @@ histogram becomes ``name_count`` and ``name_sum``. What is no number, such as th
 
 from collections.abc import Collection, Iterator, Sequence
 from math import isfinite, isnan
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import cramjam
 from google.protobuf.message import DecodeError
@@ -16,7 +16,7 @@ from pydantic import ConfigDict
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import MetricV1, Signal
-from schemas.topics import METRICS
+from schemas.topics import METRICS, TopicDeclaration
 from streams.telemetry.batch import TooLarge, too_many
 from streams.telemetry.dividing import Divided, divide_protobuf
 from streams.telemetry.documents import made
@@ -47,6 +47,8 @@ class PrometheusRemoteWrite(Translated):
             "examples": [{"topics": ["telemetry.metrics"], "service": ["service", "job"]}]
         }
     )
+
+    becomes: ClassVar[TopicDeclaration | None] = METRICS
 
     kind: Literal["prometheus_remote_write"] = "prometheus_remote_write"
     service: Names = ("service", "service_name", "job")

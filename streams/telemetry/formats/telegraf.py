@@ -7,13 +7,14 @@ Source: Telegraf documentation, "JSON output data format". Each field that is a 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import ConfigDict
 
 from schemas import limits
 from schemas.telemetry import MetricV1, Signal
+from schemas.topics import METRICS, TopicDeclaration
 from streams.telemetry.batch import TooLarge, too_many
 from streams.telemetry.dividing import Divided, divide_json
 from streams.telemetry.documents import Part, made, read_document
@@ -48,6 +49,8 @@ class Telegraf(Translated):
             "examples": [{"topics": ["telemetry.metrics"], "service": ["service", "host"]}]
         }
     )
+
+    becomes: ClassVar[TopicDeclaration | None] = METRICS
 
     kind: Literal["telegraf"] = "telegraf"
     service: Names = ("service", "service_name", "app", "host")

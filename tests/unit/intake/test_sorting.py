@@ -19,6 +19,7 @@ from streams.errors import Rejected
 from streams.intake.sorting import RECORD_BYTES, Posted, Sorting, sort
 from streams.telemetry.batch import TooLarge
 from streams.telemetry.formats.alertmanager import Alertmanager
+from streams.telemetry.formats.telegraf import Telegraf
 from streams.telemetry.reading import Formats, Read, read_record
 from tests.payloads import STALE, Published, example, part, published
 
@@ -220,6 +221,24 @@ def test_a_token_says_whose_it_is_whatever_that_says_itself() -> None:
         for record in posted(body, topic, tenant="acme").records:
             assert (record.key or b"").startswith(b"acme/")
             assert {each.tenant for each in heard(record).signals} == {"acme"}
+
+
+@pytest.mark.parametrize("topic", [METRICS, EXTERNAL], ids=lambda topic: topic.name)
+def test_a_format_is_read_as_the_policy_says_of_the_topic_where_it_belongs(
+    topic: TopicDeclaration,
+) -> None:
+    """Whatever the address, detection reads it there: under another name it would be in another partition."""
+    own = Formats([Telegraf(topics=("telemetry.metrics",), service=("rack",))])
+    body = orjson.loads(example("telegraf", "standard").value)
+    body["tags"] |= {"rack": "r1", "host": "h1"}
+    (record,) = sort(Posted(topic, orjson.dumps(body)), own, AT).records
+    assert (record.topic, record.key) == ("telemetry.metrics", b"default/r1")
+
+
+def test_more_documents_than_signals_are_read_at_once_are_refused() -> None:
+    """Each would become a record: millions of small ones would take all the memory."""
+    with pytest.raises(TooLarge, match="holds more than 20000 signals: send smaller batches"):
+        posted(b"[" + b"1," * limits.BATCH_SIGNALS + b"1]", METRICS)
 
 
 def test_formats_are_read_as_the_policy_says() -> None:
