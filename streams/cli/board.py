@@ -8,18 +8,16 @@ from pathlib import Path
 
 import click
 from fastapi import Depends
-from prometheus_client import REGISTRY
 
 from streams.agents.governed import Folder
 from streams.board.application import application
 from streams.board.in_force import InForce, settled
 from streams.board.status import Pages, status_pages
-from streams.cli.serving import serve
+from streams.cli.serving import serve, signs_of
 from streams.errors import TocsinError
 from streams.gateways.clock import now
 from streams.gateways.following import Following
 from streams.gateways.producer import LatePublisher, Publisher
-from streams.gateways.vital_signs import vital_signs
 from streams.policy import read_policy
 from streams.releases import digest, texts_of
 from streams.settings import Settings, read_settings
@@ -54,13 +52,7 @@ async def _serve(settings: Settings, path: Path, host: str, port: int) -> None:
     in_force = InForce(Folder(str(path), sha256, os.environ), sha256, policy)
     following = Following(settings, in_force)
     async with (
-        vital_signs(
-            settings.web_host,
-            settings.web_port,
-            unready=following.unready,
-            registry=REGISTRY,
-            policy=lambda: in_force.sha256,
-        ),
+        signs_of(settings, following, in_force),
         AsyncExitStack() as held,
     ):
         publisher = LatePublisher(

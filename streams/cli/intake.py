@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Final
 
 import click
-from prometheus_client import REGISTRY
 
 from streams.agents.governed import Folder
 from streams.board.in_force import InForce
-from streams.cli.serving import serve
+from streams.cli.serving import serve, signs_of
 from streams.errors import SettingsError, TocsinError
 from streams.gateways.clock import now
 from streams.gateways.following import Following
 from streams.gateways.producer import LatePublisher, Publisher
-from streams.gateways.vital_signs import vital_signs
 from streams.intake.application import application
 from streams.intake.sorting import SOURCE
 from streams.intake.taking import Intake
@@ -81,13 +79,7 @@ async def _serve(
     in_force = InForce(Folder(str(path), sha256, os.environ), sha256, policy, SOURCE)
     following = Following(settings, in_force, besides=())
     async with (
-        vital_signs(
-            settings.web_host,
-            settings.web_port,
-            unready=following.unready,
-            registry=REGISTRY,
-            policy=lambda: in_force.sha256,
-        ),
+        signs_of(settings, following, in_force),
         AsyncExitStack() as held,
     ):
         publisher = LatePublisher(

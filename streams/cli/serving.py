@@ -3,13 +3,34 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from typing import Any
 
 import uvicorn
+from prometheus_client import REGISTRY
 
+from streams.board.in_force import InForce
 from streams.gateways.following import Following
+from streams.gateways.vital_signs import vital_signs
 from streams.settings import Settings
+
+
+def signs_of(
+    settings: Settings, following: Following, in_force: InForce
+) -> AbstractAsyncContextManager[int]:
+    """Answer ``/livez``, ``/readyz`` and ``/metrics`` while the block runs: ready is who has read what is *in_force*."""
+    return vital_signs(
+        settings.web_host,
+        settings.web_port,
+        unready=following.unready,
+        registry=REGISTRY,
+        policy=lambda: in_force.sha256,
+    )
 
 
 async def serve(

@@ -43,7 +43,7 @@ def test_it_listens_where_that_is_meant(tmp_path, monkeypatch, arguments, token)
         message = "it begins"
         raise SettingsError(message)
 
-    monkeypatch.setattr(module, "vital_signs", begins)
+    monkeypatch.setattr(module, "signs_of", begins)
     result = CliRunner().invoke(intake, [*arguments, "--policy", str(tmp_path)])
     assert result.output == "Error: it begins\n"
 
