@@ -4,6 +4,7 @@ import asyncio
 
 from prometheus_client import REGISTRY
 
+from schemas.topics import LOGS
 from streams.agents import checkpoints, metrics
 from tests.recording import Event, RecordingEmitter, took
 from tests.unit.agents.test_checkpoints import NOON, Clock, logs, opened, tick
@@ -47,3 +48,15 @@ async def test_records_that_take_long_let_others_have_a_turn() -> None:
     await took(piece, logs("a", "a", "b", "b"), Event())
     looking.cancel()
     assert seen[:3] == [1, 2, 3]
+
+
+async def test_what_comes_after_a_partition_was_given_away_is_its_new_owners() -> None:
+    """Both would decide about it, and only one of them may say so."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    await took(piece, logs("a"), Event())
+    await piece.flush(final=True)
+    before, late = len(emitter.appended), Event()
+    await took(piece, logs("a", "a", start=1), late)
+    await piece.flush()
+    assert (len(emitter.appended), late.acked, piece.positions) == (before, False, {LOGS.name: 1})

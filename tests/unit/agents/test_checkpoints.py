@@ -296,18 +296,6 @@ async def test_positions_alone_are_written_now_and_then_and_at_the_end() -> None
     assert len(emitter.appended) == before + 2  # There is no news.
 
 
-async def test_what_comes_after_a_partition_was_given_away_is_its_new_owners() -> None:
-    """Both would decide about it, and only one of them may say so."""
-    emitter = RecordingEmitter()
-    piece, _ = await opened(emitter)
-    await took(piece, logs("a"), Event())
-    await piece.flush(final=True)
-    before, late = len(emitter.appended), Event()
-    await took(piece, logs("a", "a", start=1), late)
-    await piece.flush()
-    assert (len(emitter.appended), late.acked, piece.positions) == (before, False, {LOGS.name: 1})
-
-
 async def test_a_tick_from_the_future_is_put_aside() -> None:
     """Time would stand still until that future has come."""
     emitter = RecordingEmitter()
