@@ -9,6 +9,7 @@ What can go wrong, and what the pipeline does about it.
 * PolicyError           an operator's configuration: said with all problems at once, nothing starts
 * SettingsError         likewise, of the environment
 * Unavailable           something outside does not answer: said, or tried again where it can be
+  + AccessRefused       it answers, and wants other settings
 * anything else         our bug or our infrastructure: the worker stops, nothing is acknowledged
 """
 
@@ -52,9 +53,5 @@ class Unavailable(TocsinError):
     """Something outside the process does not answer."""
 
 
-def no_broker(address: str, error: BaseException) -> Unavailable:
-    """Return what is said where no broker answers at *address*."""
-    return Unavailable(
-        f"no broker answers at {address} ({type(error).__name__}): "
-        "start one with `tocsin up` in this folder, or name another by TOCSIN_BROKER"
-    )
+class AccessRefused(Unavailable):
+    """It answers, and does not let us in: waiting will not help, other settings will."""

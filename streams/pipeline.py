@@ -146,7 +146,10 @@ def _notify(app: HopApp) -> None:
 
 def _record(app: HopApp) -> None:
     policy = read_policy(app.settings.policy)
-    warehouse, formats = ClickHouse(app.settings.warehouse), Formats(policy.formats)
+    warehouse, formats = (
+        ClickHouse(app.settings.warehouse, app.settings.warehouse_ca),
+        Formats(policy.formats),
+    )
     Recorder(app, warehouse, formats)
     if policy.history.count_signals:
         RollUps(app, warehouse, formats)

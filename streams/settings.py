@@ -5,6 +5,7 @@ What decides (rules, routes, channels) is the policy and stands in files; see ``
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -19,9 +20,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from streams.broker_access import BrokerAccess, Fault, doubts, faults, none_if_empty
 from streams.durations import read_duration
 from streams.errors import SettingsError
 from streams.policy_faults import nearest
+from streams.setting_files import Unusable, trusting, variable
+
+log = logging.getLogger(__name__)
 
 #: Where a running `tocsin up` writes its addresses, below its state folder.
 RUN_FILE = "run.json"
@@ -43,7 +48,7 @@ def _span(given: Any) -> Any:
 Span = Annotated[timedelta, BeforeValidator(_span)]
 
 
-class Settings(BaseSettings):
+class Settings(BrokerAccess, BaseSettings):
     """
     Settings of one process.
 
@@ -55,8 +60,6 @@ class Settings(BaseSettings):
         env_prefix=_PREFIX, frozen=True, use_attribute_docstrings=True, extra="ignore"
     )
 
-    broker: str = "127.0.0.1:9092"
-    """Kafka bootstrap servers, ``HOST:PORT`` separated by commas."""
     topic_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+\.)*$")] = ""
     """Put before every topic and group name: several installations can share a broker. Ends in a dot."""
     partitions: Annotated[int, Field(ge=1, le=256)] = 4
@@ -70,7 +73,9 @@ class Settings(BaseSettings):
     session_timeout: Annotated[Span, Field(ge=timedelta(seconds=6))] = timedelta(seconds=10)
     """After how long a silence a worker loses its partitions to others: seconds, or ``10s``."""
     warehouse: SecretStr = SecretStr("http://tocsin:@127.0.0.1:8123/tocsin")
-    """ClickHouse, as ``http://USER:PASSWORD@HOST:PORT/DATABASE``."""
+    """ClickHouse, as ``http[s]://USER:PASSWORD@HOST:PORT/DATABASE``."""
+    warehouse_ca: Annotated[Path | None, BeforeValidator(none_if_empty)] = None
+    """PEM file with the authorities whose ClickHouse is trusted; without it, those that the machine trusts."""
     policy: Path = Path("deploy/policy")
     """Folder (or file) of the policy."""
     web_host: str = "127.0.0.1"
@@ -93,8 +98,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put a running installation's addresses behind arguments and environment."""
         folder = init_settings().get("state") or env_settings().get("state") or cls.default_state()
-        running = InitSettingsSource(settings_cls, _running(Path(folder)))
-        return init_settings, env_settings, running
+        running = _running(Path(folder))
+        if "broker" in init_settings() or "broker" in env_settings():
+            # What its broker is told is not for another one: a password least of all.
+            running = {name: running[name] for name in running if not name.startswith("broker")}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, running)
 
     @classmethod
     def default_state(cls) -> Path:
@@ -128,27 +136,41 @@ def read_settings(**given: Any) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         problems += [
-            f"{_variable('_'.join(str(step) for step in fault['loc']))}: "
+            f"{variable('_'.join(str(step) for step in fault['loc']))}: "
             # What a check of ours says begins with pydantic's word for it.
             f"{fault['msg'].removeprefix('Value error, ')}"
             for fault in error.errors(include_input=False, include_url=False)
         ]
     else:
+        problems += [f"{variable(name)}: {fault}" for name, fault in _faults(settings)]
         if not problems:
+            for name, doubt in doubts(settings):
+                log.warning("%s: %s", variable(name), doubt)
             return settings
     said = [f"  {problem}" for problem in problems]
     raise SettingsError("\n".join(["the environment cannot be used:", *said]))
 
 
+def _faults(settings: Settings) -> Iterator[Fault]:
+    """Yield what does not fit together, or names a file that cannot be used."""
+    yield from faults(settings)
+    if settings.warehouse_ca is not None:
+        if not settings.warehouse.get_secret_value().startswith("https:"):
+            yield (
+                "warehouse_ca",
+                "is not used with http: leave it out, or write https:// in TOCSIN_WAREHOUSE",
+            )
+        try:
+            trusting("warehouse_ca", settings.warehouse_ca)
+        except Unusable as error:
+            yield error.setting, error.reason
+
+
 def _misnamed(environment: Iterable[str]) -> Iterator[str]:
     """Yield what is wrong with names that are nearly a setting's; others of our prefix are somebody else's."""
-    known = [_variable(name) for name in (*Settings.model_fields, *_READ_ELSEWHERE)]
+    known = [variable(name) for name in (*Settings.model_fields, *_READ_ELSEWHERE)]
     for name in sorted(environment):
         if name.startswith(_PREFIX) and name not in known:
             close = nearest(name, known, _ALIKE)
             if close is not None:
                 yield f"{name}: there is no such setting; did you mean {close}?"
-
-
-def _variable(setting: str) -> str:
-    return f"{_PREFIX}{setting.upper()}"

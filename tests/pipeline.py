@@ -16,7 +16,9 @@ import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.topics import TopicDeclaration
+from streams.broker_access import as_texts
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.connecting import client
 from streams.gateways.migrations import migrate
 from streams.gateways.topics import create_topics
 from streams.laptop.ports import free_port
@@ -128,11 +130,25 @@ async def eventually(
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    values = settings.model_dump(mode="python")
+    values = {**settings.model_dump(mode="python"), **as_texts(settings)}
     values["warehouse"] = settings.warehouse.get_secret_value()
     for name in ("linger", "session_timeout"):
         values[name] = values[name].total_seconds()
-    return {f"TOCSIN_{name.upper()}": str(value) for name, value in values.items()}
+    return {
+        f"TOCSIN_{name.upper()}": str(value) for name, value in values.items() if value is not None
+    }
+
+
+async def command(settings: Settings, *arguments: str) -> tuple[int, str]:
+    """Type a command; return its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "streams", *arguments),
+        env={**os.environ, **environment_of(settings)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, said.decode()
 
 
 async def publish(
@@ -158,7 +174,7 @@ class producing:  # noqa: N801 - reads as a verb at the call site
 
     def __init__(self, settings: Settings, **how: Any) -> None:
         self._how = {
-            "bootstrap_servers": settings.broker,
+            **client(settings),
             "acks": "all",
             "enable_idempotence": settings.idempotent,
             "linger_ms": max(5, int(settings.linger.total_seconds() * 1000)),
@@ -176,7 +192,7 @@ class producing:  # noqa: N801 - reads as a verb at the call site
 
 async def read_topic(settings: Settings, name: str, partitions: int | None = None) -> list[Any]:
     """Return every record that is on a topic now, partition by partition, in order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**client(settings), enable_auto_commit=False)
     await consumer.start()
     try:
         places = [
@@ -206,7 +222,7 @@ async def read_topic(settings: Settings, name: str, partitions: int | None = Non
 
 async def ends_of(settings: Settings, name: str) -> dict[TopicPartition, int]:
     """Return the end of each partition of a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**client(settings), enable_auto_commit=False)
     await consumer.start()
     try:
         places = [TopicPartition(settings.topic(name), n) for n in range(settings.partitions)]

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from streams.agents.outgoing import Emitter
 from streams.agents.transport import ChunkTransport
+from streams.gateways.connecting import access
 from streams.gateways.vital_signs import vital_signs
 from streams.settings import Settings
 
@@ -47,6 +48,7 @@ class HopApp(faust.App):
         app = cls(
             f"{settings.topic_prefix}tocsin-{role}",
             broker=[f"kafka://{address}" for address in settings.broker.split(",")],
+            broker_credentials=credentials(settings),
             topic_partitions=settings.partitions,
             topic_replication_factor=settings.replication,
             # Topics are made with their retention by gateways/topics.py; Faust adds its leader topic.
@@ -122,6 +124,20 @@ class HopApp(faust.App):
         overdue.start()
         await super().on_stop()
         await self._held.aclose()
+
+
+def credentials(settings: Settings) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """Return what lets Faust's own clients in; None in the clear."""
+    how = access(settings)
+    context = how.get("ssl_context")
+    if settings.authenticates:
+        return faust.SASLCredentials(
+            username=how["sasl_plain_username"],
+            password=how["sasl_plain_password"],
+            mechanism=how["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def logging_config(level: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.topics import JournalDeclaration
 from streams.agents.outgoing import Emitter, Outgoing
 from streams.errors import Unavailable
+from streams.gateways.connecting import client
 from streams.settings import Settings
 
 #: Bytes after which a part is full, before compression and base64.
@@ -266,7 +267,7 @@ class Journal:
         """Yield the partition's records from *offset*, or the beginning; the caller knows where it ends."""
         place = TopicPartition(self._settings.topic(self._declared.name), self._partition)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.broker,
+            **client(self._settings),
             client_id="tocsin-journal",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

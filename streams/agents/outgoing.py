@@ -11,6 +11,7 @@ from aiokafka.structs import RecordMetadata
 from schemas import cloudevents
 from schemas.contract import Contract
 from schemas.topics import TopicDeclaration
+from streams.gateways.connecting import client
 from streams.gateways.topics import LARGE_BYTES
 from streams.settings import Settings
 
@@ -86,7 +87,7 @@ class Emitter:
     async def start(self) -> None:
         """Connect."""
         self._connected = AIOKafkaProducer(
-            bootstrap_servers=self._settings.broker,
+            **client(self._settings),
             client_id="tocsin",
             acks="all",
             # The broker drops what the producer repeats after a lost answer.

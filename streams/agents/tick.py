@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from schemas.ticks import TickV1
 from schemas.topics import ALERTS, CHANGES, COMMANDS, NOTICES, POLICIES, SILENCES, TELEMETRY, TICKS
 from streams.agents.outgoing import Emitter, outgoing
+from streams.gateways.connecting import client
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Ticker:
     async def start(self) -> None:
         """Connect."""
         self._asking = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.broker,
+            **client(self._settings),
             client_id="tocsin-tick",
             enable_auto_commit=False,
         )

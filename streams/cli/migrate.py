@@ -20,7 +20,9 @@ def migrate() -> None:
     try:
         settings = read_settings()
         policy = read_policy(settings.policy)
-        applied, told = asyncio.run(_migrate(ClickHouse(settings.warehouse), policy))
+        applied, told = asyncio.run(
+            _migrate(ClickHouse(settings.warehouse, settings.warehouse_ca), policy)
+        )
     except TocsinError as error:
         raise click.ClickException(str(error)) from None
     for migration in applied:

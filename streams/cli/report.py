@@ -220,7 +220,8 @@ async def ask(asked: Report) -> Account:
         SettingsError: The settings name none.
         WarehouseUnavailable: It could not be asked.
     """
-    warehouse = ClickHouse(read_settings().warehouse)
+    settings = read_settings()
+    warehouse = ClickHouse(settings.warehouse, settings.warehouse_ca)
     try:
         return await told(asked, warehouse)
     finally:

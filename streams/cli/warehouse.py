@@ -53,7 +53,7 @@ async def _rebuild(settings: Settings, *, empty: bool) -> None:
             f"{done.records:,} of {done.expected:,} records ({min(percent, 100):.0f} %)", err=True
         )
 
-    client = ClickHouse(settings.warehouse)
+    client = ClickHouse(settings.warehouse, settings.warehouse_ca)
     try:
         await migrate(client)
         if empty:
@@ -83,7 +83,7 @@ def dictionary() -> None:
 
 
 async def _dictionary(settings: Settings) -> str:
-    client = ClickHouse(settings.warehouse)
+    client = ClickHouse(settings.warehouse, settings.warehouse_ca)
     try:
         where = {"database": client.database}
         tables = await client.select(words.TABLES, where)
@@ -121,7 +121,7 @@ def export(folder: Path, **cut: Any) -> None:
 
 
 async def _export(settings: Settings, files: list[Piece], folder: Path, form: str) -> None:
-    client = ClickHouse(settings.warehouse)
+    client = ClickHouse(settings.warehouse, settings.warehouse_ca)
     try:
         for number, file in enumerate(files, 1):
             asked = file.question

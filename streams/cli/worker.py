@@ -7,7 +7,7 @@ import logging.config
 import click
 
 from streams.cli.asking import run
-from streams.errors import TocsinError, Unavailable
+from streams.errors import AccessRefused, TocsinError, Unavailable
 from streams.settings import Settings, read_settings
 
 #: Seconds that a broker which is still starting is waited for.
@@ -28,7 +28,9 @@ def worker(role: str) -> None:
         settings = read_settings()
         logging.config.dictConfig(logging_config(settings.log_level))
         app = build(role, settings)
-        asyncio.run(_broker_answers(settings))
+        # What the client says of a broker that is away we say ourselves; Faust sets levels anew.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        asyncio.run(_broker_answers(settings, app.conf.id))
     except TocsinError as error:
         raise click.ClickException(str(error)) from None
     app.Worker(loglevel=settings.log_level).execute_from_commandline()
@@ -45,14 +47,22 @@ def topics() -> None:
     click.echo(run(create))
 
 
-async def _broker_answers(settings: Settings) -> None:
-    from streams.gateways.topics import list_topics  # noqa: PLC0415 - as above
+async def _broker_answers(settings: Settings, group: str) -> None:
+    from streams.gateways.producer import Publisher  # noqa: PLC0415 - as above
+    from streams.gateways.topics import check_group, list_topics  # noqa: PLC0415 - as above
 
     loop = asyncio.get_running_loop()
     until = loop.time() + BROKER_WITHIN
     while True:
         try:
             await list_topics(settings)
+            # What Faust would say by a traceback, or not at all.
+            await check_group(settings, group)
+            async with Publisher(settings, source="worker"):
+                pass
+        except AccessRefused:
+            # No broker that starts: a person has to do something.
+            raise
         except Unavailable as error:
             if loop.time() > until:
                 raise

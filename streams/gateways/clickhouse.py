@@ -7,10 +7,12 @@ every other failure, and every one that nobody has thought of, means "try again"
 
 import asyncio
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +22,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 from pydantic import SecretStr
 
 from streams.errors import Rejected, SettingsError, Unavailable
+from streams.gateways.certificates import tls_failure, why_distrusted
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -86,18 +89,22 @@ class ClickHouse:
     def __init__(
         self,
         url: SecretStr,
+        authorities: Path | None = None,
         *,
         threads: int = THREADS,
         connect_timeout: timedelta = CONNECT_TIMEOUT,
         answer_timeout: timedelta = ANSWER_TIMEOUT,
     ) -> None:
         """
-        Read the address; nothing is connected yet.
+        Read the address; nothing is connected yet. *authorities* is a PEM file with those that vouch for it.
 
         Raises:
             SettingsError: The URL is not ``http[s]://USER:PASSWORD@HOST[:PORT]/DATABASE``.
         """
         self._where = _address(url)
+        self._vouched_for = authorities is not None
+        if authorities is not None:
+            self._where["ca_cert"] = str(authorities)
         self._timeouts: dict[str, Any] = {
             "connect_timeout": int(max(1, connect_timeout.total_seconds())),
             "send_receive_timeout": int(max(1, answer_timeout.total_seconds())),
@@ -228,7 +235,7 @@ class ClickHouse:
             finally:
                 client.close()
         except (ClickHouseError, OSError) as error:
-            raise judged(error, self.place) from None
+            raise judged(error, self.place, vouched_for=self._vouched_for) from None
 
     async def ping(self) -> bool:
         """Say whether ClickHouse answers."""
@@ -260,7 +267,7 @@ class ClickHouse:
                 client = self._own.client = self._open()
             return work(client)
         except (ClickHouseError, OSError) as error:
-            raise judged(error, self.place) from None
+            raise judged(error, self.place, vouched_for=self._vouched_for) from None
 
     def _open(self) -> Client:
         # One client for each thread: a client runs one statement at a time.
@@ -301,14 +308,19 @@ def _insert(client: Client, table: str, columns: list[str], rows: Sequence[Row])
         raise RowsRefused(message) from None
 
 
-def judged(error: Exception, place: str) -> RowsRefused | WarehouseUnavailable:
-    """Return what a failure of the client means; *place* is named to the person who reads it."""
+def judged(
+    error: Exception, place: str, *, vouched_for: bool = False
+) -> RowsRefused | WarehouseUnavailable:
+    """Return what a failure of the client means; *place* is named to the person who reads it, be it *vouched_for* or not."""
     code = getattr(error, "code", None)
     name = getattr(error, "name", None) or ""
     if code in ABOUT_THE_ROWS:
         return RowsRefused(f"ClickHouse refuses a row: {name or code}")
     if isinstance(error, DataError) and code is None:
         return RowsRefused(f"a row does not fit its columns ({type(error).__name__})")
+    distrust = _about_tls(error, vouched_for=vouched_for)
+    if distrust is not None:
+        return WarehouseUnavailable(f"ClickHouse at {place} {distrust}")
     if code is None:
         return WarehouseUnavailable(
             f"ClickHouse at {place} does not answer: "
@@ -316,6 +328,20 @@ def judged(error: Exception, place: str) -> RowsRefused | WarehouseUnavailable:
         )
     said = REMEDIES.get(code, f"it says {name or 'code'} {code}")
     return WarehouseUnavailable(f"ClickHouse at {place} could not do it: {said}", code)
+
+
+def _about_tls(error: Exception, *, vouched_for: bool) -> str | None:
+    failure = tls_failure(error)
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return why_distrusted(
+            failure,
+            address="TOCSIN_WAREHOUSE",
+            authorities="TOCSIN_WAREHOUSE_CA",
+            given=vouched_for,
+        )
+    if failure is not None and failure.reason == "WRONG_VERSION_NUMBER":
+        return "does not speak TLS: name the port that does in TOCSIN_WAREHOUSE, or write http://"
+    return None
 
 
 def _address(url: SecretStr) -> dict[str, Any]:

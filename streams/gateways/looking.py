@@ -9,7 +9,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from streams.errors import Unavailable, no_broker
+from streams.errors import Unavailable
+from streams.gateways.connecting import client, no_broker, refusal
 from streams.gateways.producer import ANSWERS_WITHIN
 from streams.settings import Settings
 
@@ -24,7 +25,7 @@ async def reading(settings: Settings, topics: Sequence[str]) -> AsyncIterator[An
     """A consumer of all partitions of *topics*, in no group: it leaves no trace on the broker."""
     consumer = AIOKafkaConsumer(
         *topics,
-        bootstrap_servers=settings.broker,
+        **client(settings),
         client_id="tocsin-look",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -41,10 +42,10 @@ async def reading(settings: Settings, topics: Sequence[str]) -> AsyncIterator[An
             f"the broker at {settings.broker} does not answer about {' and '.join(topics)}: "
             "`tocsin topics` creates what is missing"
         )
-        raise Unavailable(message) from None
+        raise await refusal(settings) or Unavailable(message) from None
     except (KafkaError, OSError) as error:
         await consumer.stop()
-        raise no_broker(settings.broker, error) from None
+        raise await no_broker(settings, error) from None
     try:
         yield consumer
     except (KafkaError, OSError) as error:

@@ -13,7 +13,8 @@ from schemas.contract import Unreadable
 from schemas.policies import PolicyV1
 from schemas.topics import POLICIES
 from streams.agents.outgoing import Emitter, outgoing
-from streams.errors import Unavailable, no_broker
+from streams.errors import Unavailable
+from streams.gateways.connecting import no_broker
 from streams.gateways.looking import READ_WITHIN, read_all, reading
 from streams.gateways.producer import ANSWERS_WITHIN
 from streams.settings import Settings
@@ -86,7 +87,7 @@ async def publish(settings: Settings, messages: Sequence[PolicyV1]) -> None:
                 ]
             )
     except (KafkaError, OSError, TimeoutError) as error:
-        raise no_broker(settings.broker, error) from None
+        raise await no_broker(settings, error) from None
     except AssertionError as error:
         # What the client says of a partition that is not there.
         message = f"the topic {settings.topic(POLICIES.name)} has fewer partitions than TOCSIN_PARTITIONS={settings.partitions}"

@@ -56,7 +56,8 @@ class Polling:
         self._waiting: deque[HealthV1] = deque()
         self._news = asyncio.Event()
         self._left = asyncio.Event()
-        self._connected = False
+        #: Why nothing is published; None where it is.
+        self._missing: str | None = f"no broker answers at {settings.broker}"
         self._checked: set[tuple[str, str]] = set()
         self.registry = CollectorRegistry()
         self._results = Counter(
@@ -86,8 +87,8 @@ class Polling:
 
     def unready(self) -> str | None:
         """Say what is missing to do the work; None where nothing is."""
-        if not self._connected:
-            return f"no broker answers at {self._settings.broker}"
+        if self._missing is not None:
+            return self._missing
         unasked = len(self._probes) - len(self._checked)
         return f"{unasked} of {len(self._probes)} probes were never asked" if unasked else None
 
@@ -106,7 +107,7 @@ class Polling:
                 # A task that ends by itself has failed: that is our bug, and it ends the process.
                 await asyncio.wait([*tasks, leaving, stopping], return_when=asyncio.FIRST_COMPLETED)
                 await _end(tasks)
-                if self._waiting and self._connected and not leaving.done():
+                if self._waiting and self._missing is None and not leaving.done():
                     await self._let_leave()
             finally:
                 await _end([*tasks, leaving, stopping])
@@ -150,13 +151,13 @@ class Polling:
         while True:
             try:
                 async with Publisher(self._settings, source="probe") as publisher:
-                    self._connected = True
+                    self._missing = None
                     if away:
                         log.info("broker back waiting=%s", len(self._waiting))
                     away, pause = False, FIRST_PAUSE
                     await self._hand_on(publisher)
             except Unavailable as error:
-                self._connected = False
+                self._missing = str(error)
                 if not away:
                     log.warning("broker away reason=%s", error)
                 away = True

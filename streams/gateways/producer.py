@@ -14,7 +14,8 @@ from aiokafka.partitioner import murmur2
 from schemas.contract import Contract
 from schemas.topics import TopicDeclaration
 from streams.agents.outgoing import Outgoing, outgoing
-from streams.errors import Rejected, Unavailable, no_broker
+from streams.errors import Rejected, Unavailable
+from streams.gateways.connecting import client, no_broker
 from streams.settings import Settings
 
 #: How long a connection or a confirmation may take.
@@ -40,7 +41,7 @@ class Publisher:
         self._within = within
         # The partitioner is the default one: murmur2 over the key, as Java clients and Faust choose.
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.broker,
+            **client(settings),
             client_id=f"tocsin-{source}",
             acks="all",
             enable_idempotence=settings.idempotent,
@@ -62,7 +63,7 @@ class Publisher:
                 await self._producer.start()
         except (KafkaError, TimeoutError, OSError) as error:
             await self._producer.stop()
-            raise no_broker(self._settings.broker, error) from None
+            raise await no_broker(self._settings, error) from None
         except BaseException:
             await self._producer.stop()
             raise

@@ -17,8 +17,9 @@ from aiokafka.errors import KafkaError
 
 from schemas.contract import Unreadable
 from schemas.topics import TopicDeclaration
-from streams.errors import Rejected, Unavailable, no_broker
+from streams.errors import Rejected, Unavailable
 from streams.gateways.clickhouse import ClickHouse
+from streams.gateways.connecting import client, no_broker
 from streams.settings import Settings
 from streams.warehouse.rows import Row
 
@@ -149,7 +150,7 @@ async def _reading(
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
     """Assign all partitions of *topics* from their beginning; with them, where each ends now."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.broker, client_id="tocsin-rebuild", enable_auto_commit=False
+        **client(settings), client_id="tocsin-rebuild", enable_auto_commit=False
     )
     try:
         await consumer.start()
@@ -162,7 +163,7 @@ async def _reading(
         await consumer.seek_to_beginning(*places)
         yield consumer, dict(await consumer.end_offsets(places))
     except (KafkaError, OSError) as error:
-        raise no_broker(settings.broker, error) from None
+        raise await no_broker(settings, error) from None
     finally:
         await consumer.stop()
 

@@ -12,7 +12,8 @@ from aiokafka.errors import (
 )
 
 from schemas.topics import DECLARED, JOURNALS
-from streams.errors import Unavailable, no_broker
+from streams.errors import Unavailable
+from streams.gateways.connecting import about_rights, client, no_broker, refusal
 from streams.settings import Settings
 
 #: Milliseconds that the broker may take to create topics.
@@ -66,13 +67,33 @@ async def list_topics(settings: Settings) -> list[str]:
     Raises:
         Unavailable: The broker does not answer.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, client_id="tocsin-topics")
+    admin = AIOKafkaAdminClient(**client(settings), client_id="tocsin-topics")
     try:
         async with asyncio.timeout(_ANSWERS_WITHIN):
             await admin.start()
             return list(await admin.list_topics())
     except (KafkaError, OSError, TimeoutError) as error:
-        raise no_broker(settings.broker, error) from None
+        raise await no_broker(settings, error) from None
+    finally:
+        await admin.close()
+
+
+async def check_group(settings: Settings, group: str) -> None:
+    """
+    Do nothing where the broker lets us work in *group*, or does not say yet.
+
+    Raises:
+        AccessRefused: It does not: a worker would wait for its partitions for ever, and nobody hear why.
+    """
+    admin = AIOKafkaAdminClient(**client(settings), client_id="tocsin-topics")
+    try:
+        async with asyncio.timeout(_ANSWERS_WITHIN):
+            await admin.start()
+            await admin.find_coordinator(group)
+    except (KafkaError, OSError) as error:
+        refused = about_rights(error, settings)
+        if refused is not None:
+            raise refused from None
     finally:
         await admin.close()
 
@@ -84,7 +105,7 @@ async def create_topics(settings: Settings) -> list[str]:
     Raises:
         Unavailable: The broker does not answer, refuses, or has a topic with another number of partitions.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, client_id="tocsin-topics")
+    admin = AIOKafkaAdminClient(**client(settings), client_id="tocsin-topics")
     try:
         await admin.start()
         have = set(await admin.list_topics())
@@ -94,10 +115,10 @@ async def create_topics(settings: Settings) -> list[str]:
             _check(response)
         await _check_partitions(admin, settings)
     except (KafkaConnectionError, OSError) as error:
-        raise no_broker(settings.broker, error) from None
+        raise await no_broker(settings, error) from None
     except KafkaError as error:
         message = f"no topics could be created on the broker {settings.broker}: {_said(error)}"
-        raise Unavailable(message) from None
+        raise await refusal(settings) or Unavailable(message) from None
     finally:
         await admin.close()
     return [topic.name for topic in missing]

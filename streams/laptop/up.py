@@ -21,6 +21,7 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
+from streams.broker_access import as_texts
 from streams.errors import SettingsError, TocsinError, Unavailable
 from streams.gateways import clock
 from streams.gateways.clickhouse import ClickHouse
@@ -114,7 +115,7 @@ class Installation:
         warehouse = await running.enter_async_context(self._warehouse(self._history(broker)))
         settings = self._settings(broker, warehouse)
         created = await create_topics(settings)
-        client = ClickHouse(settings.warehouse)
+        client = ClickHouse(settings.warehouse, settings.warehouse_ca)
         try:
             applied = await migrate(client)
             policy = read_policy(self._policy)
@@ -247,7 +248,7 @@ class Installation:
             "settings": _plain(settings),
         }
         path = self._state / RUN_FILE
-        # It holds the warehouse's password.
+        # It holds passwords.
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text(json.dumps(said, indent=2))
@@ -292,6 +293,8 @@ class Installation:
         return read_settings(
             broker=broker.bootstrap,
             warehouse=warehouse,
+            # Ours speaks HTTP, whatever is said about another one.
+            warehouse_ca=None,
             policy=self._policy.resolve(),
             state=self._state,
             web_host="127.0.0.1",
@@ -303,12 +306,14 @@ def _plain(settings: Settings) -> dict[str, Any]:
     """Return what other processes need to be told, as JSON values."""
     return {
         "broker": settings.broker,
+        **as_texts(settings),
         "topic_prefix": settings.topic_prefix,
         "partitions": settings.partitions,
         "linger": settings.linger.total_seconds(),
         "idempotent": settings.idempotent,
         "session_timeout": settings.session_timeout.total_seconds(),
         "warehouse": settings.warehouse.get_secret_value(),
+        "warehouse_ca": "",
         "policy": str(settings.policy),
     }
 

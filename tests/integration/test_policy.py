@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +17,8 @@ from schemas.topics import ALERTS, METRICS, POLICIES, RECEIPTS
 from streams.settings import Settings
 from tests.pipeline import (
     Pipeline,
+    command,
     dead_letters,
-    environment_of,
     eventually,
     publish,
     read_topic,
@@ -46,18 +44,6 @@ routes:
   - {channels: [old]}
 incidents: {auto_resolve_after: 1s}
 """
-
-
-async def command(settings: Settings, *arguments: str) -> tuple[int, str]:
-    """Type a command; return its exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "streams", *arguments),
-        env={**os.environ, **environment_of(settings)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, said.decode()
 
 
 def write(folder: Path, rules: str, channel: str = "old") -> Path:

@@ -16,9 +16,11 @@ from schemas.topics import DECLARED
 from streams.__main__ import main
 from streams.cli.worker import ROLES
 from streams.durations import read_duration
+from streams.gateways.connecting import client
 from streams.laptop.brokers.jars import KAFKA
-from streams.settings import Settings
+from streams.settings import Settings, read_settings
 from tests.brokers import IMAGE
+from tests.certificates import Authority
 from tests.exposed import exposed
 
 TEXT = Path("docker-compose.yml").read_text(encoding="utf-8")
@@ -191,6 +193,47 @@ def test_an_image_of_ours_is_built_once() -> None:
     assert sorted(built) == sorted(
         {it["image"] for it in SERVICES.values() if it["image"].startswith("tocsin")}
     )
+
+
+class _Merged(yaml.SafeLoader):
+    """Reads what Compose takes away from the file before as nothing."""
+
+
+_Merged.add_constructor("!reset", lambda *_: None)
+
+
+def test_a_broker_elsewhere_is_told_to_every_role(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them would wait for the broker that is not started."""
+    text = Path("deploy/managed-kafka.yaml").read_text(encoding="utf-8")
+    # Read by a loader of SafeLoader's kind.
+    managed = yaml.load(text, _Merged)  # noqa: S506
+    services = managed["services"]
+    assert services.pop("kafka") is None
+    assert services.keys() == OURS.keys()
+    assert {name for name, it in services.items() if "depends_on" in it} == {
+        name for name, it in OURS.items() if "kafka" in it["depends_on"]
+    }
+    password = tmp_path / "broker-password"
+    password.write_text("secret\n")
+    authority = Authority(tmp_path).file
+    for service in services.values():
+        assert service["secrets"] == list(managed["secrets"]) == ["broker-password"]
+        assert service["volumes"][0].split(":")[-2] == "/etc/tocsin/broker-ca.pem"
+        given = dict(service["environment"])
+        assert given["TOCSIN_BROKER_PASSWORD_FILE"] == "/run/secrets/broker-password"
+        assert "${TOCSIN_BROKER_CA:+/etc/tocsin/broker-ca.pem}" in given["TOCSIN_BROKER_CA"]
+        given |= {
+            "TOCSIN_BROKER": "broker.example.org:9096",
+            "TOCSIN_BROKER_USER": "tocsin",
+            "TOCSIN_BROKER_PASSWORD_FILE": str(password),
+            "TOCSIN_BROKER_CA": str(authority),
+        }
+        for name, value in given.items():
+            [default] = re.findall(r"^\$\{\w+:-(.*)\}$", value) or [value]
+            monkeypatch.setenv(name, default)
+        assert client(read_settings())["sasl_plain_password"] == "secret"
 
 
 def test_every_port_is_open_on_this_machine_only() -> None:

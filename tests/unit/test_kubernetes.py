@@ -17,10 +17,12 @@ from prometheus_client import CollectorRegistry
 from streams.__main__ import main
 from streams.agents.app import STOP_WITHIN
 from streams.agents.hop import DRAIN_WITHIN
+from streams.gateways.connecting import client
 from streams.gateways.vital_signs import vital_signs
 from streams.policy import read_policy
 from streams.releases import texts_of
-from streams.settings import Settings
+from streams.settings import Settings, read_settings
+from tests.certificates import Authority
 from tests.unit.test_compose import OURS, POLICY
 
 FOLDER = Path("deploy/kubernetes")
@@ -42,10 +44,12 @@ PODS = {
     for (kind, name), it in OBJECTS.items()
     if kind in {"Deployment", "Job"}
 }
+#: The Secret that is files, not variables.
+FILES = "tocsin-broker"
 GIVEN = {
     name: it.get("data") or it.get("stringData")
     for (kind, name), it in OBJECTS.items()
-    if kind in {"ConfigMap", "Secret"}
+    if kind in {"ConfigMap", "Secret"} and name != FILES
 }
 
 each_role = pytest.mark.parametrize("role", sorted(ROLES))
@@ -122,6 +126,38 @@ def test_a_pod_has_what_it_asks_for_and_no_secret_that_it_does_not_need(name: st
                 if key.startswith("TOCSIN_")
             }
         )
+
+
+@each_pod
+def test_whoever_asks_kafka_is_let_in_by_what_the_secret_holds(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod without the password would start again for ever, and only where Kafka asks for one."""
+    [volume] = [it for it in PODS[name]["spec"]["volumes"] if it["name"] == "broker"]
+    assert volume["secret"] == {"secretName": FILES, "optional": True}
+    authority = Authority(tmp_path)
+    certificate, key = authority.signs("client")
+    held = {"password": tmp_path / "password", "ca.pem": authority.file}
+    held |= {"certificate.pem": certificate, "key.pem": key}
+    held["password"].write_text("secret\n")
+    assert OBJECTS["Secret", FILES]["stringData"].keys() == held.keys()
+    for container in containers(name):
+        [mount] = [it for it in container["volumeMounts"] if it["name"] == "broker"]
+        assert (mount["mountPath"], mount["readOnly"]) == ("/etc/tocsin/broker", True)
+        # Each place is there to be filled.
+        filled = environment(container) | {
+            "TOCSIN_BROKER_SECURITY": "SASL_SSL",
+            "TOCSIN_BROKER_MECHANISM": "SCRAM-SHA-512",
+            "TOCSIN_BROKER_USER": "tocsin",
+            "TOCSIN_BROKER_PASSWORD_FILE": str(held["password"]),
+            "TOCSIN_BROKER_CA": str(held["ca.pem"]),
+            "TOCSIN_BROKER_CERTIFICATE": str(held["certificate.pem"]),
+            "TOCSIN_BROKER_KEY": str(held["key.pem"]),
+        }
+        assert filled.keys() == environment(container).keys()
+        for each, value in filled.items():
+            monkeypatch.setenv(each, value)
+        assert client(read_settings())["sasl_plain_password"] == "secret"
 
 
 @each_pod

@@ -8,11 +8,13 @@ import pytest
 
 from schemas.topics import DECLARED
 from streams.__main__ import main
+from streams.broker_access import MECHANISMS, PROTOCOLS
 from streams.detection import kinds
 from streams.discovery import declared_in
+from streams.gateways.connecting import client
 from streams.notifications import channels
 from streams.policy import read_policy
-from streams.settings import Settings
+from streams.settings import Settings, read_settings
 from streams.telemetry import formats
 
 README = Path("README.md").read_text(encoding="utf-8")
@@ -57,10 +59,34 @@ def test_every_setting_is_listed_with_its_default() -> None:
         given = said[f"TOCSIN_{name.upper()}"]
         default = field.default
         shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
-        accepted = {str(shown), str(shown).lower()}
+        accepted = {str(shown), str(shown).lower()} if shown is not None else {""}
         if hasattr(shown, "total_seconds"):
             accepted = {f"{shown.total_seconds():g}s", f"{shown.total_seconds():g}"}
         assert given in accepted, name
+
+
+def test_what_is_exported_for_a_managed_kafka_can_be_used(tmp_path, monkeypatch) -> None:
+    """The first thing that somebody types for a cluster of their own would be refused."""
+    (block,) = re.findall(
+        r"^```sh\n(export TOCSIN_BROKER=.*?)^```", README, re.MULTILINE | re.DOTALL
+    )
+    exported = dict(re.findall(r"^export (\w+)=(\S+)$", block, re.MULTILINE))
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    exported["TOCSIN_BROKER_PASSWORD_FILE"] = str(password)
+    for name, value in exported.items():
+        monkeypatch.setenv(name, value)
+
+    settings = read_settings()
+
+    assert client(settings)["sasl_plain_password"] == "secret"
+    assert settings.replication == 3
+
+
+def test_every_mechanism_and_protocol_is_named() -> None:
+    """Somebody would believe that theirs is not known."""
+    for name in (*PROTOCOLS, *MECHANISMS, "AWS_MSK_IAM", "OAUTHBEARER"):
+        assert f"`{name}`" in README, name
 
 
 def test_every_command_is_listed() -> None:

@@ -49,3 +49,19 @@ def test_other_names_are_somebody_elses(monkeypatch, name):
     monkeypatch.setenv(name, "x")
 
     read_settings()
+
+
+def test_who_vouches_for_the_warehouse_is_read_with_the_rest(monkeypatch, tmp_path):
+    """History would wait for ever behind a file that is not there."""
+    monkeypatch.setenv("TOCSIN_WAREHOUSE_CA", str(tmp_path / "gone.pem"))
+
+    assert refusal_of(monkeypatch, TOCSIN_WAREHOUSE="https://u:p@history.internal/tocsin") == (
+        "the environment cannot be used:\n  TOCSIN_WAREHOUSE_CA: names a file that is not there"
+    )
+    (tmp_path / "gone.pem").write_text("nobody\n")
+    assert refusal_of(monkeypatch, TOCSIN_WAREHOUSE="http://u:p@history.internal/tocsin") == (
+        "the environment cannot be used:\n"
+        "  TOCSIN_WAREHOUSE_CA: is not used with http: leave it out, or write https:// in TOCSIN_WAREHOUSE\n"
+        "  TOCSIN_WAREHOUSE_CA: names a file without a certificate in PEM form (-----BEGIN …): "
+        "convert what a Java or PKCS#12 keystore holds by `openssl pkcs12`"
+    )

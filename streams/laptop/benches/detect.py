@@ -10,6 +10,7 @@ with series: one for each rule and set of labels.
 """
 
 import asyncio
+import os
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -26,8 +27,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.alerts import AlertState, AlertV1
 from schemas.topics import ALERTS, HEALTH, LOGS, METRICS
 from streams.agents.hop import FLUSH_EVERY
+from streams.broker_access import as_texts
 from streams.detection.ledger import WRITTEN_PART
 from streams.errors import Unavailable
+from streams.gateways.connecting import client
 from streams.gateways.topics import create_topics
 from streams.laptop.benches.figures import Figures
 from streams.laptop.benches.rules import OF_COUNTERS, of_one_kind, rules
@@ -35,6 +38,7 @@ from streams.laptop.benches.stage import Worker, Writer, stage, ticking
 from streams.laptop.benches.telemetry import METRICS as METRIC_NAMES
 from streams.laptop.benches.telemetry import MIX, OFTEN_BAD_OF, Signals
 from streams.laptop.children import die_with_parent
+from streams.setting_files import variable
 from streams.settings import Settings
 
 #: Of a bare loop's events per second.
@@ -303,7 +307,7 @@ async def detected(settings: Settings, folder: Path, load: Load) -> Rate:
 
 async def _bare(settings: Settings, wanted: int) -> Rate:
     """Read everything with aiokafka and parse it with orjson: what no consumer in Python is faster than."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**client(settings), enable_auto_commit=False)
     await consumer.start()
     try:
         places = [
@@ -332,6 +336,10 @@ async def _plain(settings: Settings, folder: Path, wanted: int) -> float:
         *(settings.broker, METRICS.name, str(wanted), str(settings.partitions)),
         # Faust makes a folder for the table where it runs.
         cwd=folder,
+        env={
+            **os.environ,
+            **{variable(name): text for name, text in as_texts(settings).items()},
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         preexec_fn=die_with_parent(),
@@ -385,7 +393,7 @@ async def _live(settings: Settings, made: Signals, begin: datetime) -> None:
 
 async def _alerts(settings: Settings, begin: datetime, over: asyncio.Event) -> list[float]:
     """Return how many milliseconds after what happened from *begin* on its alert was there; listen until it is *over*."""
-    consumer = AIOKafkaConsumer(ALERTS.name, bootstrap_servers=settings.broker)
+    consumer = AIOKafkaConsumer(ALERTS.name, **client(settings))
     await consumer.start()
     after = []
     try:

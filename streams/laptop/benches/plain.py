@@ -12,6 +12,9 @@ from typing import Any
 import faust
 import orjson
 
+from streams.agents.app import credentials
+from streams.settings import read_settings
+
 
 def main() -> None:
     """Run the agent until it has seen what it was asked to."""
@@ -19,6 +22,7 @@ def main() -> None:
     app = faust.App(
         f"bench-plain-{os.getpid()}",
         broker=f"kafka://{broker}",
+        broker_credentials=credentials(read_settings(broker=broker)),
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
         worker_redirect_stdouts=False,

@@ -17,12 +17,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.agents.outgoing import Emitter
 from streams.agents.tick import Ticker
+from streams.broker_access import as_texts
+from streams.gateways.connecting import client
 from streams.gateways.topics import create_topics
 from streams.laptop.benches.folders import scratch
 from streams.laptop.benches.processes import cpu_in
 from streams.laptop.brokers.choosing import choose
 from streams.laptop.children import Child
 from streams.laptop.ports import free_port
+from streams.setting_files import variable
 from streams.settings import Settings
 
 _BATCH: Final = 500
@@ -45,6 +48,7 @@ class Worker:
             {
                 **{name: each for name, each in os.environ.items() if name[:7] != "TOCSIN_"},
                 "TOCSIN_BROKER": settings.broker,
+                **{variable(name): text for name, text in as_texts(settings).items()},
                 "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
                 "TOCSIN_PARTITIONS": str(settings.partitions),
                 "TOCSIN_POLICY": str(settings.policy),
@@ -136,9 +140,7 @@ class Writer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.broker, acks="all", max_batch_size=1_000_000
-        )
+        self._producer = AIOKafkaProducer(**client(settings), acks="all", max_batch_size=1_000_000)
         self._places: dict[bytes, int] = {}
 
     async def __aenter__(self) -> Self:

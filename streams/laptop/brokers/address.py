@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from streams.errors import Unavailable
+from streams.gateways.connecting import refusal
 from streams.laptop.brokers.answering import wait_for_answer
 from streams.laptop.children import Child
+from streams.settings import read_settings
 
 _ANSWERS_WITHIN: Final = 10.0
 
@@ -25,13 +27,18 @@ class AddressedBroker:
 
     async def start(self) -> None:
         """
-        Ask whether it answers.
+        Ask whether it answers, as the environment says that it wants to be asked.
 
         Raises:
-            Unavailable: It does not.
+            SettingsError: The environment cannot be used.
+            Unavailable: It does not, or not to us.
         """
+        settings = read_settings(broker=self.bootstrap)
+        refused = await refusal(settings)
+        if refused is not None:
+            raise refused
         try:
-            await wait_for_answer(self.bootstrap, _ANSWERS_WITHIN)
+            await wait_for_answer(settings, _ANSWERS_WITHIN)
         except Unavailable as error:
             message = f"{error}: start it, correct --broker, or take --broker auto"
             raise Unavailable(message) from None

@@ -7,7 +7,9 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streams.broker_access import BrokerAccess
 from streams.errors import Unavailable
+from streams.gateways.connecting import client
 from streams.laptop.children import Child
 
 #: Pause between two looks at a port.
@@ -15,14 +17,14 @@ _LOOK_EVERY: Final = 0.05
 _CONNECTS_WITHIN: Final = 2.0
 
 
-async def wait_for_answer(bootstrap: str, within: float, child: Child | None = None) -> None:
+async def wait_for_answer(access: BrokerAccess, within: float, child: Child | None = None) -> None:
     """
-    Wait until the broker at *bootstrap* answers, while *child* runs.
+    Wait until the broker answers, while *child* runs.
 
     Raises:
         Unavailable: It ended, or took longer; the text has the last lines of its log.
     """
-    answering = asyncio.ensure_future(_until_answering(bootstrap))
+    answering = asyncio.ensure_future(_until_answering(access))
     ended = None if child is None else asyncio.ensure_future(child.wait())
     tasks = [task for task in (answering, ended) if task is not None]
     try:
@@ -36,7 +38,7 @@ async def wait_for_answer(bootstrap: str, within: float, child: Child | None = N
         answering.result()
         return
     if child is None:
-        message = f"no broker answers at {bootstrap} within {within:g} s"
+        message = f"no broker answers at {access.broker} within {within:g} s"
         raise Unavailable(message)
     reason = (
         f"the {child.name} ended with code {child.code} while it started"
@@ -47,12 +49,12 @@ async def wait_for_answer(bootstrap: str, within: float, child: Child | None = N
     raise Unavailable("\n".join([f"{reason}; the end of {child.log}:", *lines]))
 
 
-async def _until_answering(bootstrap: str) -> None:
+async def _until_answering(access: BrokerAccess) -> None:
     while True:
         # aiokafka logs every refused connection; a bare one says nothing.
-        if await _connects(bootstrap):
+        if await _connects(access.broker):
             with suppress(KafkaError, OSError):
-                await _lists_topics(bootstrap)
+                await _lists_topics(access)
                 return
         await asyncio.sleep(_LOOK_EVERY)
 
@@ -68,8 +70,8 @@ async def _connects(bootstrap: str) -> bool:
         return True
 
 
-async def _lists_topics(bootstrap: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="tocsin-ready")
+async def _lists_topics(access: BrokerAccess) -> None:
+    admin = AIOKafkaAdminClient(**client(access), client_id="tocsin-ready")
     try:
         await admin.start()
         await admin.list_topics()

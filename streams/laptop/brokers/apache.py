@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from streams.broker_access import IN_THE_CLEAR, BrokerAccess
 from streams.errors import Unavailable
 from streams.laptop.brokers.answering import wait_for_answer
 from streams.laptop.brokers.jars import KAFKA, find_jars, find_java
@@ -39,7 +40,9 @@ class ApacheBroker:
         "one broker: what it keeps is lost with its disk, and what is not flushed yet with the power",
         "512 MB of heap",
     )
-    client_settings: Mapping[str, object] = {}
+    client_settings: Mapping[str, object] = IN_THE_CLEAR
+    #: What the tool that formats its folder is told beside.
+    formatted_with: tuple[str, ...] = ()
 
     def __init__(self, state: Path, port: int, log: Path) -> None:
         """
@@ -61,7 +64,8 @@ class ApacheBroker:
         check_free(self._port, "broker")
         self._state.mkdir(parents=True, exist_ok=True)
         properties = self._state / "server.properties"
-        properties.write_text(_properties(self._port, free_port(), self._state / "log"))
+        settings = self.properties(free_port(), self._state / "log")
+        properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         await self._format(properties)
         self.child = Child(
             "broker",
@@ -70,7 +74,7 @@ class ApacheBroker:
         )
         await self.child.start()
         try:
-            await wait_for_answer(self.bootstrap, _STARTS_WITHIN, self.child)
+            await wait_for_answer(BrokerAccess(broker=self.bootstrap), _STARTS_WITHIN, self.child)
         except BaseException:
             await self.stop()
             raise
@@ -80,6 +84,40 @@ class ApacheBroker:
         if self.child is not None:
             await self.child.stop(_STOPS_WITHIN)
 
+    def properties(self, controller_port: int, log: Path) -> dict[str, str]:
+        """Return its configuration."""
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
+            "log.dirs": str(log),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "1",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "6000",
+            "auto.create.topics.enable": "false",
+            # Small machine: few threads, small buffers, small files.
+            "num.network.threads": "1",
+            "num.io.threads": "2",
+            "background.threads": "2",
+            "log.cleaner.dedupe.buffer.size": "4194304",
+            "log.cleaner.threads": "1",
+            "log.segment.bytes": "67108864",
+            "log.index.size.max.bytes": "1048576",
+            # An idle controller writes nothing.
+            "metadata.max.idle.interval.ms": "0",
+        }
+
     async def _format(self, properties: Path) -> None:
         if (self._state / "log" / "meta.properties").exists():
             return
@@ -88,6 +126,7 @@ class ApacheBroker:
             [
                 *(self._java, *_JVM, "-cp", self._classes, "kafka.tools.StorageTool", "format"),
                 *("--standalone", "--ignore-formatted", "-t", _CLUSTER, "-c", str(properties)),
+                *self.formatted_with,
             ],
             self._log,
         )
@@ -102,38 +141,3 @@ class ApacheBroker:
             lines = "\n".join(f"  {line}" for line in formatting.last_lines())
             message = f"the broker's folder {self._state} could not be formatted:\n{lines}"
             raise Unavailable(message)
-
-
-def _properties(port: int, controller_port: int, log: Path) -> str:
-    settings = {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
-        "log.dirs": str(log),
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "1",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "transaction.state.log.num.partitions": "1",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
-        "group.min.session.timeout.ms": "6000",
-        "auto.create.topics.enable": "false",
-        # Small machine: few threads, small buffers, small files.
-        "num.network.threads": "1",
-        "num.io.threads": "2",
-        "background.threads": "2",
-        "log.cleaner.dedupe.buffer.size": "4194304",
-        "log.cleaner.threads": "1",
-        "log.segment.bytes": "67108864",
-        "log.index.size.max.bytes": "1048576",
-        # An idle controller writes nothing.
-        "metadata.max.idle.interval.ms": "0",
-    }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from streams.broker_access import IN_THE_CLEAR, BrokerAccess
 from streams.errors import SettingsError
 from streams.laptop.brokers.answering import wait_for_answer
 from streams.laptop.children import Child, check_free
@@ -36,6 +37,7 @@ class WheelBroker:
         "linger": timedelta(milliseconds=100),
         "idempotent": False,
         "session_timeout": timedelta(seconds=10),
+        **IN_THE_CLEAR,
     }
 
     def __init__(self, port: int, log: Path) -> None:
@@ -68,7 +70,7 @@ class WheelBroker:
         )
         await self.child.start()
         try:
-            await wait_for_answer(self.bootstrap, _STARTS_WITHIN, self.child)
+            await wait_for_answer(BrokerAccess(broker=self.bootstrap), _STARTS_WITHIN, self.child)
         except BaseException:
             await self.stop()
             raise

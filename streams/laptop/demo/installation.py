@@ -14,6 +14,7 @@ import httpx
 
 from streams.errors import TocsinError
 from streams.laptop.children import Child
+from streams.setting_files import variable
 from streams.settings import RUN_FILE, Settings, read_settings
 
 #: How long `tocsin up` may take to end everything it started.
@@ -50,9 +51,13 @@ class Installation:
         self.state = state
         self._hear = hear
         self._heard = 0
-        # Nothing of an installation that this shell is set up for.
+        # Nothing of an installation that this shell is set up for, but how a broker that runs already is let into.
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("TOCSIN_") or name.startswith(variable("broker_"))
+            },
             **given,
             "TOCSIN_STATE": str(state),
             "TOCSIN_PORT_BASE": "0",

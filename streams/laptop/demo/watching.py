@@ -24,8 +24,9 @@ from schemas.topics import (
     TopicDeclaration,
     dead_letter_topics,
 )
-from streams.errors import TocsinError, no_broker
+from streams.errors import TocsinError
 from streams.gateways import clock
+from streams.gateways.connecting import client, no_broker
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Watch:
         self._consumer = AIOKafkaConsumer(
             *self._topics,
             *self._dead,
-            bootstrap_servers=settings.broker,
+            **client(settings),
             client_id="tocsin-demo",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -102,7 +103,7 @@ class Watch:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
-            raise no_broker(self._settings.broker, error) from None
+            raise await no_broker(self._settings, error) from None
         self._reading = asyncio.create_task(self._read())
         return self
 

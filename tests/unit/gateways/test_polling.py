@@ -38,7 +38,7 @@ class Broker:
 
     async def __aenter__(self) -> Self:
         if self.away:
-            raise Unavailable("no broker answers at 127.0.0.1:1")
+            raise Unavailable("the broker at 127.0.0.1:1 speaks TLS")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -199,7 +199,7 @@ async def test_results_wait_for_a_broker_that_is_away_and_it_is_said_once(
                 while len(polling._waiting) < 4:
                     await asyncio.wait_for(polling._news.wait(), 5)
                     polling._news.clear()
-            assert polling.unready() == "no broker answers at 127.0.0.1:1"
+            assert polling.unready() == "the broker at 127.0.0.1:1 speaks TLS"
             broker.away = False
             await broker.until(lambda: len(broker.taken) >= 5)
             assert polling.unready() is None
