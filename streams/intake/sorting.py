@@ -40,6 +40,8 @@ _PLACE: Final = re.compile(r"(?:[^\[]*\[\d+\]){1,3}")
 _NEXT_MESSAGE: Final = re.compile(rb"\r?\n(?=<\d{1,3}>)")
 #: Said one by one of what is wrong; the rest is counted.
 _SAID: Final = 3
+#: How many times as large as itself a post may become on its way: parts of it, and records.
+_TIMES: Final = 8
 #: Elements that can be parted.
 _FEWEST: Final = 2
 _TOPICS: Final = {topic.contract.event_type: topic for topic in TELEMETRY}
@@ -104,20 +106,49 @@ def sort(posted: Posted, formats: Formats, at: datetime) -> Sorting:
         Rejected: The same of what can be read.
     """
     documents = None if posted.binary else _documents(posted.body)
-    if documents is None:
-        return _Desk(posted, formats, at).sort(posted.body)
-    if len(documents) > limits.BATCH_SIGNALS:
-        raise TooLarge(too_many())
-    # That the whole is a batch says nothing of what is in it.
-    headers = tuple(each for each in posted.headers if each[0] != cloudevents.CONTENT_TYPE)
-    return _Desk(replace(posted, headers=headers), formats, at).sort_all(documents)
+    room = _Room(len(posted.body))
+    try:
+        if documents is None:
+            return _Desk(posted, formats, at, room).sort(posted.body)
+        if len(documents) > limits.BATCH_SIGNALS:
+            raise TooLarge(too_many())
+        # That the whole is a batch says nothing of what is in it.
+        headers = tuple(each for each in posted.headers if each[0] != cloudevents.CONTENT_TYPE)
+        return _Desk(replace(posted, headers=headers), formats, at, room).sort_all(documents)
+    except _Spent:
+        message = "value: becomes too much where it is parted by service: send smaller batches"
+        raise TooLarge(message) from None
+
+
+class _Spent(Exception):
+    """There is no room for more."""
+
+
+class _Room:
+    """How many bytes a post may become. What stands beside elements is in each part: a large one of it, and many services, would take all the memory."""
+
+    def __init__(self, size: int) -> None:
+        self._left = _TIMES * size + RECORD_BYTES
+
+    def taken(self, part: bytes) -> bytes:
+        """
+        Return *part*, for which there is room.
+
+        Raises:
+            _Spent: There is none.
+        """
+        self._left -= len(part)
+        if self._left < 0:
+            raise _Spent
+        return part
 
 
 class _Desk:
     """Sorts documents of which the same is said."""
 
-    def __init__(self, posted: Posted, formats: Formats, at: datetime) -> None:
+    def __init__(self, posted: Posted, formats: Formats, at: datetime, room: _Room) -> None:
         self._posted = posted
+        self._room = room
         self._topic = posted.topic
         self._formats = formats
         self._at = at
@@ -185,7 +216,7 @@ class _Desk:
         """Return who sorts what is in the *chosen* format and belongs into *topic*, where the policy can have it read otherwise."""
         headers = _marked(self._posted.headers, chosen)
         posted = replace(self._posted, topic=topic, headers=headers)
-        return _Desk(posted, self._formats, self._at)
+        return _Desk(posted, self._formats, self._at, self._room)
 
     def _by_owner(
         self,
@@ -205,7 +236,8 @@ class _Desk:
                 parts.setdefault(whose[element.place], []).append(element)
         for owner, elements in parts.items():
             to = owner or _Owner(topic, b"")
-            yield self._record(divided.joined(elements), to, chosen, self._headers)
+            value = self._room.taken(divided.joined(elements))
+            yield self._record(value, to, chosen, self._headers)
 
     def _parts(self, value: bytes) -> Sequence[tuple[str, bytes]]:
         """Return *value*, which is too large, in parts of about equal size; itself where it has none."""
@@ -226,7 +258,7 @@ class _Desk:
             # The last one is as large as all others together.
             parts = [parts[0][:-1], parts[0][-1:]]
         return [
-            (f"part {number} of {len(parts)}", divided.joined(each))
+            (f"part {number} of {len(parts)}", self._room.taken(divided.joined(each)))
             for number, each in enumerate(parts, 1)
         ]
 

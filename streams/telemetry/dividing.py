@@ -46,7 +46,12 @@ class Divided:
     _wrap: Callable[[Any, int, Sequence[bytes]], bytes]
 
     def joined(self, elements: Sequence[Element]) -> bytes:
-        """Return a document of no more than *elements*, which are in their order."""
+        """
+        Return a document of no more than *elements*, which are in their order.
+
+        Raises:
+            Unreadable: One of them is none.
+        """
         return self._wrapped((), elements)
 
     def _wrapped(self, within: _Within, elements: Sequence[Element]) -> bytes:
@@ -109,7 +114,7 @@ def divide_protobuf(
 
     def open_at(part: bytes, within: _Within, place: str) -> None:
         depth, beside, count = len(within), bytearray(), 0
-        for number, field, inside in _fields(part):
+        for number, field, inside in fields(part):
             if number != numbers[depth] or inside is None:
                 beside += field
                 continue
@@ -130,7 +135,7 @@ def divide_protobuf(
     return Divided(elements, len(names) - 1, shells, wrap)
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
+def fields(message: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
     """
     Yield the fields of *message*: number, the whole of it, and what is inside where it says its length.
 
@@ -140,13 +145,13 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
     at, end = 0, len(message)
     while at < end:
         begins = at
-        tag, at = _number_at(message, at)
+        tag, at = number_at(message, at)
         kind = tag & 7
         inside = None
         if kind == _VARINT:
-            _, at = _number_at(message, at)
+            _, at = number_at(message, at)
         elif kind == _LENGTH:
-            size, at = _number_at(message, at)
+            size, at = number_at(message, at)
             inside = message[at : at + size]
             at += size
         elif kind in _FIXED:
@@ -158,8 +163,26 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
         yield tag >> 3, message[begins:at], inside
 
 
-def _number_at(message: bytes, at: int) -> tuple[int, int]:
-    """Return the number that stands in *message* at *at*, and what comes after it."""
+def packed_numbers(packed: bytes) -> Iterator[int]:
+    """
+    Yield the numbers that a field holds one after the other.
+
+    Raises:
+        Unreadable: It is no such field.
+    """
+    at = 0
+    while at < len(packed):
+        number, at = number_at(packed, at)
+        yield number
+
+
+def number_at(message: bytes, at: int) -> tuple[int, int]:
+    """
+    Return the number that stands in *message* at *at*, and where what comes after it begins.
+
+    Raises:
+        Unreadable: There is none.
+    """
     number = 0
     for index, byte in enumerate(message[at : at + _VARINT_BYTES]):
         number |= (byte & 0x7F) << (7 * index)

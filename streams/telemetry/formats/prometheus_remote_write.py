@@ -18,7 +18,13 @@ from schemas.contract import Unreadable
 from schemas.telemetry import MetricV1, Signal
 from schemas.topics import METRICS, TopicDeclaration
 from streams.telemetry.batch import TooLarge, too_many
-from streams.telemetry.dividing import Divided, divide_protobuf
+from streams.telemetry.dividing import (
+    Divided,
+    divide_protobuf,
+    fields,
+    number_at,
+    packed_numbers,
+)
 from streams.telemetry.documents import made
 from streams.telemetry.format import Names, Translated
 from streams.telemetry.formats._remote_write_messages import Request, WriteRequest
@@ -31,8 +37,13 @@ _NAME: Final = "__name__"
 #: version 2, which has none of the fields of version 1, so that the one cannot pass for the other.
 _VERSION_1: Final = frozenset({0x0A, 0x1A})
 _VERSION_2: Final = frozenset({0x22, 0x2A})
-#: The number of the field that lists the series.
-_SERIES_1, _SERIES_2 = 1, 5
+_TIMESERIES: Final = ("timeseries",)
+#: The number of the field that lists them, and of the one that lists symbols.
+_SERIES_1, _SERIES_2, _SYMBOLS_2 = 1, 5, 4
+#: What refers to symbols: a field of a series, and those in its exemplars and its metadata.
+_LABELS_REFS: Final = 1
+_REFERRING: Final = {4: frozenset({1}), 5: frozenset({3, 4})}
+_NO_SYMBOL: Final = bytes([_SYMBOLS_2 << 3 | 2, 0])
 _PROTOBUF: Final = "application/x-protobuf"
 #: With what the framing format of Snappy begins, which is not the one of remote write.
 _FRAMED: Final = b"\xff\x06\x00\x00sNaPpY"
@@ -100,8 +111,9 @@ class PrometheusRemoteWrite(Translated):
     def divide(self, payload: Payload) -> Divided:
         """Return the series of *payload*."""
         unpacked = _unpacked(payload.value or b"", limits.POSTED_BYTES)
-        number = _SERIES_2 if unpacked[:1] and unpacked[0] in _VERSION_2 else _SERIES_1
-        return divide_protobuf(unpacked, ("timeseries",), (number,), _packed)
+        if next(iter(unpacked), None) in _VERSION_2:
+            return divide_protobuf(unpacked, _TIMESERIES, (_SERIES_2,), _packed_2)
+        return divide_protobuf(unpacked, _TIMESERIES, (_SERIES_1,), _packed)
 
     def _samples(self, series: Any, symbols: Sequence[str] | None, place: str) -> Iterator[Signal]:
         if not series.samples and not series.histograms:
@@ -175,6 +187,41 @@ def written(value: bytes, unread: Collection[str]) -> tuple[int, int] | None:
 
 def _packed(message: bytes) -> bytes:
     return bytes(cramjam.snappy.compress_raw(message))
+
+
+def _packed_2(message: bytes) -> bytes:
+    """Return *message* of version 2, packed, with nothing in place of the symbols that none of its series refers to: each part would have all of them."""
+    listed = list(fields(message))
+    used = {
+        reference
+        for number, _, inside in listed
+        if number == _SERIES_2 and inside is not None
+        for reference in _references(inside)
+    }
+    whole, place = bytearray(), 0
+    for number, field, _ in listed:
+        if number != _SYMBOLS_2:
+            whole += field
+            continue
+        whole += field if place in used else _NO_SYMBOL
+        place += 1
+    return _packed(bytes(whole))
+
+
+def _references(series: bytes) -> Iterator[int]:
+    """Yield the numbers of the symbols that *series* refers to."""
+    for number, field, inside in fields(series):
+        if number == _LABELS_REFS:
+            yield from _listed(field, inside)
+        elif inside is not None and number in _REFERRING:
+            for inner, part, references in fields(inside):
+                if inner in _REFERRING[number]:
+                    yield from _listed(part, references)
+
+
+def _listed(field: bytes, inside: bytes | None) -> Iterator[int]:
+    """Yield the numbers of a *field*, which may hold one, or several *inside*."""
+    return iter((number_at(field, 1)[0],)) if inside is None else packed_numbers(inside)
 
 
 def _unpacked(value: bytes, at_most: int = limits.UNPACKED_BYTES) -> bytes:

@@ -359,6 +359,48 @@ def test_the_mark_of_a_series_that_ended_is_nobodys() -> None:
     assert [each.key for each in made.records] == [b"default/shop", b"default/bank"]
 
 
+def test_what_stands_beside_many_services_does_not_take_all_the_memory() -> None:
+    """A megabyte beside a thousand alerts, each of another service, would be a gigabyte."""
+    services = [f"s{number}" for number in range(200)]
+    beside = {"commonAnnotations": {"text": "x" * 700_000}}
+    with pytest.raises(TooLarge) as refusal:
+        posted(alerts(*services, **beside))
+    assert str(refusal.value) == (
+        "value: becomes too much where it is parted by service: send smaller batches"
+    )
+    assert len(posted(alerts(*services)).records) == 200
+
+    # Nor does what no part can be small enough for.
+    request = large_logs(1, 400)
+    request.resource_logs[0].resource.attributes.add(key="x").value.string_value = "x" * 2_000_000
+    with pytest.raises(TooLarge):
+        posted(request.SerializeToString(), LOGS, binary=True, headers=OTLP)
+
+
+def test_a_part_of_version_2_has_its_own_symbols_alone() -> None:
+    """Prometheus sends one table for all its targets: each service's record would repeat it."""
+    texts = ["", "__name__", "up", "job", *(f"job-{n}" + "y" * 200 for n in range(50)), "seconds"]
+    symbols = b"".join(part(4, each) for each in texts)
+    series = [
+        part(
+            5,
+            part(1, bytes([1, 2, 3, 4 + n]))
+            + part(2, part(1, 1.0) + part(2, STAMPED))
+            + part(4, part(1, bytes([3, 4])) + part(2, 1.0))
+            + part(5, part(1, 1) + part(4, 54)),
+        )
+        for n in range(50)
+    ]
+    made = written(symbols, *series)
+    assert (made.accepted, len(made.records), made.said) == (50, 50, "")
+    for number, record in enumerate(made.records):
+        unpacked = bytes(cramjam.snappy.decompress_raw(record.value))
+        # Its own, and the one of its exemplar.
+        assert unpacked.count(b"y" * 200) == (1 if number == 0 else 2)
+        (signal,) = heard(record).signals
+        assert (signal.service, signal.unit) == (texts[4 + number][:128], "seconds")
+
+
 def test_a_time_ahead_of_ours_is_refused_as_detection_would() -> None:
     """Otherwise it would be accepted here and be a dead letter there."""
     ahead = metric(occurred_at=(AT + timedelta(minutes=6)).isoformat())
