@@ -14,6 +14,8 @@ MESSAGE_BYTES: Final = 256 * 1024
 BATCH_BYTES: Final = 1024 * 1024
 #: Bytes of such a batch when it is unpacked.
 UNPACKED_BYTES: Final = 4 * 1024 * 1024
+#: Bytes of what is posted over HTTP at once, unpacked: what OpenTelemetry recommends. It becomes as many records as it takes.
+POSTED_BYTES: Final = 20 * 1024 * 1024
 #: Signals that one batch may hold: reading more would hold up everything behind it.
 BATCH_SIGNALS: Final = 20_000
 #: Elements of one batch that are put aside while the others count. Where more are wrong, the sender is.

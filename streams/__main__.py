@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "worker": ("worker", "Run one hop."),
     "probe": ("probe", "Ask health endpoints and publish what they say."),
     "board": ("board", "Answer over HTTP: the status page, and providers that call back."),
+    "intake": ("intake", "Take telemetry over HTTP: OpenTelemetry, Prometheus, webhooks."),
     "topics": ("worker", "Create the topics."),
     "migrate": ("migrate", "Bring the warehouse's tables up to date."),
     "warehouse": ("warehouse", "Make history anew, take it elsewhere."),

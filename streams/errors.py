@@ -4,6 +4,7 @@ What can go wrong, and what the pipeline does about it.
 * Rejected              never processable: put aside, carry on
   + IllegalTrigger      the incident's state does not accept it
   + UnknownIncident     there is no such incident
+  + ForAPerson          its sender waits for a person to do something
   + Fault               our bug, met by a record that nothing else depends on
 * PolicyError           an operator's configuration: said with all problems at once, nothing starts
 * SettingsError         likewise, of the environment
@@ -27,6 +28,10 @@ class IllegalTrigger(Rejected):
 
 class UnknownIncident(Rejected):
     """There is no such incident."""
+
+
+class ForAPerson(Rejected):
+    """It is no telemetry: its sender asks something of a person, whom its dead letter must reach."""
 
 
 class Fault(Rejected):

@@ -30,6 +30,7 @@ from streams.incidents.publishing import Outside
 from streams.incidents.schedules import Schedule
 from streams.incidents.settings import IncidentSettings
 from streams.incidents.severities import SEVERITIES, SeverityLevel
+from streams.intake.settings import IntakeSettings
 from streams.notifications import channels
 from streams.notifications.channel import Channel
 from streams.notifications.routing import Route, schedules_named, silent, times_named
@@ -85,6 +86,7 @@ PARTS: Final = (
     "detection",
     "correlation",
     "history",
+    "intake",
     "reports",
     *STATUS_PARTS,
     *DUTY_PARTS,
@@ -122,6 +124,8 @@ class Policy(BaseModel):
     """How alerts become incidents."""
     history: HistorySettings = HistorySettings()
     """How long history is kept."""
+    intake: IntakeSettings = IntakeSettings()
+    """Who may post telemetry."""
     reports: ReportSettings = ReportSettings()
     """Which reports are mailed by themselves."""
     calendars: Mapping[str, Calendar] = {}

@@ -84,7 +84,7 @@ _SEVERITY_WORDS: Final = {"critical": 1, "high": 2, "medium": 3, "low": 4} | {
 }
 _PER_CENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?%")
 #: Parts whose values may hold something that nobody should read.
-_UNQUOTED: Final = frozenset({"channels", "url", "headers"})
+_UNQUOTED: Final = frozenset({"channels", "url", "headers", "intake"})
 
 
 def nearest(name: str, known: Iterable[str], alike: float = _ALIKE) -> str | None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from streams.correlation.settings import CorrelationSettings
 from streams.detection.costs import DetectionSettings
 from streams.incidents.settings import IncidentSettings
+from streams.intake.settings import IntakeSettings
 from streams.warehouse.retention import HistorySettings
 
 SETTINGS: Final[Mapping[str, type[BaseModel]]] = {
@@ -15,6 +16,7 @@ SETTINGS: Final[Mapping[str, type[BaseModel]]] = {
     "detection": DetectionSettings,
     "correlation": CorrelationSettings,
     "history": HistorySettings,
+    "intake": IntakeSettings,
 }
 
 

@@ -12,6 +12,7 @@ from streams.gateways.clock import now
 from streams.gateways.digests import MAILED
 from streams.gateways.polling import Polling
 from streams.gateways.vital_signs import Ready
+from streams.intake import metrics as posts
 from streams.settings import Settings
 from tests.recording import RecordingEmitter
 
@@ -36,13 +37,14 @@ class Exposed:
 
 
 def exposed() -> list[Exposed]:
-    """Return every metric of workers, board and probe."""
+    """Return every metric of workers, board, probe and intake."""
     return [*map(_metric, _declared()), *_collected()]
 
 
 def _declared() -> Iterable[Any]:
     kinds = (Counter, Gauge, Histogram)
-    yield from (each for each in vars(metrics).values() if isinstance(each, kinds))
+    for module in (metrics, posts):
+        yield from (each for each in vars(module).values() if isinstance(each, kinds))
     yield MAILED
     yield from Polling([], Settings()).registry._collector_to_names
 

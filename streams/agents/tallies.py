@@ -114,6 +114,8 @@ class Part:
                 self.tally.count((*whose, *said), at)
 
     def _remember(self, glance: Glance, record: Any, signal: Signal) -> None:
+        if not glance.ours(record.headers or ()):
+            return  # Its headers can say whose it is: the same text without them can be somebody else's.
         try:
             source = source_of(glance.seen(record.value))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):

@@ -1,5 +1,5 @@
 """
-The policy that the board answers by: that of its folder, until one is published.
+The policy that the board and the intake answer by: that of their folder, until one is published.
 
 A published policy takes effect as soon as it was read. One that cannot be used here changes nothing; after a restart the last usable one counts, as
 it does for the workers.
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 HOP: Final = "board"
 #: Policies that are remembered while the log is read: were all of them unusable, the folder's would count.
 _REMEMBERED: Final = 10
-#: The board has one policy for all partitions.
+#: There is one policy for all partitions.
 _PARTITION: Final = "all"
 
 _Key = tuple[datetime, str]
@@ -34,7 +34,8 @@ _Key = tuple[datetime, str]
 class InForce:
     """The policy in force, and which one it is."""
 
-    def __init__(self, folder: Folder, sha256: str, policy: Policy) -> None:
+    def __init__(self, folder: Folder, sha256: str, policy: Policy, hop: str = HOP) -> None:
+        self._hop = hop
         self._folder = folder
         self._folder_sha256 = sha256
         self._heard: dict[_Key, PolicyV1] = {}
@@ -44,7 +45,7 @@ class InForce:
         self.published: PolicyV1 | None = None
         self.channels: Mapping[str, Channel] = _Channels(self)
         # There from the start: growth from nothing is no growth to Prometheus.
-        metrics.POLICY_REFUSED.labels(HOP)
+        metrics.POLICY_REFUSED.labels(hop)
 
     @property
     def sha256(self) -> str:
@@ -71,11 +72,13 @@ class InForce:
                 self._refuse(published, error)
                 continue
             self.policy, self.published = policy, published
-            self._folder.compare(HOP, published)
-            metrics.POLICY_PUBLISHED.labels(HOP, _PARTITION).set(published.occurred_at.timestamp())
+            self._folder.compare(self._hop, published)
+            metrics.POLICY_PUBLISHED.labels(self._hop, _PARTITION).set(
+                published.occurred_at.timestamp()
+            )
             log.info(
                 "policy in force hop=%s policy=%s author=%s reason=%s",
-                HOP,
+                self._hop,
                 published.sha256[:12],
                 published.author,
                 published.reason,
@@ -90,10 +93,10 @@ class InForce:
 
     def _refuse(self, published: PolicyV1, error: PolicyError) -> None:
         self._refused.add(_key(published))
-        metrics.POLICY_REFUSED.labels(HOP).inc()
+        metrics.POLICY_REFUSED.labels(self._hop).inc()
         log.error(
             "policy not used hop=%s policy=%s instead=the one before stays in force problems=%s",
-            HOP,
+            self._hop,
             published.sha256[:12],
             "; ".join(line.strip() for line in str(error).splitlines()),
         )

@@ -25,29 +25,45 @@ _NETWORK_BITS: Final = 64
 
 
 async def bounded_body(request: Request) -> bytes:
+    """Return the body of *request*; see ``read_body``."""
+    return await read_body(request, BODY_BYTES)
+
+
+async def read_body(
+    request: Request, at_most: int, take: Callable[[int], None] | None = None
+) -> bytes:
     """
-    Return the body of *request*.
+    Return the body of *request*; *take* is told of its size as it grows.
 
     Raises:
-        HTTPException: 413, it is larger than is read; 408, it does not come.
+        HTTPException: 413, it is larger than *at_most*; 408, it does not come; 400, whoever asked left.
     """
     too_large = HTTPException(
-        status.HTTP_413_CONTENT_TOO_LARGE, f"at most {BODY_BYTES} bytes are read"
+        status.HTTP_413_CONTENT_TOO_LARGE, f"at most {at_most} bytes are read"
     )
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > BODY_BYTES:
+    if length.isdecimal() and int(length) > at_most:
         raise too_large
-    body = b""
+    body = bytearray()
+    more = True
     try:
         async with asyncio.timeout(BODY_WITHIN.total_seconds()):
-            async for chunk in request.stream():
+            while more:
+                came = await request.receive()
+                if came["type"] == "http.disconnect":
+                    # Nobody hears it.
+                    raise HTTPException(status.HTTP_400_BAD_REQUEST, "the body is not whole")
+                chunk = came.get("body", b"")
+                more = came.get("more_body", False)
+                if take is not None:
+                    take(len(chunk))
                 body += chunk
-                if len(body) > BODY_BYTES:
+                if len(body) > at_most:
                     raise too_large
     except TimeoutError:
         message = f"the body must come within {BODY_WITHIN.total_seconds():g} s"
         raise HTTPException(status.HTTP_408_REQUEST_TIMEOUT, message) from None
-    return body
+    return bytes(body)
 
 
 @dataclass(slots=True)

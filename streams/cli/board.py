@@ -3,25 +3,21 @@
 import asyncio
 import logging
 import os
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
-import uvicorn
 from fastapi import Depends
-from prometheus_client import REGISTRY
 
 from streams.agents.governed import Folder
 from streams.board.application import application
 from streams.board.in_force import InForce, settled
 from streams.board.status import Pages, status_pages
+from streams.cli.serving import serve, signs_of
 from streams.errors import TocsinError
 from streams.gateways.clock import now
 from streams.gateways.following import Following
 from streams.gateways.producer import LatePublisher, Publisher
-from streams.gateways.vital_signs import vital_signs
 from streams.policy import read_policy
 from streams.releases import digest, texts_of
 from streams.settings import Settings, read_settings
@@ -56,66 +52,18 @@ async def _serve(settings: Settings, path: Path, host: str, port: int) -> None:
     in_force = InForce(Folder(str(path), sha256, os.environ), sha256, policy)
     following = Following(settings, in_force)
     async with (
-        vital_signs(
-            settings.web_host,
-            settings.web_port,
-            unready=following.unready,
-            registry=REGISTRY,
-            policy=lambda: in_force.sha256,
-        ),
+        signs_of(settings, following, in_force),
         AsyncExitStack() as held,
     ):
         publisher = LatePublisher(
             # One that failed to connect cannot be used again.
             lambda: held.enter_async_context(Publisher(settings, source="board"))
         )
-        config = uvicorn.Config(
-            application(
-                in_force.channels,
-                publisher,
-                now,
-                status_pages(Pages(in_force, following, now)),
-                guards=[Depends(settled(following))],
-            ),
-            host=host,
-            port=port,
-            # The query of an address can be a secret.
-            access_log=False,
-            server_header=False,
-            # Connections that are kept alive count: a crowd comes when something is down.
-            limit_concurrency=500,
-            timeout_graceful_shutdown=3,
-            log_level=settings.log_level.lower(),
+        app = application(
+            in_force.channels,
+            publisher,
+            now,
+            status_pages(Pages(in_force, following, now)),
+            guards=[Depends(settled(following))],
         )
-        server = _Server(config)
-        async with _followed(following, server):
-            await server.serve()
-
-
-@asynccontextmanager
-async def _followed(following: Following, server: uvicorn.Server) -> AsyncIterator[None]:
-    """Follow the topics as long as *server* answers; a fault of ours stops it, for it would show what was."""
-
-    def stop(_: object) -> None:
-        server.should_exit = True
-
-    task = asyncio.create_task(following.run())
-    task.add_done_callback(stop)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-class _Server(uvicorn.Server):
-    """Ends as all other parts do: with 0, where it was asked to."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on a signal; uvicorn's own way ends the process by that signal in the end."""
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, self.handle_exit, name, None)
-        yield
+        await serve(app, settings, following, host=host, port=port)

@@ -35,7 +35,7 @@ from streams.settings import Settings
     default=7060,
     envvar="TOCSIN_PORT_BASE",
     show_default=True,
-    help="First of nine ports on 127.0.0.1; 0 takes free ones.",
+    help="First of eleven ports on 127.0.0.1; 0 takes free ones.",
 )
 def up(broker: str, state: Path, policy: Path, port_base: int) -> None:
     """Run a broker, the warehouse and every role on this machine, until Ctrl-C."""

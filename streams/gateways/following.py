@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -10,7 +10,7 @@ from schemas.contract import Unreadable
 from schemas.lifecycle import IncidentV1
 from schemas.policies import PolicyV1
 from schemas.silences import SilenceV1
-from schemas.topics import CURRENT, POLICIES, SILENCES
+from schemas.topics import CURRENT, POLICIES, SILENCES, TopicDeclaration
 from streams.errors import Unavailable
 from streams.gateways import clock
 from streams.gateways.looking import READ_WITHIN, fetched, read_all, reading
@@ -39,10 +39,18 @@ class Policies(Protocol):
 
 
 class Following:
-    """The published incidents, the maintenance windows and the policies, as far as they were read."""
+    """
+    The published incidents, the maintenance windows and the policies, as far as they were read.
+
+    *besides* are the topics that are followed beside the policies.
+    """
 
     def __init__(
-        self, settings: Settings, policies: Policies, now: Callable[[], datetime] = clock.now
+        self,
+        settings: Settings,
+        policies: Policies,
+        now: Callable[[], datetime] = clock.now,
+        besides: Sequence[TopicDeclaration] = (CURRENT, SILENCES),
     ) -> None:
         self._settings = settings
         self._now = now
@@ -53,6 +61,7 @@ class Following:
         self._silences: dict[bytes | None, SilenceV1] = {}
         self._current = settings.topic(CURRENT.name)
         self._published = settings.topic(POLICIES.name)
+        self._topics = [settings.topic(each.name) for each in (*besides, POLICIES)]
         self._unsettled = False
         #: Whether everything was read once: before, a page would show less than there is.
         self.ready = False
@@ -99,8 +108,7 @@ class Following:
                 await asyncio.sleep(_AGAIN_AFTER.total_seconds())
 
     async def _follow(self) -> None:
-        topics = [self._current, self._settings.topic(SILENCES.name), self._published]
-        async with reading(self._settings, topics) as consumer:
+        async with reading(self._settings, self._topics) as consumer:
             self._missing = _BEING_READ
             await read_all(consumer, self.take, since=None, within=READ_WITHIN)
             await self._settle()

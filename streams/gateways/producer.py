@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
 
-from schemas import cloudevents
 from schemas.contract import Contract
 from schemas.topics import TopicDeclaration
-from streams.errors import Unavailable
+from streams.agents.outgoing import Outgoing, outgoing
+from streams.errors import Rejected, Unavailable
 from streams.gateways.connecting import client, no_broker
 from streams.settings import Settings
 
@@ -107,23 +108,46 @@ class Publisher:
         Raises:
             Unavailable: The broker did not confirm them all in time; it may have taken any of them.
         """
-        name = self._settings.topic(topic.name)
+        await self.send_records(
+            [
+                replace(
+                    outgoing(topic, message, source=self._source),
+                    partition=self._partition(topic, message),
+                )
+                for message in messages
+            ]
+        )
+
+    async def send_records(self, records: Sequence[Outgoing]) -> None:
+        """
+        Publish *records*, in order for each key, and wait until the broker has confirmed all of them.
+
+        Raises:
+            Unavailable: The broker did not confirm them all in time; it may have taken any of them.
+            Rejected: One is larger than the broker takes; it may have taken any of the others.
+        """
+        names = sorted({self._settings.topic(record.topic) for record in records})
         try:
             async with asyncio.timeout(self._within.total_seconds()):
                 # Waited for together: with a linger, one by one would take a linger each.
                 confirmations = [
                     await self._producer.send(
-                        name,
-                        key=topic.key_of(message),
-                        value=message.to_wire(),
-                        partition=self._partition(topic, message),
-                        headers=cloudevents.headers(message, source=self._source),
+                        self._settings.topic(record.topic),
+                        key=record.key,
+                        value=record.value,
+                        partition=record.partition,
+                        headers=list(record.headers),
                     )
-                    for message in messages
+                    for record in records
                 ]
                 await asyncio.gather(*confirmations)
+        except MessageSizeTooLargeError:
+            said = (
+                f"value: is larger than the broker takes on {', '.join(names)}: send less at a time"
+            )
+            raise Rejected(said) from None
         except (KafkaError, TimeoutError, OSError) as error:
-            said = f"the broker did not confirm a message on {name} ({type(error).__name__})"
+            said = f"the broker did not confirm a message on {', '.join(names)} ({type(error).__name__})"
             raise Unavailable(said) from None
 
     def _partition(self, topic: TopicDeclaration, message: Contract) -> int | None:
@@ -147,10 +171,17 @@ class LatePublisher:
         Raises:
             Unavailable: No broker answers, or it did not confirm it in time; it may have taken it all the same.
         """
+        await (await self._publisher()).send(topic, message)
+
+    async def send_records(self, records: Sequence[Outgoing]) -> None:
+        """Publish *records*; see ``send``, and ``Publisher.send_records``."""
+        await (await self._publisher()).send_records(records)
+
+    async def _publisher(self) -> Publisher:
         async with self._connecting:
             if self._connected is None:
                 self._connected = await self._connect()
-        await self._connected.send(topic, message)
+        return self._connected
 
 
 def partition_of(key: bytes, partitions: int) -> int:

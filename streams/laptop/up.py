@@ -36,11 +36,17 @@ from streams.laptop.warehouse.authentication import User, read_passwords, write_
 from streams.policy import read_policy
 from streams.settings import RUN_FILE, Settings, read_settings
 
-ROLES: Final = ("detect", "incidents", "notify", "record", "probe", "board")
+ROLES: Final = ("detect", "incidents", "notify", "record", "probe", "board", "intake")
 #: How a role is started that is no worker.
-_COMMANDS: Final[Mapping[str, str]] = {"probe": "probe", "board": "board --port {page}"}
-#: What people outside reach of the board; what operators ask it stands beside that of the other roles.
+_COMMANDS: Final[Mapping[str, str]] = {
+    "probe": "probe",
+    "board": "board --port {page}",
+    "intake": "intake --port {posts}",
+}
+#: What people outside reach of the board, and where producers post; what operators ask stands beside that of the other roles.
 _PAGE: Final = "page"
+_POSTS: Final = "posts"
+_OUTSIDE: Final[Mapping[str, str]] = {"board": _PAGE, "intake": _POSTS}
 DATABASE: Final = "tocsin"
 
 _READY_WITHIN: Final = 60.0
@@ -63,7 +69,7 @@ class Installation:
         self._state = state
         self._policy = policy
         self._say = say
-        names = ("broker", "warehouse", *ROLES, _PAGE)
+        names = ("broker", "warehouse", *ROLES, _PAGE, _POSTS)
         self._ports = {
             name: port_base + place if port_base else free_port()
             for place, name in enumerate(names)
@@ -120,6 +126,7 @@ class Installation:
         await running.enter_async_context(self._published(settings, broker))
         await running.enter_async_context(self._workers(settings))
         self._say(f"{_PAGE:10} ready  http://127.0.0.1:{self._ports[_PAGE]}/status")
+        self._say(f"{_POSTS:10} ready  http://127.0.0.1:{self._ports[_POSTS]}")
         if self._off:
             self._say(f"           off: probes without an address ({', '.join(self._off)})")
 
@@ -209,10 +216,10 @@ class Installation:
     def _worker(self, role: str, settings: Settings) -> Child:
         port = self._ports[role]
         check_free(port, role)
-        page = self._ports[_PAGE]
-        if role == "board":
-            check_free(page, _PAGE)
-        command = _COMMANDS.get(role, f"worker {role}").format(page=page).split()
+        outside = _OUTSIDE.get(role)
+        if outside is not None:
+            check_free(self._ports[outside], outside)
+        command = _COMMANDS.get(role, f"worker {role}").format(**self._ports).split()
         return Child(
             role,
             [sys.executable, "-m", "streams", *command],

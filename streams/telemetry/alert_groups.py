@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.telemetry import Signal
 from streams.errors import Rejected
+from streams.telemetry.dividing import Divided, divide_json
 from streams.telemetry.documents import Part, read_document
 from streams.telemetry.external import AlertFormat, Told, digest, first_of
 from streams.telemetry.moments import from_text
@@ -58,6 +59,10 @@ class AlertGroups(AlertFormat):
             # They, and their ends, would be missed without a word.
             payload.batch.put_aside("truncatedAlerts", Rejected(_TRUNCATED))
         return payload.batch.signals
+
+    def divide(self, payload: Payload) -> Divided:
+        """Return the alerts of *payload*."""
+        return divide_json(payload.value or b"", "alerts")
 
     def _alert(self, payload: Payload, alert: msgspec.Raw, place: str) -> Iterator[Signal]:
         told = read_document(_Alert, alert, place)

@@ -20,6 +20,10 @@ AHEAD: Final = timedelta(minutes=5)
 _SAID: Final = 3
 
 
+class TooLarge(Unreadable):
+    """More than is read at once: in parts it could be read."""
+
+
 class Batch:
     """
     The signals of one record, and what is wrong with the elements that gave none.
@@ -30,6 +34,8 @@ class Batch:
 
     def __init__(self, latest: datetime = limits.LATEST, unread: Collection[str] = ()) -> None:
         self.signals: list[Signal] = []
+        #: The places of elements that gave signals, and which is the first of each.
+        self.begins: list[tuple[str, int]] = []
         #: What is wrong, by the element's place.
         self.faults: dict[str, Unreadable | Rejected] = {}
         self.latest = latest
@@ -55,8 +61,10 @@ class Batch:
         except (Unreadable, Rejected) as fault:
             del kept[before:]
             self.put_aside(place, fault)
+        if len(kept) > before:
+            self.begins.append((place, before))
         if len(kept) > limits.BATCH_SIGNALS:
-            raise Unreadable(too_many())
+            raise TooLarge(too_many())
 
     def refusal(self) -> Unreadable | Rejected:
         """Return what is said where all that there is is wrong."""

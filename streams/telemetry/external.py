@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 
 from schemas import limits
 from schemas.contract import Line, Severity, Unreadable
 from schemas.telemetry import ExternalState, ExternalV1
+from schemas.topics import EXTERNAL, TopicDeclaration
 from streams.telemetry.documents import made
 from streams.telemetry.format import Names, Translated
 from streams.telemetry.labelling import clean_name, fitting
@@ -46,6 +47,8 @@ class Told:
 
 class AlertFormat(Translated):
     """A format in which another system tells of its own alerts."""
+
+    becomes: ClassVar[TopicDeclaration | None] = EXTERNAL
 
     source: _SourceName | None = None
     """What the system is called where two of a kind send alerts; the format's name otherwise."""

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas import limits
 from schemas.contract import Name
 from schemas.telemetry import Signal
+from schemas.topics import TopicDeclaration
+from streams.telemetry.dividing import Divided
 from streams.telemetry.labelling import clean_name
 from streams.telemetry.payload import Payload
 
@@ -49,6 +51,8 @@ class Format(BaseModel):
 
     #: It takes what no other format recognises.
     asked_last: ClassVar[bool] = False
+    #: The topic of its signals; None where they say it themselves.
+    becomes: ClassVar[TopicDeclaration | None] = None
 
     topics: tuple[
         Literal["telemetry.health", "telemetry.metrics", "telemetry.logs", "telemetry.external"],
@@ -69,6 +73,20 @@ class Format(BaseModel):
             Unreadable: It is not in this format; the text names the field and quotes nothing.
             Rejected: It is, and still cannot be signals.
         """
+
+    def divide(self, payload: Payload) -> Divided | None:
+        """
+        Return the elements of *payload* that could be records of their own, however large it is; None where there are none.
+
+        Raises:
+            Unreadable: It is not in this format.
+        """
+        del payload
+        return None
+
+    def kept_with(self, signal: Signal) -> str:
+        """Return what stands for the service in the key of *signal*: its service, unless the alert's end can come with another one."""
+        return signal.service
 
 
 class Translated(Format):

@@ -35,8 +35,8 @@ _Attributes = Annotated[
     msgspec.Meta(max_length=limits.LABEL_COUNT),
 ]
 _LONGEST: Final = timedelta(days=36_525).total_seconds()
-#: Headers that say what a value is.
-_MARKS: Final = frozenset({"tocsin_format", "ce_type"})
+#: Headers that say what a value is, or whose.
+_MARKS: Final = frozenset({"tocsin_format", "tocsin_tenant", "ce_type"})
 _NO_TEXT: Final = msgspec.Raw(b'""')
 
 

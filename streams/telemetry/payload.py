@@ -11,7 +11,7 @@ import msgspec
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.topics import TopicDeclaration
-from streams.telemetry.batch import Batch
+from streams.telemetry.batch import Batch, TooLarge
 
 _TOP: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -50,12 +50,12 @@ class Payload:
         Refuse a value that no format reads.
 
         Raises:
-            Unreadable: It is larger.
+            TooLarge: It is larger.
         """
         size = len(self.value or b"")
         if size > limits.BATCH_BYTES:
             message = f"the value has {size} bytes: at most {limits.BATCH_BYTES} are read"
-            raise Unreadable(message)
+            raise TooLarge(message)
 
     @cached_property
     def top(self) -> Mapping[str, msgspec.Raw]:

@@ -28,12 +28,15 @@ from streams.telemetry import formats as folder
 from streams.telemetry.batch import AHEAD, Batch, check_time
 from streams.telemetry.format import Format
 from streams.telemetry.formats.cloudevents import STRUCTURED
+from streams.telemetry.labelling import clean_name
 from streams.telemetry.payload import Payload
 
 #: The header by which a producer says in which format a record is.
 FORMAT: Final = "tocsin_format"
 #: The header of a dead letter of which only these places were not read: sent again, it gives no more than them.
 UNREAD: Final = "tocsin_unread"
+#: The header by which whoever lets a record in says whose it is, whatever it says itself.
+TENANT: Final = "tocsin_tenant"
 
 _TYPE: Final = "ce_type"
 #: How our own JSON begins when we write it.
@@ -119,6 +122,8 @@ class Read:
     """What is wrong with those elements of a batch that gave none, while the others count."""
     unread: Sequence[str] = ()
     """Their places in it."""
+    begins: Sequence[tuple[str, int]] = ()
+    """The places of those that gave signals, and which signal is the first of each."""
 
 
 def read_record(
@@ -156,7 +161,11 @@ def read_record(
             check_time(signal, batch.latest)
     elif batch.faults and not signals:
         raise batch.refusal()
-    return Read(signals, batch.said(), tuple(batch.faults))
+    tenant = given.get(TENANT)
+    if tenant is not None:
+        named = _tenant(tenant)
+        signals = [signal.model_copy(update={"tenant": named}) for signal in signals]
+    return Read(signals, batch.said(), tuple(batch.faults), batch.begins)
 
 
 def read_signals(
@@ -169,6 +178,13 @@ def read_signals(
 ) -> Sequence[Signal]:
     """Return the signals of ``read_record``, which see."""
     return read_record(topic, value, headers, stamped=stamped, formats=formats).signals
+
+
+def _tenant(named: bytes) -> str:
+    text = named.decode(errors="replace")
+    if not text or clean_name(text) != text:
+        raise Unreadable(f"{TENANT}: must be 1 to {limits.NAME_LENGTH} printable characters")
+    return text
 
 
 def _unread(headers: Mapping[str, bytes]) -> Sequence[str]:

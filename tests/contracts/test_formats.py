@@ -119,6 +119,12 @@ def test_examples_become_their_golden_signals(example):
     assert text == golden.read_text()
 
 
+def test_its_signals_belong_where_it_says(example, declared):
+    """Otherwise what is posted by the format's name would be read as if it stood in another topic."""
+    if declared.becomes is not None and example.kind == kind_of(declared):
+        assert all(isinstance(signal, declared.becomes.contract) for signal in read(example))
+
+
 def test_signals_are_valid_and_the_same_each_time(example):
     """Otherwise a redelivery would be another event."""
     signals = read(example)
@@ -126,6 +132,34 @@ def test_signals_are_valid_and_the_same_each_time(example):
     for signal in signals:
         assert isinstance(signal, Signal)
         assert type(signal).model_validate_json(signal.to_wire()) == signal
+
+
+def test_divided_and_put_together_it_says_the_same(example):
+    """Otherwise what is posted for several services would become something else on its way."""
+    divided = Formats().chosen(payload_of(example)).divide(payload_of(example))
+    if divided is None:
+        return
+    assert read(example, divided.joined(divided.elements)) == read(example)
+    alone = [
+        signal
+        for element in divided.elements
+        for signal in read(example, divided.joined([element]))
+    ]
+    assert alone == read(example)
+    # They are called as what is wrong with them is.
+    begins = read_record(example.topic, example.value, example.headers, stamped=STAMPED).begins
+    names = tuple(element.place for element in divided.elements)
+    assert all(place.startswith(names) for place, _ in begins)
+
+
+def test_a_header_says_whose_it_is_whatever_it_says_itself(example):
+    """Otherwise whoever has a token of one tenant could write for another."""
+    headers = (*example.headers, ("tocsin_tenant", b"acme"))
+    given = read_signals(example.topic, example.value, headers, stamped=STAMPED)
+    assert given == [each.model_copy(update={"tenant": "acme"}) for each in read(example)]
+    for wrong in (b"", b" x", b"a\n", b"x" * 129):
+        with pytest.raises(Unreadable, match="tocsin_tenant: must be 1 to 128 printable"):
+            read_record(example.topic, example.value, [*example.headers, ("tocsin_tenant", wrong)])
 
 
 def test_a_header_chooses_whatever_the_record_looks_like(example):
@@ -208,6 +242,15 @@ def test_binary_examples_with_something_wrong_are_read_or_refused(data):
     cut = data.draw(st.integers(0, len(mutable)))
     for value in (bytes(mutable), bytes(mutable[:cut])):
         refusal_of(example, value)
+        try:
+            divided = (
+                Formats()
+                .chosen(payload_of(example))
+                .divide(Payload(example.topic, value, payload_of(example).headers, STAMPED))
+            )
+            assert divided is None or divided.joined(divided.elements) is not None
+        except Unreadable:
+            continue
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,9 @@ async def test_a_worker_that_dies_is_told_of_and_started_again(installation):
             assert (await client.post(f"{board}/callbacks/chat", content=b"x")).status_code == 401
             # Nor does a public page tell what the process says of itself.
             assert (await client.get(f"{board}/metrics")).status_code == 404
+            # Producers on this machine post without a token, where none is set.
+            posts = f"http://127.0.0.1:{run['ports']['posts']}/v1/signals/health"
+            assert (await client.post(posts, content=b"[]")).json() == {"accepted": 0}
 
         up.kill("worker detect")
         told = await up.hear("detect .*ended")

@@ -97,7 +97,9 @@ async def test_what_compose_starts_opens_and_keeps_an_incident(installation: Ins
     wanted = {
         **dict.fromkeys(("topics", "migrate"), "exited 0"),
         **dict.fromkeys(("kafka", "clickhouse", "prometheus", "grafana"), "healthy"),
-        **dict.fromkeys(("detect", "incidents", "notify", "record", "probe", "board"), "healthy"),
+        **dict.fromkeys(
+            ("detect", "incidents", "notify", "record", "probe", "board", "intake"), "healthy"
+        ),
     }
     await until(lambda: installation.states() == wanted)
 

@@ -1,6 +1,7 @@
 """The README's examples, typed into an installation that runs."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -93,7 +94,12 @@ async def folder(broker: BrokerUnderTest, tmp_path: Path) -> AsyncIterator[Folde
     ) as installation:
         running = await installation.ready(timedelta(seconds=WITHIN))
         warehouse = urlsplit(running.warehouse.get_secret_value())
-        ports = {"7060": running.broker.rpartition(":")[2], "7061": str(warehouse.port)}
+        posts = json.loads((tmp_path / ".tocsin/run.json").read_text())["ports"]["posts"]
+        ports = {
+            "7060": running.broker.rpartition(":")[2],
+            "7061": str(warehouse.port),
+            "7070": str(posts),
+        }
         yield Folder(tmp_path, ports)
 
 
@@ -109,14 +115,24 @@ async def test_what_the_readme_tells_to_type_works(folder: Folder) -> None:
     assert "Checkout is slow for some users" in said
     assert "Database of shop fails" in said
 
+    said = await folder.typed("sh", "-ec", block("sh", "/v1/signals/"))
+    assert said.count('{"accepted":1}') == 2, said
+
+    async def posted_is_heard() -> bool:
+        return "Database of till fails" in await folder.typed("tocsin", "incident", "list")
+
+    await eventually(posted_is_heard, "what was posted is an incident")
+
     async def recorded() -> bool:
-        return "severity_name" in await folder.typed("sh", "-ec", block("sh", "curl"))
+        return "severity_name" in await folder.typed(
+            "sh", "-ec", block("sh", "FORMAT PrettyCompact")
+        )
 
     await eventually(recorded, "the warehouse has the incidents")
     named = re.findall(r"^### `([a-z_]+)`", DICTIONARY.read_text(), re.MULTILINE)
     assert "mttr_by_month" in named
     for view in named:
-        asked = block("sh", "curl").replace("mttr_by_severity", view)
+        asked = block("sh", "FORMAT PrettyCompact").replace("mttr_by_severity", view)
         assert "Exception" not in await folder.typed("sh", "-ec", asked), view
 
     if shutil.which("kcat"):

@@ -29,6 +29,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = {name: it for name, it in SERVICES.items() if it["image"].startswith("tocsin:")}
 ONCE = {"topics", "migrate"}
 BOARD = "board --host 0.0.0.0 --port 6070"
+INTAKE = "intake --host 0.0.0.0 --port 6071"
 ROLE_NAMES = sorted(OURS.keys() - ONCE)
 DOCKERFILES = sorted(Path("deploy").rglob("Dockerfile"))
 POLICY = "\n".join(path.read_text() for path in sorted(Path("deploy/policy").glob("*.yaml")))
@@ -38,7 +39,7 @@ def test_every_role_runs() -> None:
     """A hop that nobody starts delivers nothing."""
     commands = [" ".join(it["command"]) for it in OURS.values()]
     assert sorted(commands) == sorted(
-        ["topics", "migrate", "probe", BOARD, *(f"worker {role}" for role in ROLES)]
+        ["topics", "migrate", "probe", BOARD, INTAKE, *(f"worker {role}" for role in ROLES)]
     )
 
 

@@ -269,8 +269,10 @@ def test_services_and_policies_lead_to_pods() -> None:
         found.append((kind, name, len(chosen)))
     assert sorted(found) == [
         ("NetworkPolicy", "board", 1),
+        ("NetworkPolicy", "intake", 1),
         ("NetworkPolicy", "tocsin", len(ROLES)),
         ("Service", "board", 1),
+        ("Service", "intake", 1),
         ("Service", "metrics", len(ROLES)),
     ]
 

@@ -211,7 +211,7 @@ def test_a_key_that_stands_twice_is_said(tmp_path):
             (
                 "bad.yaml:1: must be a map with any of rules, channels, routes, templates, time_intervals, "
                 "probes, incidents, severities, formats, services, detection, correlation, history, "
-                "reports, status_page, status_pages, calendars, people, teams, schedules, escalations"
+                "intake, reports, status_page, status_pages, calendars, people, teams, schedules, escalations"
             ),
         ),
         (

@@ -93,7 +93,7 @@ def _what_is(pid: int) -> str:
         return "broker"
     if "streams.laptop.warehouse" in words:
         return "warehouse"
-    for role in ("detect", "incidents", "notify", "record", "probe", "board", "up"):
+    for role in ("detect", "incidents", "notify", "record", "probe", "board", "intake", "up"):
         if role in words:
             return role
     return "other"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import LogV1, Signal
-from streams.telemetry.batch import Batch, too_many
+from streams.telemetry.batch import Batch, TooLarge, too_many
 from streams.telemetry.documents import made
 from streams.telemetry.external import first_of
 from streams.telemetry.format import Translated
@@ -34,7 +34,7 @@ def read_logs(
     for where, each, of in by_resource(resources, "resourceLogs", dialect, settings, batch):
         for within, scope in by_scope(each.scope_logs, f"{where}.scopeLogs", dialect, batch):
             if len(scope.log_records) > limits.BATCH_SIGNALS:
-                raise Unreadable(too_many())
+                raise TooLarge(too_many())
             said = _scope(scope.scope, dialect)
             for index, record in enumerate(scope.log_records):
                 place = f"{within}.logRecords[{index}]"

@@ -16,18 +16,13 @@ from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 
 from schemas.contract import Unreadable
+from streams.telemetry.dividing import fields
 from streams.telemetry.formats._otlp_dialect import Dialect, text_of
 
 #: The first field of a request, a list of messages.
 _RESOURCES: Final = 0x0A
 #: What a resource and a scope are made of, besides what describes them.
 _ELEMENTS: Final = frozenset({"scope_metrics", "metrics", "scope_logs", "log_records"})
-#: How a field of a message is written: a number, bytes with their length before them, or so many bytes.
-_VARINT: Final = 0
-_SIZED: Final = 2
-_FIXED: Final = {1: 8, 5: 4}
-#: Bytes of the longest number.
-_LONGEST: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +73,7 @@ def _parsed(kind: type[Message], resource: type[Message], value: bytes, what: st
         pass
     try:
         return [_Unparsed(resource, each) for each in _held(value)[1]]
-    except DecodeError:
+    except Unreadable:
         raise Unreadable(f"value: is no OTLP request for {what} in protobuf") from None
 
 
@@ -89,35 +84,12 @@ def _parsed_as(kind: type[Message], value: bytes) -> Message:
 
 
 def _held(value: bytes) -> Mapping[int, list[bytes]]:
-    """Return what the fields of a message hold that say how long they are, by their numbers; raises ``DecodeError``."""
+    """Return what the fields of a message hold that say how long they are, by their numbers; raises ``Unreadable``."""
     held: dict[int, list[bytes]] = defaultdict(list)
-    at, end = 0, len(value)
-    while at < end:
-        key, at = _number_at(value, at)
-        size, wire = 0, key & 7
-        if wire == _SIZED:
-            size, at = _number_at(value, at)
-            held[key >> 3].append(value[at : at + size])
-        elif wire == _VARINT:
-            _, at = _number_at(value, at)
-        elif wire in _FIXED:
-            size = _FIXED[wire]
-        else:
-            raise DecodeError
-        at += size
-    if at > end:
-        raise DecodeError
+    for number, _, inside in fields(value):
+        if inside is not None:
+            held[number].append(inside)
     return held
-
-
-def _number_at(value: bytes, at: int) -> tuple[int, int]:
-    """Return the number that begins at a place, and the place after it; raises ``DecodeError``."""
-    number = 0
-    for shift, byte in enumerate(value[at : at + _LONGEST]):
-        number |= (byte & 0x7F) << 7 * shift
-        if byte < 0x80:  # noqa: PLR2004 - The bit that says that the number goes on.
-            return number, at + shift + 1
-    raise DecodeError
 
 
 def _kind(metric: Message) -> str | None:
@@ -181,15 +153,15 @@ def _taken_apart(part: _Unparsed, place: str) -> Any:
     fault = Unreadable(
         f"{place}: is not what OTLP has here in protobuf, or has texts that are not UTF-8"
     )
-    fields = part.kind.DESCRIPTOR.fields_by_number
-    described, elements = fields[1], fields.get(2)
+    known = part.kind.DESCRIPTOR.fields_by_number
+    described, elements = known[1], known.get(2)
     if elements is None or elements.name not in _ELEMENTS:
         raise fault
     try:
         held = _held(part.value)
         # Where a message is given several times, all of it counts.
         head = _parsed_as(GetMessageClass(described.message_type), b"".join(held[1]))
-    except DecodeError:
+    except (DecodeError, Unreadable):
         raise fault from None
     kind = GetMessageClass(elements.message_type)
     rest = [_Unparsed(kind, each) for each in held[2]]

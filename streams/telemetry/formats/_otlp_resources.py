@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from schemas import limits
 from schemas.contract import Unreadable
-from streams.telemetry.batch import Batch, too_many
+from streams.telemetry.batch import Batch, TooLarge, too_many
 from streams.telemetry.format import Translated
 from streams.telemetry.formats._otlp_dialect import Dialect
 from streams.telemetry.labelling import fitting
@@ -63,7 +63,7 @@ def by_resource(
         Unreadable: There are too many; most could be empty. Or too many are wrong.
     """
     if len(resources) > limits.BATCH_SIGNALS:
-        raise Unreadable(too_many())
+        raise TooLarge(too_many())
     for number, each in enumerate(resources):
         place = f"{name}[{number}]"
         try:

@@ -12,7 +12,7 @@ import msgspec
 from pydantic import ConfigDict
 
 from schemas.telemetry import Signal
-from streams.errors import Rejected
+from streams.errors import ForAPerson, Rejected
 from streams.telemetry.documents import Part, read_document
 from streams.telemetry.external import AlertFormat, Told, first_of, shown
 from streams.telemetry.format import Names
@@ -167,7 +167,7 @@ class CloudWatch(AlertFormat):
             return self._event(payload, payload.body)
         envelope = read_document(_Envelope, payload.body)
         if envelope.type in _REQUESTS:
-            raise Rejected(f"Type: {_REQUESTS[envelope.type]}")
+            raise ForAPerson(f"Type: {_REQUESTS[envelope.type]}")
         inner = envelope.message.encode()
         if shown(Payload(payload.topic, inner), *_EVENT):
             # EventBridge can deliver to SNS.

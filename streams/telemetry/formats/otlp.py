@@ -25,6 +25,7 @@ from schemas.contract import Unreadable
 from schemas.telemetry import Signal
 from schemas.topics import LOGS, METRICS
 from streams.errors import Rejected
+from streams.telemetry.dividing import Divided, divide_json, divide_protobuf
 from streams.telemetry.documents import read_document
 from streams.telemetry.external import shown
 from streams.telemetry.format import Names, Translated
@@ -35,6 +36,10 @@ from streams.telemetry.formats._otlp_metrics import Reading, read_metrics
 from streams.telemetry.payload import Payload
 
 _JSON = ("resourceMetrics", "resourceLogs", "resourceSpans")
+#: What stands in what, and its number in protobuf.
+_METRICS = ("resourceMetrics", "scopeMetrics", "metrics")
+_LOGS = ("resourceLogs", "scopeLogs", "logRecords")
+_NUMBERS = (1, 2, 2)
 
 
 class Otlp(Translated):
@@ -86,6 +91,14 @@ class Otlp(Translated):
         message = f"value: OTLP in protobuf is read from {METRICS.name} and {LOGS.name} only"
         raise Unreadable(message)
 
+    def divide(self, payload: Payload) -> Divided:
+        """Return the metrics or the log records of *payload*."""
+        value = payload.value or b""
+        names = _LOGS if _is_logs(payload, value) else _METRICS
+        if value.lstrip()[:1] == b"{":
+            return divide_json(value, *names)
+        return divide_protobuf(value, names, _NUMBERS)
+
     def _json(self, payload: Payload, body: bytes) -> Sequence[Signal]:
         if shown(payload, "resourceMetrics"):
             return self._metrics(payload, _otlp_json.parse_metrics(body), _otlp_json.DIALECT)
@@ -104,3 +117,9 @@ class Otlp(Translated):
     def _logs(self, payload: Payload, resources: Any, dialect: Dialect) -> Sequence[Signal]:
         read_logs(resources, dialect, self, payload.batch, payload.arrived)
         return payload.batch.signals
+
+
+def _is_logs(payload: Payload, value: bytes) -> bool:
+    if payload.topic in {METRICS, LOGS}:
+        return payload.topic is LOGS
+    return b'"resourceLogs"' in value

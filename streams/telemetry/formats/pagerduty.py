@@ -101,6 +101,11 @@ class PagerDuty(AlertFormat):
         )
         return (alert,)
 
+    def kept_with(self, signal: Signal) -> str:
+        """Return what all incidents have in common: they are moved from one service to another."""
+        del signal
+        return self.source or self.called()
+
 
 def _summary(reference: _Reference | None) -> str | None:
     return reference.summary if reference else None

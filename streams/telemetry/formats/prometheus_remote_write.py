@@ -5,9 +5,9 @@ Sources: Prometheus Remote-Write 1.0 and 2.0 specifications; the Snappy format d
 histogram becomes ``name_count`` and ``name_sum``. What is no number, such as the mark of a series that ended, is passed over.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import isfinite, isnan
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import cramjam
 from google.protobuf.message import DecodeError
@@ -16,8 +16,15 @@ from pydantic import ConfigDict
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import MetricV1, Signal
-from schemas.topics import METRICS
-from streams.telemetry.batch import too_many
+from schemas.topics import METRICS, TopicDeclaration
+from streams.telemetry.batch import TooLarge, too_many
+from streams.telemetry.dividing import (
+    Divided,
+    divide_protobuf,
+    fields,
+    number_at,
+    packed_numbers,
+)
 from streams.telemetry.documents import made
 from streams.telemetry.format import Names, Translated
 from streams.telemetry.formats._remote_write_messages import Request, WriteRequest
@@ -30,6 +37,13 @@ _NAME: Final = "__name__"
 #: version 2, which has none of the fields of version 1, so that the one cannot pass for the other.
 _VERSION_1: Final = frozenset({0x0A, 0x1A})
 _VERSION_2: Final = frozenset({0x22, 0x2A})
+_TIMESERIES: Final = ("timeseries",)
+#: The number of the field that lists them, and of the one that lists symbols.
+_SERIES_1, _SERIES_2, _SYMBOLS_2 = 1, 5, 4
+#: What refers to symbols: a field of a series, and those in its exemplars and its metadata.
+_LABELS_REFS: Final = 1
+_REFERRING: Final = {4: frozenset({1}), 5: frozenset({3, 4})}
+_NO_SYMBOL: Final = bytes([_SYMBOLS_2 << 3 | 2, 0])
 _PROTOBUF: Final = "application/x-protobuf"
 #: With what the framing format of Snappy begins, which is not the one of remote write.
 _FRAMED: Final = b"\xff\x06\x00\x00sNaPpY"
@@ -44,6 +58,8 @@ class PrometheusRemoteWrite(Translated):
             "examples": [{"topics": ["telemetry.metrics"], "service": ["service", "job"]}]
         }
     )
+
+    becomes: ClassVar[TopicDeclaration | None] = METRICS
 
     kind: Literal["prometheus_remote_write"] = "prometheus_remote_write"
     service: Names = ("service", "service_name", "job")
@@ -80,7 +96,7 @@ class PrometheusRemoteWrite(Translated):
         except DecodeError:
             raise Unreadable("value: is no remote write message") from None
         if len(message.timeseries) > limits.BATCH_SIGNALS:
-            raise Unreadable(too_many())
+            raise TooLarge(too_many())
         # Cut once: each can be referred to by every series.
         symbols = (
             [symbol[: limits.LABEL_VALUE_LENGTH] for symbol in message.symbols] if second else []
@@ -88,9 +104,16 @@ class PrometheusRemoteWrite(Translated):
         for number, series in enumerate(message.timeseries):
             place = f"timeseries[{number}]"
             if len(series.samples) + 2 * len(series.histograms) > limits.BATCH_SIGNALS:
-                raise Unreadable(too_many())
+                raise TooLarge(too_many())
             payload.batch.add(place, self._samples(series, symbols if second else None, place))
         return payload.batch.signals
+
+    def divide(self, payload: Payload) -> Divided:
+        """Return the series of *payload*."""
+        unpacked = _unpacked(payload.value or b"", limits.POSTED_BYTES)
+        if next(iter(unpacked), None) in _VERSION_2:
+            return divide_protobuf(unpacked, _TIMESERIES, (_SERIES_2,), _packed_2)
+        return divide_protobuf(unpacked, _TIMESERIES, (_SERIES_1,), _packed)
 
     def _samples(self, series: Any, symbols: Sequence[str] | None, place: str) -> Iterator[Signal]:
         if not series.samples and not series.histograms:
@@ -143,14 +166,72 @@ def _referred(symbols: Sequence[str], series: Any, place: str) -> tuple[dict[str
     return labels, unit
 
 
-def _unpacked(value: bytes) -> bytes:
+def written(value: bytes, unread: Collection[str]) -> tuple[int, int] | None:
+    """
+    Return how many samples and histograms of a readable *value* count, all but those in the places *unread*; None where it is of version 1.
+
+    Those that were passed over count: nothing is wrong with them.
+    """
+    unpacked = _unpacked(value, limits.POSTED_BYTES)
+    if next(iter(unpacked), None) not in _VERSION_2:
+        return None
+    message = Request()
+    message.ParseFromString(unpacked)
+    series = [
+        each
+        for number, each in enumerate(message.timeseries)
+        if f"timeseries[{number}]" not in unread
+    ]
+    return sum(len(each.samples) for each in series), sum(len(each.histograms) for each in series)
+
+
+def _packed(message: bytes) -> bytes:
+    return bytes(cramjam.snappy.compress_raw(message))
+
+
+def _packed_2(message: bytes) -> bytes:
+    """Return *message* of version 2, packed, with nothing in place of the symbols that none of its series refers to: each part would have all of them."""
+    listed = list(fields(message))
+    used = {
+        reference
+        for number, _, inside in listed
+        if number == _SERIES_2 and inside is not None
+        for reference in _references(inside)
+    }
+    whole, place = bytearray(), 0
+    for number, field, _ in listed:
+        if number != _SYMBOLS_2:
+            whole += field
+            continue
+        whole += field if place in used else _NO_SYMBOL
+        place += 1
+    return _packed(bytes(whole))
+
+
+def _references(series: bytes) -> Iterator[int]:
+    """Yield the numbers of the symbols that *series* refers to."""
+    for number, field, inside in fields(series):
+        if number == _LABELS_REFS:
+            yield from _listed(field, inside)
+        elif inside is not None and number in _REFERRING:
+            for inner, part, references in fields(inside):
+                if inner in _REFERRING[number]:
+                    yield from _listed(part, references)
+
+
+def _listed(field: bytes, inside: bytes | None) -> Iterator[int]:
+    """Yield the numbers of a *field*, which may hold one, or several *inside*."""
+    return iter((number_at(field, 1)[0],)) if inside is None else packed_numbers(inside)
+
+
+def _unpacked(value: bytes, at_most: int = limits.UNPACKED_BYTES) -> bytes:
     if value.startswith(_FRAMED):
         raise Unreadable("value: is in Snappy's framing format: must be one block without it")
     size = _declared(value)[0]
     # Said before it is unpacked: a few bytes can stand for gigabytes.
-    if size is None or size > limits.UNPACKED_BYTES:
-        message = f"value: is no snappy block of at most {limits.UNPACKED_BYTES} bytes unpacked"
-        raise Unreadable(message)
+    if size is None or size > at_most:
+        message = f"value: is no snappy block of at most {at_most} bytes unpacked"
+        raise TooLarge(message) if size else Unreadable(message)
     try:
         return bytes(cramjam.snappy.decompress_raw(value))
     except cramjam.DecompressionError:

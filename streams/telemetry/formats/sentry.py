@@ -132,6 +132,10 @@ class Sentry(AlertFormat):
             return (self._issue(payload, told, data.issue),)
         return ()
 
+    def kept_with(self, signal: Signal) -> str:
+        """Return the project of *signal*: that an issue is over is said without the tags with which it fired."""
+        return signal.labels.get("project", signal.service)
+
     def _issue(self, payload: Payload, told: _Webhook, issue: _Issue) -> Signal:
         place = "data.issue"
         seen = from_text(issue.last_seen, f"{place}.lastSeen") if issue.last_seen else None

@@ -7,13 +7,14 @@ gives them.
 
 import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import ConfigDict
 
 from schemas import limits
 from schemas.contract import Unreadable
 from schemas.telemetry import LogV1, Signal
+from schemas.topics import LOGS, TopicDeclaration
 from streams.telemetry.documents import made
 from streams.telemetry.external import first_of
 from streams.telemetry.format import Names, Translated
@@ -50,6 +51,8 @@ class Syslog(Translated):
             "examples": [{"topics": ["telemetry.logs"], "service": ["origin.software", "app_name"]}]
         }
     )
+
+    becomes: ClassVar[TopicDeclaration | None] = LOGS
 
     kind: Literal["syslog"] = "syslog"
     service: Names = ("app_name", "hostname")

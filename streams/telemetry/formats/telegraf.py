@@ -5,16 +5,18 @@ Source: Telegraf documentation, "JSON output data format". Each field that is a 
 ``name.field``; a field called ``value`` bears the name alone, a truth value is 1 or 0, and texts and nested fields are passed over.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import ConfigDict
 
 from schemas import limits
-from schemas.contract import Unreadable
 from schemas.telemetry import MetricV1, Signal
-from streams.telemetry.batch import too_many
+from schemas.topics import METRICS, TopicDeclaration
+from streams.telemetry.batch import TooLarge, too_many
+from streams.telemetry.dividing import Divided, divide_json
 from streams.telemetry.documents import Part, made, read_document
 from streams.telemetry.external import first_of, shown
 from streams.telemetry.format import Names, Translated
@@ -23,6 +25,8 @@ from streams.telemetry.moments import from_any_unit, from_text
 from streams.telemetry.payload import Payload
 
 _VALUE = "value"
+#: How a batch begins.
+_BATCH = re.compile(rb'\s*\{\s*"metrics"\s*:')
 
 
 class _Metric(Part):
@@ -45,6 +49,8 @@ class Telegraf(Translated):
             "examples": [{"topics": ["telemetry.metrics"], "service": ["service", "host"]}]
         }
     )
+
+    becomes: ClassVar[TopicDeclaration | None] = METRICS
 
     kind: Literal["telegraf"] = "telegraf"
     service: Names = ("service", "service_name", "app", "host")
@@ -71,12 +77,18 @@ class Telegraf(Translated):
             payload.batch.add(place, self._one(payload, metric, place))
         return payload.batch.signals
 
+    def divide(self, payload: Payload) -> Divided | None:
+        """Return the metrics of *payload*, where it is a batch."""
+        value = payload.value or b""
+        batch = _BATCH.match(value)
+        return divide_json(value, "metrics") if batch else None
+
     def _one(self, payload: Payload, metric: msgspec.Raw, place: str) -> Iterator[Signal]:
         yield from self._numbers(payload, read_document(_Metric, metric, place), f"{place}.")
 
     def _numbers(self, payload: Payload, metric: _Metric, within: str) -> Iterator[Signal]:
         if len(metric.fields) > limits.BATCH_SIGNALS:
-            raise Unreadable(too_many())
+            raise TooLarge(too_many())
         place = f"{within}timestamp"
         written = metric.timestamp
         at = (

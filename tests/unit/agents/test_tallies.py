@@ -106,6 +106,18 @@ def test_what_is_not_of_its_topic_is_not_counted(topic: TopicDeclaration) -> Non
     assert [row["signals"] for row in rows] == [1]
 
 
+def test_a_text_that_a_header_gives_to_a_tenant_stays_its_senders_without_it() -> None:
+    """One tenant's numbers would be shown to another, because both send the same."""
+    sent = metric(1).to_wire()
+    given = (("tocsin_tenant", b"acme"),)
+    records = [Record(sent, n, given if n % 2 == 0 else ()) for n in range(6)]
+    parts = Parts()
+    parts.take(METRICS, PARTITION, records)
+
+    rows = parts.due()["metric_rollups"]
+    assert {row["tenant"]: row["signals"] for row in rows} == {"acme": 3, "default": 3}
+
+
 @pytest.mark.parametrize("topic", [METRICS, LOGS, EXTERNAL], ids=lambda topic: topic.name)
 def test_whatever_a_producer_sends_to_a_topic_can_be_written(topic: TopicDeclaration) -> None:
     """One sender with the wrong topic would stop history for all."""

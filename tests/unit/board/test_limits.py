@@ -98,6 +98,18 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
     assert refusal.value.status_code == 408
 
 
+async def test_half_a_body_of_whoever_left_is_no_body() -> None:
+    """Half a batch would pass for a whole one, or each lost connection would be a fault in the log."""
+    came = iter([{"type": "http.request", "body": b"x", "more_body": True}])
+
+    async def receive() -> dict[str, object]:
+        return next(came, {"type": "http.disconnect"})
+
+    with pytest.raises(HTTPException) as refusal:
+        await bounded_body(Request({"type": "http", "headers": []}, receive))
+    assert (refusal.value.status_code, refusal.value.detail) == (400, "the body is not whole")
+
+
 async def test_a_length_that_is_too_much_is_refused_before_it_is_read() -> None:
     """Otherwise all of it would have to be sent first."""
     with pytest.raises(HTTPException) as refusal:
