@@ -232,8 +232,9 @@ class _Desk:
         parts: dict[_Owner | None, list[Element]] = {}
         for element in divided.elements:
             # What gives no signal, such as the mark of a series that ended, is nobody's.
-            if element.place in whose:
-                parts.setdefault(whose[element.place], []).append(element)
+            known = next((place for place in _around(element.place) if place in whose), None)
+            if known is not None:
+                parts.setdefault(whose[known], []).append(element)
         for owner, elements in parts.items():
             to = owner or _Owner(topic, b"")
             value = self._room.taken(divided.joined(elements))
@@ -294,6 +295,13 @@ def _owner(chosen: Format, signal: Signal) -> _Owner:
 def _element(place: str) -> str:
     found = _PLACE.match(place)
     return found[0] if found else place
+
+
+def _around(place: str) -> Iterator[str]:
+    """Yield *place*, and what it stands in: of a resource that cannot be read, no element can."""
+    while place:
+        yield place
+        place = place.rpartition(".")[0]
 
 
 def _check_size(value: bytes) -> None:

@@ -139,6 +139,28 @@ def test_what_is_wrong_as_a_whole_is_refused_in_the_words_of_dead_letters(
     assert str(refusal.value).startswith(said)
 
 
+def test_of_a_resource_that_cannot_be_read_everything_is_kept_for_a_person() -> None:
+    """Its points would be gone: they are no signals, and nobody's."""
+    point = {"timeUnixNano": str(STAMPED * 1_000_000), "asDouble": 1}
+    load = {"name": "load", "gauge": {"dataPoints": [point]}}
+    services = ({"stringValue": "a"}, 5, {"stringValue": "b"})
+    resources = [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": service}]},
+            "scopeMetrics": [{"metrics": [load, load]}],
+        }
+        for service in services
+    ]
+    made = posted(orjson.dumps({"resourceMetrics": resources}), METRICS)
+    assert (made.accepted, made.unread) == (4, ["resourceMetrics[1]"])
+    keyed = {record.key: record for record in made.records}
+    assert keyed.keys() == {b"default/a", b"default/b", None}
+    with pytest.raises(Unreadable):
+        heard(keyed[None])
+    assert keyed[None].value is not None
+    assert orjson.loads(keyed[None].value)["resourceMetrics"] == [resources[1]]
+
+
 @pytest.mark.parametrize("form", [lines, lambda *each: orjson.dumps(each)], ids=["lines", "array"])
 def test_our_own_json_comes_in_lines_and_in_arrays(form: Any) -> None:
     """A script has no other way to post more than one event at once."""
