@@ -1,32 +1,13 @@
 """What silence alone makes of counters and amounts: with less and less in a window, no alert begins."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from schemas.origin import Origin
-from schemas.telemetry import MetricV1
 from streams.detection.evaluation import Detector
 from streams.detection.kinds.ratio import Ratio
 from streams.detection.kinds.threshold import Threshold
-
-T0 = datetime(2024, 3, 1, tzinfo=UTC)
-
-
-def at(seconds: float) -> datetime:
-    return T0 + timedelta(seconds=seconds)
-
-
-def amount(detector: Detector, seconds: float, value: float, host: str, offset: int):
-    signal = MetricV1(
-        occurred_at=at(seconds), service="shop", name="load", value=value, labels={"host": host}
-    )
-    return detector.hear(signal, Origin(topic="t", partition=0, offset=offset))
-
-
-def said(alerts):
-    return [(alert.state.value, (alert.occurred_at - T0).total_seconds()) for alert in alerts]
+from tests.unit.detection.test_clock import at, hear, said
 
 
 def share(**settings: Any) -> Ratio:
@@ -46,7 +27,7 @@ def share(**settings: Any) -> Ratio:
 
 
 def count(detector: Detector, seconds: float, value: float, offset: int):
-    return amount(detector, seconds, value, "a", offset)
+    return hear(detector, seconds, value, "a", offset)
 
 
 GROWTH = {"name": "growth", "metric": "load", "over": "1m", "severity": 3}
@@ -91,18 +72,18 @@ def test_silence_alone_does_not_make_a_share_bad():
     """What is good leaves the window before what is bad; with less and less in it, any share could be reached."""
     detector = Detector([share()])
     for offset, each in enumerate([(0, 6, "b"), (20, 3, "a")]):
-        assert amount(detector, *each, offset) == []
+        assert hear(detector, *each, offset) == []
     assert detector.tick(at(300)) == []
-    assert said(amount(detector, 301, 3, "a", 2)) == [("firing", 301)]
+    assert said(hear(detector, 301, 3, "a", 2)) == [("firing", 301)]
 
 
 def test_what_settles_by_time_alone_makes_a_share_bad():
     detector = Detector([share(settle="5s")])
-    assert amount(detector, 0, 3, "b", 0) + amount(detector, 1, 9, "a", 1) == []
+    assert hear(detector, 0, 3, "b", 0) + hear(detector, 1, 9, "a", 1) == []
     assert said(detector.tick(at(300))) == [("firing", 6), ("resolved", 67)]
 
 
 def test_a_share_that_is_bad_stays_so_in_silence_until_nothing_is_left():
     detector = Detector([share(**{"for": "40s"})])
-    assert amount(detector, 0, 1, "b", 0) + amount(detector, 30, 9, "a", 1) == []
+    assert hear(detector, 0, 1, "b", 0) + hear(detector, 30, 9, "a", 1) == []
     assert said(detector.tick(at(300))) == [("firing", 70), ("resolved", 91)]

@@ -17,20 +17,26 @@ from tests.recording import Record
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
+def signal(second: int, state: str) -> ExternalV1:
+    """That an alert is in a state, so many seconds past noon."""
+    return ExternalV1(
+        occurred_at=NOON + timedelta(seconds=second),
+        service="shop",
+        source="pagerduty",
+        alert_id="Q1",
+        state=state,
+        summary="it is slow",
+    )
+
+
 def told(*heard: tuple[int, str], every: bool = False) -> list[tuple[str, int]]:
     """What follows from states of one alert at so many seconds past noon; *every* time after a restart."""
     rules = [Passthrough(name="others", severity=3)]
     detector, alerts, kept = Detector(rules), [], {}
     for offset, (second, state) in enumerate(heard):
-        signal = ExternalV1(
-            occurred_at=NOON + timedelta(seconds=second),
-            service="shop",
-            source="pagerduty",
-            alert_id="Q1",
-            state=state,
-            summary="it is slow",
+        alerts += detector.hear(
+            signal(second, state), Origin(topic="t", partition=0, offset=offset)
         )
-        alerts += detector.hear(signal, Origin(topic="t", partition=0, offset=offset))
         if every:
             kept |= {name: each for name, each in detector.changes().entries.items() if each}
             detector = Detector(rules)
@@ -72,16 +78,8 @@ def said_again(*heard: tuple[int, int, str], until: int, every: bool = False, **
         if state is None:
             alerts += desk.detector.tick(now)
         else:
-            signal = ExternalV1(
-                occurred_at=NOON + timedelta(seconds=second),
-                service="shop",
-                source="prometheus",
-                alert_id="Q1",
-                state=state,
-                summary="it is slow",
-            )
-            stamp = int(now.timestamp() * 1000)
-            record = Record(EXTERNAL.name, 0, offset, b"k", signal.to_wire(), (), stamp)
+            stamp, value = int(now.timestamp() * 1000), signal(second, state).to_wire()
+            record = Record(EXTERNAL.name, 0, offset, b"k", value, (), stamp)
             alerts += [AlertV1.from_wire(sent.value) for sent in desk.hear(EXTERNAL, record)]
         if every:
             for name, entry in desk.changes().items():
@@ -127,16 +125,8 @@ def heard_directly(*heard: tuple[int, int, str]) -> Detector:
     """What is left of states that arrived at one second and bear another, in whatever order."""
     detector = Detector([Passthrough(name="others", severity=3)])
     for offset, (arrived, second, state) in enumerate(heard):
-        signal = ExternalV1(
-            occurred_at=NOON + timedelta(seconds=second),
-            service="shop",
-            source="prometheus",
-            alert_id="Q1",
-            state=state,
-            summary="it is slow",
-        )
         origin = Origin(topic="t", partition=0, offset=offset)
-        detector.hear(signal, origin, NOON + timedelta(seconds=arrived))
+        detector.hear(signal(second, state), origin, NOON + timedelta(seconds=arrived))
     return detector
 
 
