@@ -199,7 +199,7 @@ class Watch:
         )
 
     def heard_again(self, signal: Signal, at: datetime, arrived: datetime | None) -> Watched | None:
-        """Return the series of which *signal* shows that what fires still did when it *arrived*, and remember it; said again, it is no news otherwise."""
+        """Return the series of which *signal*, be it no news, shows that its alert still fired when it *arrived*, and remember that."""
         if arrived is None or not self.rule.is_repeated:
             return None
         watched = self.series.get(self.key_of(signal))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,6 +192,12 @@ def test_state_that_is_restored_goes_on_as_if_nothing_had_happened(given_inputs,
     assert again.tick(end) == once.tick(end)
 
 
+def without_moment(entry: bytes) -> Any:
+    """An entry without when its series is looked at next: that depends on what ticks have found nothing in."""
+    read = orjson.loads(entry)
+    return [*read[:3], *read[4:]] if isinstance(read, list) and len(read) > 3 else read
+
+
 @given(inputs)
 def test_changes_taken_after_every_input_add_up_to_the_same_state(given_inputs):
     """Otherwise an entry would be missing from the journal that nothing touched later."""
@@ -201,7 +208,10 @@ def test_changes_taken_after_every_input_add_up_to_the_same_state(given_inputs):
     kept = {name: entry for name, entry in kept.items() if entry is not None}
     at_once = Detector(RULES)
     run(at_once, given_inputs)
-    assert kept == {n: e for n, e in at_once.changes().entries.items() if e is not None}
+    all_at_once = {n: e for n, e in at_once.changes().entries.items() if e is not None}
+    assert {n: without_moment(e) for n, e in kept.items()} == {
+        n: without_moment(e) for n, e in all_at_once.items()
+    }
 
 
 @given(st.lists(signals, max_size=40), st.data())

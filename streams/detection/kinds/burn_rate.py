@@ -85,7 +85,8 @@ class BurnRate(Rule):
 
     The burn rate is the share of what was bad, divided by the share that the objective allows. Of several pairs the worst severity
     counts; it is kept until the burn rate of its long window is back, as that moves slowly. With less than *minimum* in a long window,
-    its pair neither begins an alert nor makes it worse. Silence alone begins none, however little is left in a window. Windows move in steps of a sixtieth of their length, and end *settle* before the newest signal.
+    its pair neither begins an alert nor makes it worse. Silence alone begins none, however little is left in a window. Windows move in steps of
+    a sixtieth of their length, and end *settle* before the newest signal.
     """
 
     model_config = ConfigDict(

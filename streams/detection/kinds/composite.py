@@ -29,7 +29,8 @@ class Composite(Rule):
 
     Rules fire about the same tenant, service and environment, and with *group_by* about the same values of these labels; a label that one
     of them does not have is empty. It hears alerts in the order in which they are decided, but what ends by time, be it silence, is over
-    for whatever happens after it. What has fired before this rule was in the policy counts from its next change on. So that rules that fire one after the other are no alert for a moment, give it a ``for``.
+    for whatever happens after it. What has fired before this rule was in the policy counts from its next change on. So that rules that
+    fire one after the other are no alert for a moment, give it a ``for``.
     """
 
     model_config = ConfigDict(

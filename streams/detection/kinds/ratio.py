@@ -39,8 +39,9 @@ class Ratio(Rule):
     Fires while ``numerator / denominator compare threshold`` holds over a window; resolves when the same with *clear* holds no longer.
 
     While the denominator is less than *minimum* nothing new is found, but an alert that fires goes on; it is resolved when nothing at all
-    is left in the window. Silence alone begins no alert, however little is left: that is found by ``absence``. The window moves in steps of a sixtieth of *over*, and ends *settle* before the newest signal, so that
-    amounts that belong together are counted together. Of one source, signals that come more than three behind are left out.
+    is left in the window. Silence alone begins no alert, however little is left: that is found by ``absence``. The window moves in steps of
+    a sixtieth of *over*, and ends *settle* before the newest signal, so that amounts that belong together are counted together. Of one
+    source, signals that come more than three behind are left out.
     """
 
     model_config = ConfigDict(
