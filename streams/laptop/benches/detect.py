@@ -94,7 +94,7 @@ class Load:
     @property
     def settling(self) -> int:
         """Signals after which every series is known, in whatever order partitions are read: what a first signal costs is left out."""
-        return max(2 * self.series * 10 // 8, self.signals // 2)
+        return max(_heard_twice(self.series), self.signals // 2)
 
     async def write(self, settings: Settings) -> dict[str, int]:
         """Write all signals, and return how many each topic got."""
@@ -184,7 +184,9 @@ async def sweeps(figures: Figures, broker: str, *, signals: int, partitions: int
         # The work that rules make is time of the processor; the wall clock also has that of the broker, and of others.
         figures.judge("cost of 1,000 / 10 rules", few.by_cpu / many.by_cpu, at_most=THOUSAND_RULES)
         for series in _SERIES:
-            await tell(f"{series:,} sets of labels", replace(base, series=series))
+            # As many again as make every series known.
+            enough = max(base.signals, 2 * _heard_twice(series))
+            await tell(f"{series:,} sets of labels", replace(base, series=series, signals=enough))
         for count in _PARTITIONS:
             await tell(f"{count} partitions", replace(base, partitions=count))
         for name, (topic, policy) in of_one_kind().items():
@@ -224,7 +226,7 @@ async def _make_known(
     figures: Figures, settings: Settings, worker: Worker, series: int, apart: timedelta
 ) -> int:
     """Have every series heard, say how fast that went, and return in how many signals: each makes a series of every rule that hears it."""
-    count = series * len(MIX) // MIX.count(METRICS.name)
+    count = _heard_twice(series) // 2
     made = Signals(series, begin=datetime.now(UTC) - count * apart, apart=apart)
     began = time.perf_counter()
     async with Writer(settings) as writer:
@@ -409,6 +411,11 @@ async def _alerts(settings: Settings, begin: datetime, over: asyncio.Event) -> l
     finally:
         await consumer.stop()
     return after
+
+
+def _heard_twice(series: int) -> int:
+    """Return in how many signals each of so many sets of labels is heard twice."""
+    return 2 * series * len(MIX) // MIX.count(METRICS.name)
 
 
 def _say(line: str) -> None:
