@@ -71,8 +71,8 @@ _TOLD_WITHIN: Final = 2.0
 #: Alerts without which a percentile says nothing.
 _ENOUGH: Final = 100
 _GIVES_UP: Final = 600.0
-#: Seconds in which every series is written down, and a few more.
-_WRITTEN_WITHIN: Final = 1.3 * WRITTEN_PART * FLUSH_EVERY
+#: Seconds in which all but a twentieth of the series are written down, oldest first: the rest is when the worker stops.
+_WRITTEN_WITHIN: Final = 3 * WRITTEN_PART * FLUSH_EVERY
 
 
 @dataclass(frozen=True)
