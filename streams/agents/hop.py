@@ -144,19 +144,24 @@ class Hop:
             self._lines.clear()
 
     async def _work_off(self, line: asyncio.Queue[Any]) -> None:
-        """Take what waits in *line*; what follows from all of it waits for the broker once."""
-        clock = asyncio.get_running_loop().time
         while True:
-            event, until = await line.get(), clock() + TOGETHER
-            piece, taken = await self._take(event), 1
-            while not line.empty() and clock() < until:
-                await asyncio.sleep(0)
-                piece = await self._take(line.get_nowait()) or piece
-                taken += 1
-            if piece is not None:
-                await piece.settle()
-            for _ in range(taken):
-                line.task_done()
+            first = await line.get()
+            # Who is stopped because another line failed finishes what is in hand: left half-way, its messages would be sent again.
+            await asyncio.shield(self._take_waiting(line, first))
+
+    async def _take_waiting(self, line: asyncio.Queue[Any], first: Any) -> None:
+        """Take *first* and what waits in *line* behind it; what follows from all of it waits for the broker once."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + TOGETHER
+        piece, taken = await self._take(first), 1
+        while not line.empty() and clock() < until:
+            await asyncio.sleep(0)
+            piece = await self._take(line.get_nowait()) or piece
+            taken += 1
+        if piece is not None:
+            await piece.settle()
+        for _ in range(taken):
+            line.task_done()
 
     async def _take(self, event: Any) -> Slice | None:
         """Hand a chunk to the slice of its partition; return the slice, None where the chunk was not taken."""

@@ -213,6 +213,23 @@ async def test_a_fault_in_one_partition_ends_the_agent_with_that_fault(app: App)
         await app.reads(at(LOGS_1, 0), at(LOGS_2, 0))
 
 
+async def test_a_fault_in_one_partition_leaves_no_other_half_way(app: App) -> None:
+    """Whoever takes it over would send again what it had sent."""
+    await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
+    for desk in app.desks:
+        desk.says = [Outgoing("alerts", b"k", b"{}")]
+    answers = app.journals[2].slow = asyncio.Event()
+    app.journals[1].fail_next = "append"
+    with pytest.raises(ConnectionError):
+        await app.reads(at(LOGS_2, 0), at(LOGS_1, 0))
+    answers.set()
+    await app.on_before_shutdown.comes()
+    assert app.emitter.sent == app.desks[1].says
+    after = app.journal(2)
+    await after.take_over()
+    assert (after.kept.positions, after.kept.decided) == ({LOGS.name: 1}, [])
+
+
 async def test_a_partition_is_opened_once_and_only_while_it_is_ours(app: App) -> None:
     """Opening it voids what its new owner writes."""
     assert app.missing() == "partitions of a-hop are being assigned"
