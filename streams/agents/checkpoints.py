@@ -238,7 +238,8 @@ class Slice:
         async with self._undisturbed():
             if self._broken:
                 return
-            self._left = self._left or final
+            if final:
+                self._left = True
             while self._gate.lagging(self._positions) and self._waited_in_vain():
                 await self._force_tick()
             await self._gather(Keep.ALL if final else Keep.SOME)

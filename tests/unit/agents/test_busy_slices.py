@@ -58,6 +58,7 @@ async def test_what_comes_after_a_partition_was_given_away_is_its_new_owners() -
     await took(piece, logs("a"), Event())
     await piece.flush(final=True)
     before, late = len(emitter.appended), Event()
+    await piece.flush()  # It was its turn.
     await took(piece, logs("a", "a", start=1), late)
     await piece.flush()
     assert (len(emitter.appended), late.acked, piece.positions) == (before, False, {LOGS.name: 1})
@@ -79,3 +80,19 @@ async def test_a_worker_that_is_stopped_while_the_broker_takes_its_time_writes_n
     assert piece.failed
     await piece.flush(final=True)
     assert (len(emitter.appended), emitter.sent, event.acked) == (written, [], False)
+
+
+async def test_what_was_decided_before_a_fault_is_left_to_the_next_worker() -> None:
+    """Written down with the record that failed half-way, it would be said of a state that nobody knows."""
+    emitter = RecordingEmitter()
+    piece, _ = await opened(emitter)
+    await piece.take(logs("a", "a", "a"), Event())
+    with pytest.raises(ZeroDivisionError):
+        await piece.take(logs("!", start=3), Event())
+    written = len(emitter.appended)
+    await piece.settle()
+    assert len(emitter.appended) == written
+    assert [sent.topic for sent in emitter.sent] == ["telemetry.logs.dead"]
+    next_worker, _ = await opened(emitter)
+    await took(next_worker, logs("a", "a", "a", "!"), Event())
+    assert emitter.sent[-1].value == b"a=3"

@@ -204,6 +204,23 @@ async def test_chunks_without_end_are_written_down_every_now_and_then(
     assert len(app.journals[1].appended) == before + 20
 
 
+async def test_partitions_with_much_to_take_take_turns(app: App) -> None:
+    """An alert of a quiet partition would wait for the backlog of a busy one."""
+    await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)
+    app.desks[1].heard = app.desks[0].heard
+    await app.reads(at(LOGS_1, 0), at(LOGS_1, 1), at(LOGS_1, 2), at(LOGS_2, 70, 71))
+    assert app.desks[0].heard.index(70) < app.desks[0].heard.index(2)
+
+
+async def test_what_was_decided_before_a_gap_does_not_wait_for_what_is_missing(app: App) -> None:
+    """Its alert would come when the records are there, or with the next flush."""
+    await app.assign(LOGS_1, TICKS_1)
+    app.desks[0].says = [Outgoing("alerts", b"k", b"{}")]
+    await app.reads(at(LOGS_1, 0), at(LOGS_1, 5))
+    assert app.emitter.sent == app.desks[0].says
+    assert app.consumer.sought == [(LOGS_1, 1)]
+
+
 async def test_a_fault_in_one_partition_ends_the_agent_with_that_fault(app: App) -> None:
     """Faust would start a worker again that lost its partition, or tell of a group of faults."""
     await app.assign(LOGS_1, TICKS_1, LOGS_2, TICKS_2)

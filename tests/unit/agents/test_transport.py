@@ -296,6 +296,20 @@ async def test_records_that_trickle_in_are_gathered(
     assert [0 < each <= FEW_APART for each in slept] == [False, waits]
 
 
+async def test_what_changes_while_records_gather_is_seen(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is fetched in a rebalance is thrown away."""
+    consumer = bare()
+
+    async def sleep(_: float) -> None:
+        consumer.app.rebalancing = True
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    assert await consumer._getmany({PLACE}, 1.0) == {}
+    assert fetching.asked == []
+
+
 async def test_nothing_but_changelogs_is_fetched_during_a_rebalance(fetching: Fetching) -> None:
     """Faust throws it away: where nothing is committed yet nobody would notice."""
     consumer = bare()
