@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI, HTTPException, Request, Response, status
+from fastapi.responses import JSONResponse
 
 from streams.board.headers import SafeHeaders
 from streams.intake.addresses import FIXED, SIGNALS, Address
@@ -23,6 +24,10 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     status.HTTP_503_SERVICE_UNAVAILABLE: {"description": "Not now: to be sent again"},
 }
 _NO_TRACES: Final = "traces are not read: export metrics to /v1/metrics and logs to /v1/logs"
+
+
+_ELSEWHERE: Final = "there is nothing here: /openapi.json lists the addresses"
+_ONLY_POSTS: Final = "telemetry is posted here: send it with POST"
 
 
 def application(intake: Intake) -> FastAPI:
@@ -61,8 +66,16 @@ def application(intake: Intake) -> FastAPI:
         address = SIGNALS.get(name)
         if address is None:
             message = f"there is nothing of this name: there are {', '.join(sorted(SIGNALS))}"
-            raise HTTPException(status.HTTP_404_NOT_FOUND, message)
+            return JSONResponse({"detail": message}, status.HTTP_404_NOT_FOUND)
         return await intake.answer(request, address)
+
+    @app.exception_handler(status.HTTP_404_NOT_FOUND)
+    async def elsewhere(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"detail": _ELSEWHERE}, error.status_code)
+
+    @app.exception_handler(status.HTTP_405_METHOD_NOT_ALLOWED)
+    async def otherwise(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"detail": _ONLY_POSTS}, error.status_code, error.headers)
 
     for path, address in FIXED.items():
         add(path, taking(address), f"{address.topic.about.rstrip('.')}, as {address.format}")

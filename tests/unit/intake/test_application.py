@@ -327,6 +327,24 @@ async def test_an_unknown_name_is_told_which_there_are(broker) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "code", "said"),
+    [
+        ("GET", "/", 404, "there is nothing here: /openapi.json lists the addresses"),
+        ("POST", "/api/v2/write", 404, "there is nothing here: /openapi.json lists the addresses"),
+        ("GET", "/v1/metrics", 405, "telemetry is posted here: send it with POST"),
+    ],
+)
+async def test_who_asks_in_the_wrong_place_is_told_the_right_one(
+    broker, method, path, code, said
+) -> None:
+    """A person tries the address in a browser first."""
+    transport = httpx.ASGITransport(app=application(intake_of(broker)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://intake") as client:
+        answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()) == (code, {"detail": said})
+
+
 async def test_the_description_names_every_address() -> None:
     """Whoever writes a producer reads it."""
     app = application(intake_of(Broker()))
