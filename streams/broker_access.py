@@ -5,6 +5,7 @@ It alone decides which settings of this belong together, and says what does not.
 No message quotes a value: a password stands easily where another setting belongs.
 """
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
@@ -35,6 +36,10 @@ _UNSUPPORTED: Final = {
 #: In both forms of an encrypted key.
 _ENCRYPTED: Final = b"ENCRYPTED"
 
+#: An address of version 6 stands in brackets.
+_ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(?P<port>[0-9]{1,5})")
+_LAST_PORT: Final = 65_535
+
 Fault = tuple[str, str]
 
 
@@ -51,6 +56,16 @@ def _one_of(known: tuple[str, ...], given: Any) -> Any:
         f"; did you mean {close}?" if close else ""
     )
     raise ValueError(said)
+
+
+def _addresses(given: Any) -> Any:
+    addresses = [each.strip() for each in str(given).split(",")]
+    for each in addresses:
+        found = _ADDRESS.fullmatch(each)
+        if found is None or not 0 < int(found["port"]) <= _LAST_PORT:
+            message = f"must be HOST:PORT with a port from 1 to {_LAST_PORT}, or several of them separated by commas"
+            raise ValueError(message)
+    return ",".join(addresses)
 
 
 def _protocol(given: Any) -> Any:
@@ -75,7 +90,7 @@ class BrokerAccess(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    broker: str = "127.0.0.1:9092"
+    broker: Annotated[str, BeforeValidator(_addresses)] = "127.0.0.1:9092"
     """Kafka bootstrap servers, ``HOST:PORT`` separated by commas."""
     broker_security: Annotated[str, BeforeValidator(_protocol)] = PROTOCOLS[0]
     """``PLAINTEXT``, ``SSL`` (TLS), ``SASL_SSL`` (TLS and a password) or ``SASL_PLAINTEXT`` (a password in the clear)."""

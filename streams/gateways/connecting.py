@@ -110,8 +110,7 @@ async def refusal(settings: BrokerAccess) -> AccessRefused | None:
                 said = await asking.of(host, port)
                 if said is not None:
                     return AccessRefused(f"the broker at {said}")
-    except (TimeoutError, ValueError):
-        # ValueError: an address without a port is not told more about here.
+    except TimeoutError:
         return None
     return None
 

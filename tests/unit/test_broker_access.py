@@ -46,6 +46,38 @@ def test_nothing_set_is_kafka_in_the_clear():
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "kafka",
+        "kafka:x",
+        "kafka:0",
+        "kafka:65536",
+        "kafka://kafka:9092",
+        "a:1,",
+        "a b:1",
+        "::1:1",
+    ],
+)
+def test_an_address_that_nobody_can_have_is_refused(address):
+    """A worker would wait for it for ever, and a command end with a traceback."""
+    said = "must be HOST:PORT with a port from 1 to 65535, or several of them separated by commas"
+    assert refused(broker=address) == [f"TOCSIN_BROKER: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("kafka:1", "kafka:1"),
+        ("kafka-1.example.org:65535, [::1]:9092", "kafka-1.example.org:65535,[::1]:9092"),
+    ],
+)
+def test_several_addresses_are_separated_by_commas(given, taken):
+    """Faust and aiokafka both split them, and only one of them minds a space."""
+    assert read_settings(broker=given).broker == taken
+
+
+@pytest.mark.parametrize(
     ("given", "said"),
     [
         (

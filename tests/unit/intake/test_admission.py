@@ -110,6 +110,10 @@ def test_a_signature_stands_for_a_token():
                 signer_of(SETTINGS, wrong, headers, BODY)
         with pytest.raises(Refused):
             signer_of(SETTINGS, named, headers, BODY + b" ")
+        # One publisher's secret says nothing of another's posts.
+        other = "old-secret" if named == "sentry" else "sentry-secret"
+        with pytest.raises(Refused):
+            signer_of(SETTINGS, named, {name: signed(other)}, BODY)
         # A wrong token is not made right by a signature.
         with pytest.raises(Refused):
             sender_of(SETTINGS, {**headers, "authorization": "Bearer x"}, open_to_all=False)

@@ -263,6 +263,20 @@ def test_more_documents_than_signals_are_read_at_once_are_refused() -> None:
         posted(b"[" + b"1," * limits.BATCH_SIGNALS + b"1]", METRICS)
 
 
+def test_as_many_documents_and_bytes_as_are_read_at_once_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A sender that keeps to the limit would be refused."""
+    monkeypatch.setattr(limits, "BATCH_SIGNALS", 3)
+    assert posted(lines(*3 * [metric()]), METRICS).accepted == 3
+    with pytest.raises(TooLarge):
+        posted(lines(*4 * [metric()]), METRICS)
+    whole = alerts("shop").ljust(RECORD_BYTES)
+    assert posted(whole).records[0].value == whole
+    with pytest.raises(TooLarge, match=f"at most {RECORD_BYTES} are read"):
+        posted(whole + b" ")
+
+
 def test_formats_are_read_as_the_policy_says() -> None:
     """Detection would look for the service in one partition and find it in another."""
     formats = Formats([Alertmanager(service=["alertname"], tenant="eu")])

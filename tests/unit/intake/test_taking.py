@@ -1,6 +1,7 @@
 """Who may post, how much is taken at once, and what is kept by whoever sends it."""
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import logging
@@ -111,6 +112,12 @@ async def test_bodies_that_are_too_much_together_are_kept_by_their_senders(broke
     assert (await post(intake, "/v1/signals/health", HEALTHY)).status_code == 503
     intake = intake_of(broker, room=Room(size=len(HEALTHY)))
     assert (await post(intake, "/v1/signals/health", HEALTHY)).status_code == 200
+    # What is unpacked is in memory beside what it was unpacked from.
+    packed = gzip.compress(HEALTHY)
+    gzipped = {"Content-Encoding": "gzip"}
+    for size, code in ((len(packed) + len(HEALTHY) - 1, 503), (len(packed) + len(HEALTHY), 200)):
+        intake = intake_of(broker, room=Room(size=size))
+        assert (await post(intake, "/v1/signals/health", packed, gzipped)).status_code == code
 
 
 @pytest.mark.parametrize("path", ["/v1/metrics", "/v1/signals/health", "/api/v1/write"])
