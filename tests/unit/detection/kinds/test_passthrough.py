@@ -147,3 +147,9 @@ def test_of_several_repeats_the_newest_counts():
 def test_an_older_beginning_shows_nothing_of_a_later_one():
     heard = [(0, 0, "firing"), (DAY, DAY, "firing"), (5 * DAY, 0, "firing")]
     assert said_again(*heard, until=8 * DAY)[1:] == [("resolved", 8 * DAY)]
+
+
+def test_a_beginning_ahead_of_our_clock_counts_from_its_own_time():
+    """Its arrival, which is remembered as a repeat, lies before it."""
+    heard = [(0, 0, "firing"), (DAY, 0, "firing"), (3 * DAY, 3 * DAY + 60, "firing")]
+    assert said_again(*heard, until=11 * DAY)[-1] == ("resolved", 10 * DAY + 60)
