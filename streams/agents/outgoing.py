@@ -1,7 +1,7 @@
 """Records on their way to the broker, and the one producer of a hop."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -66,6 +66,22 @@ def outgoing(topic: TopicDeclaration, message: Contract, *, source: str) -> Outg
     )
 
 
+async def handed_over(
+    producer: AIOKafkaProducer, settings: Settings, records: Sequence[Outgoing]
+) -> list[Awaitable[RecordMetadata]]:
+    """Give *records* to *producer*, in order for each key, and return what ends once the broker has confirmed each."""
+    return [
+        await producer.send(
+            settings.topic(record.topic),
+            key=record.key,
+            value=record.value,
+            partition=record.partition,
+            headers=list(record.headers),
+        )
+        for record in records
+    ]
+
+
 class Emitter:
     """
     The producer of one worker.
@@ -105,17 +121,7 @@ class Emitter:
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Send *records*, in order for each key, and wait until the broker has confirmed all of them."""
-        waiting = [
-            await self._producer.send(
-                self._settings.topic(record.topic),
-                key=record.key,
-                value=record.value,
-                partition=record.partition,
-                headers=list(record.headers),
-            )
-            for record in records
-        ]
-        for confirmation in waiting:
+        for confirmation in await handed_over(self._producer, self._settings, records):
             await confirmation
 
     async def append(

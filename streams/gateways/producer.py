@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.contract import Contract
 from schemas.topics import TopicDeclaration
-from streams.agents.outgoing import Outgoing, outgoing
+from streams.agents.outgoing import Outgoing, handed_over, outgoing
 from streams.errors import Rejected, Unavailable
 from streams.gateways.connecting import client, no_broker
 from streams.settings import Settings
@@ -130,16 +130,7 @@ class Publisher:
         try:
             async with asyncio.timeout(self._within.total_seconds()):
                 # Waited for together: with a linger, one by one would take a linger each.
-                confirmations = [
-                    await self._producer.send(
-                        self._settings.topic(record.topic),
-                        key=record.key,
-                        value=record.value,
-                        partition=record.partition,
-                        headers=list(record.headers),
-                    )
-                    for record in records
-                ]
+                confirmations = await handed_over(self._producer, self._settings, records)
                 await asyncio.gather(*confirmations)
         except MessageSizeTooLargeError:
             said = (

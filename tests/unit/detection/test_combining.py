@@ -1,6 +1,7 @@
 """Rules that combine others: what they hear, also after a restart and of rules that are gone."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,14 @@ T0 = datetime(2024, 3, 1, tzinfo=UTC)
 
 def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
+
+
+def restarted(before: Detector, rules: list[Any]) -> Detector:
+    """A worker that takes over from *before*, which has heard two records."""
+    after = Detector(rules)
+    entries = before.changes({"t": 2}).entries
+    after.restore({name: entry for name, entry in entries.items() if entry})
+    return after
 
 
 def hear(detector: Detector, seconds: float, name: str, value: float, offset: int = 0, **labels):
@@ -104,10 +113,7 @@ def test_what_time_does_after_a_restart_is_heard_although_its_record_was_read_be
     before = Detector(rules)
     hear(before, 0, "beat", 1, 0)
     hear(before, 1, "b", 6, 1)
-    after = Detector(rules)
-    after.restore(
-        {name: entry for name, entry in before.changes({"t": 2}).entries.items() if entry}
-    )
+    after = restarted(before, rules)
     assert said(after.tick(at(60))) == [("a", "firing", 10), ("both", "firing", 10)]
 
 
@@ -176,10 +182,7 @@ def test_it_is_over_also_where_nobody_has_needed_it_since_a_restart():
     before = Detector(rules)
     hear(before, 0, "a", 6, 0)
     hear(before, 10, "a", 0, 1)
-    after = Detector(rules)
-    after.restore(
-        {name: entry for name, entry in before.changes({"t": 2}).entries.items() if entry}
-    )
+    after = restarted(before, rules)
     assert said(hear(after, 25, "b", 6, 2)) == [("b", "firing", 25), ("a", "resolved", 20)]
 
 
